@@ -1,0 +1,148 @@
+"""Everything an association can ask for. What can wait, refuse or fail is answered by an event."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from ikeactors.crypto.suite import IkeSuite
+from ikeactors.kernel.requests import PolicyRequest, SaId, SaRequest
+from ikeactors.protocol.events import Endpoint
+from ikeactors.protocol.settings import Unique
+from ikeactors.wire.identities import Identity
+
+Detail = str | int | float | bool
+_NOTHING: Mapping[str, Detail] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class SendDatagram:
+    """Send an IKE message; the socket adds the non-ESP marker where the port asks for it."""
+
+    octets: bytes
+    local: Endpoint
+    remote: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class SendKeepalive:
+    """Send a NAT keepalive, one octet 0xFF (RFC 3948 section 2.3)."""
+
+    local: Endpoint
+    remote: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterSpi:
+    """Messages to this SPI of ours are for this association from now on."""
+
+    spi: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetSpi:
+    """No message to this SPI of ours is for this association any more."""
+
+    spi: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InstallChildSa:
+    """Install SAs and policies, all or nothing: ChildSaInstalled or KernelRefused answers."""
+
+    ticket: int
+    sas: tuple[SaRequest, ...]
+    policies: tuple[PolicyRequest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveChildSa:
+    """Remove SAs and give up policies; what is gone already is no error."""
+
+    sas: tuple[SaId, ...]
+    policies: tuple[PolicyRequest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MoveChildSa:
+    """Replace SAs and policies by the same with other addresses or ports, losing no state."""
+
+    old: tuple[SaId, ...]
+    sas: tuple[SaRequest, ...]
+    old_policies: tuple[PolicyRequest, ...] = ()
+    policies: tuple[PolicyRequest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimIdentity:
+    """Both ends are authenticated: may this IKE SA stand? IdentityClaimed answers."""
+
+    ticket: int
+    local: Identity
+    remote: Identity
+    unique: Unique
+    initial_contact: bool
+
+
+class Level(enum.IntEnum):
+    """How much a report matters."""
+
+    DEBUG = 10
+    INFO = 20
+    WARNING = 30
+    ERROR = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Something an operator may want to know: a log line, an event on the admin socket.
+
+    `name` is stable and lower-case with dashes ("ike-sa-established"), `text` one sentence for
+    people, `details` typed values. Nothing in it is secret; peers' octets are escaped.
+    """
+
+    name: str
+    text: str
+    level: Level = Level.INFO
+    connection: str = ""
+    details: Mapping[str, Detail] = _NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRequest:
+    """The operator's request with this id has ended; `text` says why when it failed."""
+
+    request_id: int
+    succeeded: bool
+    text: str
+    details: Mapping[str, Detail] = _NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class RecordIkeKeys:
+    """Keys of an IKE SA for the key log; made only where the configuration asks for one."""
+
+    spi_i: bytes
+    spi_r: bytes
+    suite: IkeSuite
+    sk_ei: bytes = field(repr=False)
+    sk_er: bytes = field(repr=False)
+    sk_ai: bytes = field(repr=False)
+    sk_ar: bytes = field(repr=False)
+
+
+Action = (
+    SendDatagram
+    | SendKeepalive
+    | RegisterSpi
+    | ForgetSpi
+    | InstallChildSa
+    | RemoveChildSa
+    | MoveChildSa
+    | ClaimIdentity
+    | Report
+    | AnswerRequest
+    | RecordIkeKeys
+)

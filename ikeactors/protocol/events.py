@@ -1,0 +1,125 @@
+"""Everything that can happen to an association."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+from ikeactors.kernel.requests import SaId
+
+Address = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An IP address and a UDP port."""
+
+    address: Address
+    port: int
+
+    def __str__(self) -> str:
+        if self.address.version == 6:
+            return f"[{self.address}]:{self.port}"
+        return f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class DatagramReceived:
+    """An IKE message came in, without its non-ESP marker."""
+
+    octets: bytes
+    local: Endpoint
+    remote: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class TimerExpired:
+    """The association's `deadline` is reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class InitiationRequested:
+    """Bring up the IKE SA and these children (all with start_action "start" when empty)."""
+
+    children: tuple[str, ...] = ()
+    request_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RekeyRequested:
+    """Rekey the Child SAs of this name or inbound SPI; the IKE SA when both are None."""
+
+    child: str | None = None
+    spi: int | None = None
+    request_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionRequested:
+    """Delete the Child SAs of this name or inbound SPI; the IKE SA when both are None."""
+
+    child: str | None = None
+    spi: int | None = None
+    request_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSaInstalled:
+    """The data plane has what the InstallChildSa with this ticket asked for."""
+
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True)
+class KernelRefused:
+    """The data plane refused the action with this ticket; nothing of it is installed."""
+
+    ticket: int
+    errno: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityClaimed:
+    """The answer to ClaimIdentity: whether this association may stand beside the others."""
+
+    ticket: int
+    granted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """Another association has taken the identities of this one: go, without a word if silent."""
+
+    silent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SaExpired:
+    """The data plane says that an SA's lifetime is over (soft: rekey; hard: it is gone)."""
+
+    sa_id: SaId
+    hard: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SaMappingChanged:
+    """Valid ESP of an SA now comes from another address or port (RFC 7296 section 2.23)."""
+
+    sa_id: SaId
+    remote: Endpoint
+
+
+Event = (
+    DatagramReceived
+    | TimerExpired
+    | InitiationRequested
+    | RekeyRequested
+    | DeletionRequested
+    | ChildSaInstalled
+    | KernelRefused
+    | IdentityClaimed
+    | Superseded
+    | SaExpired
+    | SaMappingChanged
+)

@@ -1,0 +1,251 @@
+"""What a connection is configured to be: the words of swanctl.conf as frozen data.
+
+`ikeactors.config` makes these from TOML and has checked them. Durations are seconds, 0 is "off"
+or "never" as in swanctl.conf. Proposals are templates: SPI empty, several transforms of a type
+are alternatives in order of preference.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
+
+from ikeactors.iana import IdType
+from ikeactors.kernel.requests import Mark, Mode
+from ikeactors.wire.identities import Identity
+from ikeactors.wire.proposals import Proposal
+from ikeactors.wire.selectors import TrafficSelector
+
+_CASE_INSENSITIVE = frozenset({IdType.FQDN, IdType.RFC822_ADDR})
+
+Address = IPv4Address | IPv6Address
+
+
+class Unique(enum.Enum):
+    """What happens to older IKE SAs between the same identities."""
+
+    NO = "no"
+    REPLACE = "replace"
+    KEEP = "keep"
+    NEVER = "never"
+
+
+class StartAction(enum.Enum):
+    """What happens to a child when its connection is loaded."""
+
+    NONE = "none"
+    START = "start"
+
+
+class DownAction(enum.Enum):
+    """What happens to a child whose peer is dead (dpd_action) or closed it (close_action)."""
+
+    CLEAR = "clear"
+    START = "start"
+
+
+@dataclass(frozen=True, slots=True)
+class AddressPattern:
+    """Addresses of an end: a network, or an inclusive range. `%any` is one network per family."""
+
+    first: Address
+    last: Address
+
+    @property
+    def single(self) -> Address | None:
+        """The one address this names, or None."""
+        return self.first if self.first == self.last else None
+
+    def matches(self, address: Address) -> bool:
+        """Whether `address` is one of these."""
+        if address.version != self.first.version:
+            return False
+        return int(self.first) <= int(address) <= int(self.last)
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityPattern:
+    """An identity, or a pattern of them: "%any", or "*.example.org" and "*@example.org".
+
+    `suffix` is what must follow the asterisk; with `identity` None and no suffix all match.
+    """
+
+    identity: Identity | None = None
+    suffix: Identity | None = None
+
+    def quality(self, identity: Identity) -> int:
+        """How well `identity` matches: 0 not at all, 1 anything, 2 by pattern, 3 exactly."""
+        if self.identity is not None:
+            return 3 if _is_same(self.identity, identity) else 0
+        if self.suffix is None:
+            return 1
+        if identity.type != self.suffix.type:
+            return 0
+        return 2 if identity.data.lower().endswith(self.suffix.data.lower()) else 0
+
+
+@dataclass(frozen=True, slots=True)
+class AuthSettings:
+    """One end's authentication: the method's word and who it is."""
+
+    auth: str = "psk"
+    id: IdentityPattern = IdentityPattern()
+
+
+@dataclass(frozen=True, slots=True)
+class SelectorTemplate:
+    """A traffic selector, or with `selector` None the outer address ("dynamic")."""
+
+    selector: TrafficSelector | None = None
+    protocol: int = 0
+    start_port: int = 0
+    end_port: int = 65535
+
+    def resolve(self, address: Address) -> TrafficSelector:
+        """The selector itself, or this address with the template's protocol and ports."""
+        if self.selector is not None:
+            return self.selector
+        return TrafficSelector(self.protocol, self.start_port, self.end_port, address, address)
+
+
+@dataclass(frozen=True, slots=True)
+class Retransmission:
+    """When an unanswered request is sent again: timeout * base ** n, at most `limit` (0: no limit).
+
+    `jitter` is the percentage by which each wait is shortened at random.
+    """
+
+    timeout: float = 4.0
+    base: float = 1.8
+    tries: int = 5
+    limit: float = 0.0
+    jitter: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSettings:
+    """A child: what is to be protected, and how."""
+
+    name: str
+    local_ts: tuple[SelectorTemplate, ...] = (SelectorTemplate(),)
+    remote_ts: tuple[SelectorTemplate, ...] = (SelectorTemplate(),)
+    esp_proposals: tuple[Proposal, ...] = ()
+    mode: Mode = Mode.TUNNEL
+    rekey_time: float = 3600.0
+    life_time: float = 3960.0
+    rand_time: float = 360.0
+    rekey_bytes: int = 0
+    life_bytes: int = 0
+    rand_bytes: int = 0
+    rekey_packets: int = 0
+    life_packets: int = 0
+    rand_packets: int = 0
+    start_action: StartAction = StartAction.NONE
+    dpd_action: DownAction = DownAction.CLEAR
+    close_action: DownAction = DownAction.CLEAR
+    reqid: int = 0
+    mark_in: Mark | None = None
+    mark_out: Mark | None = None
+    if_id_in: int = 0
+    if_id_out: int = 0
+    replay_window: int = 32
+    priority: int = 0
+    policies: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSettings:
+    """A connection: with whom, proving what, under which proposals."""
+
+    name: str
+    version: int = 2
+    local_addrs: tuple[AddressPattern, ...] = ()
+    remote_addrs: tuple[AddressPattern, ...] = ()
+    local_port: int = 500
+    remote_port: int = 500
+    proposals: tuple[Proposal, ...] = ()
+    local: AuthSettings = AuthSettings()
+    remote: AuthSettings = AuthSettings()
+    children: tuple[ChildSettings, ...] = ()
+    rekey_time: float = 14400.0
+    over_time: float = 1440.0
+    rand_time: float = 1440.0
+    reauth_time: float = 0.0
+    dpd_delay: float = 0.0
+    dpd_timeout: float = 0.0
+    keepalive: float = 20.0
+    encap: bool = False
+    unique: Unique = Unique.NO
+    keyingtries: int = 1
+    send_initial_contact: bool = True
+    if_id_in: int = 0
+    if_id_out: int = 0
+    retransmission: Retransmission = Retransmission()
+    log_level: str = ""
+
+    def child(self, name: str) -> ChildSettings | None:
+        """The child of this name, or None."""
+        return next((child for child in self.children if child.name == name), None)
+
+    def takes(self, local: Address, remote: Address) -> bool:
+        """Whether a peer at `remote`, talking to our `local`, may use this connection."""
+        return _any_matches(self.local_addrs, local) and _any_matches(self.remote_addrs, remote)
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A pre-shared key and who uses it; with no owners it is anybody's."""
+
+    name: str
+    owners: tuple[IdentityPattern, ...]
+    secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All an association may know of the configuration."""
+
+    connections: tuple[ConnectionSettings, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    record_keys: bool = False
+
+    def connection(self, name: str) -> ConnectionSettings | None:
+        """The connection of this name, or None."""
+        return next((one for one in self.connections if one.name == name), None)
+
+    def candidates(self, local: Address, remote: Address) -> tuple[ConnectionSettings, ...]:
+        """The connections a peer at `remote` may use, in the order of the configuration."""
+        return tuple(one for one in self.connections if one.takes(local, remote))
+
+    def secret_for(self, local: Identity, remote: Identity) -> bytes | None:
+        """The pre-shared key between two identities: the one that names them best."""
+        best, found = 0, None
+        for secret in self.secrets:
+            quality = _secret_quality(secret, local, remote)
+            if quality > best:
+                best, found = quality, secret.secret
+        return found
+
+
+def _is_same(configured: Identity, identity: Identity) -> bool:
+    if configured.type != identity.type:
+        return False
+    if configured.type in _CASE_INSENSITIVE:
+        return configured.data.lower() == identity.data.lower()
+    return configured.data == identity.data
+
+
+def _any_matches(patterns: tuple[AddressPattern, ...], address: Address) -> bool:
+    return not patterns or any(pattern.matches(address) for pattern in patterns)
+
+
+def _secret_quality(secret: Secret, local: Identity, remote: Identity) -> int:
+    """0 when it is not for these two; the remote end's match counts more than ours."""
+    if not secret.owners:
+        return 1
+    remote_quality = max(owner.quality(remote) for owner in secret.owners)
+    local_quality = max(owner.quality(local) for owner in secret.owners)
+    if not remote_quality:
+        return 0
+    return 1 + 4 * remote_quality + local_quality
