@@ -1,0 +1,151 @@
+"""Notify payloads (RFC 7296 section 3.10), and the formats of their data where an RFC gives one."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+from ikeactors.errors import InvalidSyntax
+from ikeactors.iana import KeyExchangeMethod, NotifyType, PayloadType, ProtocolId
+
+MIN_COOKIE = 1
+MAX_COOKIE = 64
+# A SHA-1 hash (RFC 7296 section 2.23).
+NAT_DETECTION_LENGTH = 20
+MIN_COOKIE2 = 8
+MAX_COOKIE2 = 64
+MIN_QCD_TOKEN = 16
+MAX_QCD_TOKEN = 128
+
+# Calling an enum costs ten times an index, and most messages have several notifies.
+_PROTOCOLS = tuple(ProtocolId(number) for number in range(256))
+
+_HEAD = struct.Struct("!BBH")
+_U16 = struct.Struct("!H")
+_U32 = struct.Struct("!I")
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """N: an error or a status."""
+
+    type: NotifyType
+    data: bytes = b""
+    protocol: ProtocolId = ProtocolId.NONE
+    spi: bytes = b""
+
+
+def read_notify(body: bytes) -> Notify:
+    """The body of an N payload. Its data is read by those who want it, with the functions below."""
+    if len(body) < _HEAD.size:
+        raise InvalidSyntax("a notify is cut off")
+    protocol, spi_size, number = _HEAD.unpack_from(body)
+    data_at = _HEAD.size + spi_size
+    if len(body) < data_at:
+        raise InvalidSyntax("the SPI of a notify runs past its end")
+    spi = body[_HEAD.size : data_at]
+    return Notify(NotifyType(number), body[data_at:], _PROTOCOLS[protocol], spi)
+
+
+def write_notify(notify: Notify) -> bytes:
+    """The body of an N payload."""
+    head = _HEAD.pack(notify.protocol, len(notify.spi), notify.type)
+    return b"".join((head, notify.spi, notify.data))
+
+
+def read_group(data: bytes) -> KeyExchangeMethod:
+    """INVALID_KE_PAYLOAD: the method that should have been used (RFC 7296 section 1.2)."""
+    return KeyExchangeMethod(_U16.unpack(_sized(data, 2))[0])
+
+
+def write_group(method: KeyExchangeMethod) -> bytes:
+    """The data of INVALID_KE_PAYLOAD."""
+    return _U16.pack(method)
+
+
+def read_critical_payload(data: bytes) -> PayloadType:
+    """UNSUPPORTED_CRITICAL_PAYLOAD: the type that was not understood."""
+    return PayloadType(_sized(data, 1)[0])
+
+
+def read_cookie(data: bytes) -> bytes:
+    """COOKIE: 1 to 64 octets (RFC 7296 section 2.6)."""
+    return _sized(data, MIN_COOKIE, MAX_COOKIE)
+
+
+def read_nat_detection(data: bytes) -> bytes:
+    """NAT_DETECTION_SOURCE_IP and NAT_DETECTION_DESTINATION_IP: the hash."""
+    return _sized(data, NAT_DETECTION_LENGTH)
+
+
+def read_hash_algorithms(data: bytes) -> tuple[int, ...]:
+    """SIGNATURE_HASH_ALGORITHMS: the numbers of the hashes (RFC 7427 section 4)."""
+    if len(data) % _U16.size:
+        raise InvalidSyntax("half a hash algorithm")
+    return tuple(number for (number,) in _U16.iter_unpack(data))
+
+
+def write_hash_algorithms(algorithms: Iterable[int]) -> bytes:
+    """The data of SIGNATURE_HASH_ALGORITHMS."""
+    return b"".join(map(_U16.pack, algorithms))
+
+
+def read_u32(data: bytes) -> int:
+    """SET_WINDOW_SIZE, INVALID_MESSAGE_ID and AUTH_LIFETIME: one number of four octets."""
+    number: int = _U32.unpack(_sized(data, 4))[0]
+    return number
+
+
+def write_u32(number: int) -> bytes:
+    """The data of a notify that is one number of four octets."""
+    return _U32.pack(number)
+
+
+def read_ip4_address(data: bytes) -> IPv4Address:
+    """ADDITIONAL_IP4_ADDRESS (RFC 4555 section 4.2.2)."""
+    return IPv4Address(_sized(data, 4))
+
+
+def read_ip6_address(data: bytes) -> IPv6Address:
+    """ADDITIONAL_IP6_ADDRESS."""
+    return IPv6Address(_sized(data, 16))
+
+
+def read_cookie2(data: bytes) -> bytes:
+    """COOKIE2: 8 to 64 octets (RFC 4555 section 4.2.5)."""
+    return _sized(data, MIN_COOKIE2, MAX_COOKIE2)
+
+
+def read_qcd_token(data: bytes) -> bytes:
+    """QUICK_CRASH_DETECTION: 16 to 128 octets (RFC 6290 section 4.1)."""
+    return _sized(data, MIN_QCD_TOKEN, MAX_QCD_TOKEN)
+
+
+def read_data(notify: Notify) -> object:
+    """The data of a notify by its type; octets where no RFC gives them a format."""
+    return FORMATS.get(notify.type, bytes)(notify.data)
+
+
+def _sized(data: bytes, least: int, most: int | None = None) -> bytes:
+    if not least <= len(data) <= (least if most is None else most):
+        raise InvalidSyntax("the data of a notify is too short or too long")
+    return data
+
+
+FORMATS: dict[int, Callable[[bytes], object]] = {
+    NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD: read_critical_payload,
+    NotifyType.INVALID_MESSAGE_ID: read_u32,
+    NotifyType.INVALID_KE_PAYLOAD: read_group,
+    NotifyType.SET_WINDOW_SIZE: read_u32,
+    NotifyType.NAT_DETECTION_SOURCE_IP: read_nat_detection,
+    NotifyType.NAT_DETECTION_DESTINATION_IP: read_nat_detection,
+    NotifyType.COOKIE: read_cookie,
+    NotifyType.ADDITIONAL_IP4_ADDRESS: read_ip4_address,
+    NotifyType.ADDITIONAL_IP6_ADDRESS: read_ip6_address,
+    NotifyType.COOKIE2: read_cookie2,
+    NotifyType.AUTH_LIFETIME: read_u32,
+    NotifyType.QUICK_CRASH_DETECTION: read_qcd_token,
+    NotifyType.SIGNATURE_HASH_ALGORITHMS: read_hash_algorithms,
+}
