@@ -1,0 +1,87 @@
+"""Liveness between ikeactors and strongSwan: each answers, and a dead peer is noticed.
+
+(RFC 7296 section 2.4)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.commands import wait_until
+from tests.lab.ikeactors import IkeactorsPeer
+from tests.lab.namespaces import Network, direct
+from tests.lab.peer import established
+from tests.lab.strongswan import StrongswanPeer
+from tests.lab.traffic import ping
+from tests.lab.tunnels import CHILD, CONNECTION, IDENTITIES, connection
+
+pytestmark = pytest.mark.interop
+
+DPD_DELAY = "1s"
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    with direct() as made:
+        yield made
+
+
+def test_a_killed_peer_is_noticed_and_its_tunnel_removed(network: Network) -> None:
+    ours = connection(
+        network,
+        network.west,
+        encap=True,
+        dpd_delay=DPD_DELAY,
+        retransmit_timeout="300ms",
+        retransmit_base=1.2,
+        retransmit_tries=3,
+    )
+    theirs = connection(network, network.east, encap=True)
+    with (
+        StrongswanPeer(network.east, theirs, IDENTITIES) as east,
+        IkeactorsPeer(network.west, ours, IDENTITIES) as west,
+    ):
+        west.up(CONNECTION, CHILD[4])
+        assert ping(network.west, network.east) == 3
+
+        east.kill()
+
+        wait_until(lambda: not west.sas(), 15.0, "the dead peer is noticed")
+        assert ping(network.west, network.east, count=1) == 0
+        status = west.command("status")
+        assert "DOWN" in status
+        assert "answer" in status
+
+
+def test_liveness_requests_of_the_peer_are_answered(network: Network) -> None:
+    ours = connection(network, network.west, encap=True)
+    theirs = connection(network, network.east, encap=True, dpd_delay=DPD_DELAY)
+    with (
+        StrongswanPeer(network.east, theirs, IDENTITIES) as east,
+        IkeactorsPeer(network.west, ours, IDENTITIES) as west,
+    ):
+        west.up(CONNECTION, CHILD[4])
+
+        wait_until(lambda: east.log.count("sending DPD request") >= 3, 15.0, "liveness requests")
+        assert established(east, CONNECTION)
+        assert established(west, CONNECTION)
+        assert "retransmit" not in east.log
+        assert ping(network.west, network.east) == 3
+
+
+def test_liveness_requests_are_sent_and_their_answers_taken(network: Network) -> None:
+    ours = connection(network, network.west, encap=True, dpd_delay=DPD_DELAY)
+    theirs = connection(network, network.east, encap=True)
+    with (
+        StrongswanPeer(network.east, theirs, IDENTITIES) as east,
+        IkeactorsPeer(network.west, ours, IDENTITIES) as west,
+    ):
+        west.up(CONNECTION, CHILD[4])
+
+        wait_until(
+            lambda: east.log.count("parsed INFORMATIONAL request") >= 3, 15.0, "liveness requests"
+        )
+        assert established(west, CONNECTION)
+        assert ping(network.west, network.east) == 3

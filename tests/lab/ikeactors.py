@@ -1,0 +1,187 @@
+"""ikeactors in a namespace: the daemon as its user starts it, told by its own command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.lab.commands import CommandError, run_freely, stop, wait_until
+from tests.lab.logs import LOGS
+from tests.lab.namespaces import Gateway
+from tests.lab.peer import SECRET, Child, Sa, Section, Value
+
+_PROGRAM = (
+    sys.executable,
+    "-c",
+    "import sys; from ikeactors.cli import main; sys.exit(main())",
+)
+_START_SECONDS = 20.0
+
+
+class IkeactorsPeer:
+    """One daemon; made running, stopped with `stop` or by leaving the `with` block.
+
+    Its kernel back end is the userspace data plane, which every kernel carries.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        configuration: Section,
+        identities: list[str],
+        secret: str = SECRET,
+        options: Section | None = None,
+    ) -> None:
+        self.gateway = gateway
+        self.folder = Path(tempfile.mkdtemp(prefix="ikl-"))
+        self.socket = self.folder / "admin.sock"
+        self.log_file = self.folder / "daemon.log"
+        self._title = f"ikeactors, {gateway.label}"
+        self._file = self.folder / "ikeactors.toml"
+        self._write(configuration, identities, secret, options or {})
+        LOGS.add(self._title, self.log_file)
+        self._process = self._start()
+
+    def __enter__(self) -> IkeactorsPeer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def up(self, connection: str, child: str) -> None:
+        """Bring up the child and, for it, the connection."""
+        self.command("up", f"{connection}/{child}", "--timeout", "20s")
+
+    def down(self, connection: str) -> None:
+        """Delete the connection's IKE SA."""
+        self.command("down", connection)
+
+    def down_child(self, connection: str, child: str) -> None:
+        """Delete the child's Child SA."""
+        self.command("down", f"{connection}/{child}")
+
+    def rekey_ike(self, connection: str) -> None:
+        """Rekey the connection's IKE SA."""
+        self.command("rekey", connection, "--ike")
+
+    def rekey_child(self, connection: str, child: str) -> None:
+        """Rekey the child's Child SA."""
+        self.command("rekey", f"{connection}/{child}")
+
+    def sas(self) -> list[Sa]:
+        """The IKE SAs there are."""
+        return [_sa(facts) for facts in self.json("list", "sas")]
+
+    def command(self, *argv: str) -> str:
+        """What `ikeactors ARGV` prints; it must succeed."""
+        done = self.attempt(*argv)
+        if done.returncode != 0:
+            raise CommandError(
+                f"ikeactors {' '.join(argv)} ended with {done.returncode}\n"
+                f"{done.stdout}{done.stderr}"
+            )
+        return done.stdout
+
+    def attempt(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """Run `ikeactors ARGV` to its end, whatever its status."""
+        return run_freely(*_PROGRAM, "--socket", str(self.socket), *argv)
+
+    def json(self, *argv: str) -> Any:
+        """The document that `ikeactors ARGV --json` prints."""
+        return json.loads(self.command(*argv, "--json"))
+
+    @property
+    def log(self) -> str:
+        """All that the daemon has logged."""
+        return self.log_file.read_text(errors="replace")
+
+    @property
+    def pid(self) -> int:
+        """The daemon's process ID."""
+        return self._process.pid
+
+    def stop(self) -> int:
+        """End the daemon, which deletes its SAs, and remove its folder. Its exit status."""
+        status = stop(self._process)
+        LOGS.remove(self._title)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return status
+
+    def kill(self) -> None:
+        """End the daemon without a word to anybody."""
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        argv = (*_PROGRAM, "daemon", "--config", str(self._file))
+        process = self.gateway.start(*argv, output=self.log_file)
+        try:
+            wait_until(lambda: self._is_up(process), _START_SECONDS, "the daemon's socket")
+        except BaseException:
+            stop(process)
+            raise
+        return process
+
+    def _is_up(self, process: subprocess.Popen[bytes]) -> bool:
+        ended = process.poll()
+        assert ended is None, f"ikeactors daemon ended with {ended}:\n{self.log}"
+        return self.socket.exists()
+
+    def _write(
+        self, configuration: Section, identities: list[str], secret: str, options: Section
+    ) -> None:
+        daemon = {
+            "kernel": "userspace",
+            "admin_socket": str(self.socket),
+            "log_level": "debug",
+            **options,
+        }
+        secrets = {"lab": {"ids": identities, "secret": secret}}
+        document = {"daemon": daemon, **configuration, "secrets": secrets}
+        self._file.touch(mode=0o600)
+        self._file.write_text("\n".join(_lines(document, "")) + "\n")
+
+
+def _lines(section: Section, path: str) -> Iterator[str]:
+    """A section as TOML: its values, then its sections."""
+    for key, value in section.items():
+        if not isinstance(value, Mapping):
+            yield f"{key} = {_value(value)}"
+    for key, value in section.items():
+        if isinstance(value, Mapping):
+            name = f"{path}{key}"
+            yield f"[{name}]"
+            yield from _lines(value, f"{name}.")
+
+
+def _value(value: Value) -> str:
+    """A value as TOML, whose strings, numbers, booleans and lists of strings are JSON's."""
+    return json.dumps(value)
+
+
+def _sa(facts: Mapping[str, Any]) -> Sa:
+    return Sa(
+        connection=facts["connection"],
+        state=facts["state"],
+        spi_i=facts["spi_i"],
+        spi_r=facts["spi_r"],
+        children=tuple(_child(child) for child in facts["children"]),
+    )
+
+
+def _child(facts: Mapping[str, Any]) -> Child:
+    return Child(
+        name=facts["name"],
+        state=facts["state"],
+        spi_in=str(facts["spi_in"]),
+        spi_out=str(facts["spi_out"]),
+        octets_in=facts.get("octets_in", 0),
+        octets_out=facts.get("octets_out", 0),
+    )

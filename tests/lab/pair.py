@@ -1,0 +1,73 @@
+"""Two peers with the tunnel of `tunnels` between them, west initiating."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from tests.lab.commands import wait_until
+from tests.lab.ikeactors import IkeactorsPeer
+from tests.lab.namespaces import Gateway, Network
+from tests.lab.peer import Peer, established
+from tests.lab.strongswan import StrongswanPeer
+from tests.lab.tunnels import CHILD, CONNECTION, GCM, IDENTITIES, Suite, connection
+
+KINDS = {"ikeactors": IkeactorsPeer, "strongswan": StrongswanPeer}
+BOTH_ROLES = ["ikeactors", "strongswan"]
+# A rekey is a round trip of milliseconds; charon first queues it.
+SETTLED_SECONDS = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two peers on a network: west initiates, east responds."""
+
+    network: Network
+    west: Peer
+    east: Peer
+
+    def side(self, role: str) -> Peer:
+        """The initiator or the responder of the IKE SA that `up` makes."""
+        return self.west if role == "initiator" else self.east
+
+    def up(self) -> None:
+        """Bring up both children where they are not up; both sides agree then."""
+        for child in CHILD.values():
+            if not self._has(child):
+                self.west.up(CONNECTION, child)
+        wait_until(self.agrees, SETTLED_SECONDS, "both sides list the same SAs")
+
+    def agrees(self) -> bool:
+        """Whether both sides list one IKE SA with the same SPIs, and the same Child SAs."""
+        one, other = established(self.west, CONNECTION), established(self.east, CONNECTION)
+        if one is None or other is None:
+            return False
+        if (one.spi_i, one.spi_r) != (other.spi_i, other.spi_r):
+            return False
+        ours = {(child.spi_in, child.spi_out) for child in one.installed}
+        return ours == {(child.spi_out, child.spi_in) for child in other.installed}
+
+    def _has(self, child: str) -> bool:
+        sa = established(self.west, CONNECTION)
+        return sa is not None and any(one.name == child for one in sa.installed)
+
+
+@contextmanager
+def paired(
+    network: Network, initiator: str, suite: Suite = GCM, version: int = 4
+) -> Iterator[Pair]:
+    """A pair whose initiator, in the west, is of the kind named; the other is the other."""
+    responder = next(kind for kind in BOTH_ROLES if kind != initiator)
+    with ExitStack() as stack:
+        east = stack.enter_context(_peer(responder, network, network.east, suite, version))
+        west = stack.enter_context(_peer(initiator, network, network.west, suite, version))
+        yield Pair(network, west, east)
+
+
+def _peer(
+    kind: str, network: Network, gateway: Gateway, suite: Suite, version: int
+) -> IkeactorsPeer | StrongswanPeer:
+    # kernel-libipsec takes ESP in UDP only, so both ends are told to encapsulate.
+    settings = connection(network, gateway, suite, version, encap=True)
+    return KINDS[kind](gateway, settings, IDENTITIES)

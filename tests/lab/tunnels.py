@@ -1,0 +1,59 @@
+"""The connection that most tests of the lab use: one IKE SA `gw`, children for both families."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.lab.namespaces import Gateway, Network
+from tests.lab.peer import Section, Value
+
+CONNECTION = "gw"
+CHILD = {4: "net", 6: "net6"}
+IDENTITIES = ["west.lab", "east.lab"]
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The proposals of a connection and of its children."""
+
+    ike: str
+    esp: str
+
+
+GCM = Suite("aes128gcm16-prfsha256-x25519", "aes128gcm16-x25519")
+CBC = Suite("aes256-sha256-ecp256", "aes256-sha256")
+CHACHA = Suite("chacha20poly1305-prfsha512-modp2048", "chacha20poly1305")
+
+
+def connection(
+    network: Network,
+    local: Gateway,
+    suite: Suite = GCM,
+    version: int = 4,
+    child: Section | None = None,
+    **options: Value,
+) -> Section:
+    """`local`'s side of the connection over IP `version`, with further options."""
+    remote = network.east if local is network.west else network.west
+    return {
+        "connections": {
+            CONNECTION: {
+                "version": 2,
+                "local_addrs": local.outer[version],
+                "remote_addrs": network.seen(remote, version),
+                "proposals": suite.ike,
+                **options,
+                "local": {"auth": "psk", "id": f"{local.label}.lab"},
+                "remote": {"auth": "psk", "id": f"{remote.label}.lab"},
+                "children": {
+                    name: {
+                        "local_ts": local.subnet[inner],
+                        "remote_ts": remote.subnet[inner],
+                        "esp_proposals": suite.esp,
+                        **(child or {}),
+                    }
+                    for inner, name in CHILD.items()
+                },
+            }
+        }
+    }
