@@ -77,7 +77,7 @@ class MontgomeryKey:
     _key: X25519PrivateKey | X448PrivateKey = field(repr=False)
 
     def exchange(self, peer_public: bytes) -> bytes:
-        """The common value; all zero is refused (RFC 8031 section 5)."""
+        """The common value; all zero is refused (RFC 7748 section 6.1)."""
         if len(peer_public) != len(self.public):
             raise InvalidKeyExchange("public value has the wrong length")
         try:

@@ -134,13 +134,11 @@ class Transform(Protocol):
 
 
 class BlockMode:
-    """A block cipher in a mode that `context` makes from the IV."""
+    """A block cipher in a mode of operation; `cipher` makes both from the IV."""
 
     __slots__ = ("_cipher",)
 
-    def __init__(
-        self, cipher: Callable[[bytes], Cipher[modes.ModeWithInitializationVector]]
-    ) -> None:
+    def __init__(self, cipher: Callable[[bytes], Cipher[modes.CBC] | Cipher[modes.CTR]]) -> None:
         self._cipher = cipher
 
     def encrypt(self, iv: bytes, plaintext: bytes) -> bytes:
