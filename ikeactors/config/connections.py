@@ -1,0 +1,208 @@
+"""A connection and its children: from their sections, with what the options say of each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ikeactors.config.mistakes import Mistakes, Place
+from ikeactors.config.options import CHILD, CONNECTION, LOCAL, REMOTE
+from ikeactors.config.proposals import templates
+from ikeactors.config.schema import Options, Section, as_table, read_section
+from ikeactors.iana import ProtocolId
+from ikeactors.protocol.settings import (
+    AddressPattern,
+    AuthSettings,
+    ChildSettings,
+    ConnectionSettings,
+    Retransmission,
+    SelectorTemplate,
+    StartAction,
+)
+
+# Names are typed on command lines, CONNECTION/CHILD, and stand in log lines.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,63}")
+
+_SECTIONS = ("local", "remote", "children")
+
+_SAME_NAME = (
+    "version",
+    "local_addrs",
+    "remote_addrs",
+    "local_port",
+    "remote_port",
+    "rekey_time",
+    "reauth_time",
+    "dpd_delay",
+    "dpd_timeout",
+    "keepalive",
+    "encap",
+    "unique",
+    "keyingtries",
+    "send_initial_contact",
+    "if_id_in",
+    "if_id_out",
+    "log_level",
+)
+
+_SAME_NAME_OF_CHILD = tuple(
+    name
+    for name in CHILD
+    if name != "esp_proposals" and not name.startswith(("life_", "rand_", "rekey_", "if_id_"))
+)
+
+
+def read_connection(
+    name: str, table: object, place: Place, mistakes: Mistakes
+) -> ConnectionSettings:
+    """The settings of a section; with mistakes they are fit for further checks only."""
+    check_name(name, place, mistakes)
+    section = read_section(table, place, CONNECTION, mistakes, _SECTIONS)
+    tables = table if isinstance(table, dict) else {}
+    children = _children(tables.get("children", {}), section, mistakes)
+    _check_weak(section, "proposals", section["allow_weak"], mistakes)
+    _check_families(section, "local_addrs", "remote_addrs", mistakes)
+    over, rand = _ike_limits(section, mistakes)
+    return ConnectionSettings(
+        name=name,
+        proposals=templates(ProtocolId.IKE, section["proposals"]),
+        local=_end("local", LOCAL, tables, place, mistakes),
+        remote=_end("remote", REMOTE, tables, place, mistakes),
+        children=children,
+        over_time=over,
+        rand_time=rand,
+        retransmission=_retransmission(section),
+        **section.only(*_SAME_NAME),
+    )
+
+
+def check_name(name: str, place: Place, mistakes: Mistakes) -> None:
+    """A name has letters, digits and a few signs, so that it can be typed and printed."""
+    if not _NAME.fullmatch(name):
+        mistakes.add(place, "a name has up to 64 letters, digits, and any of _.:@-")
+
+
+def _children(table: object, connection: Section, mistakes: Mistakes) -> tuple[ChildSettings, ...]:
+    place = connection.place.of("children")
+    children = tuple(
+        _child(name, child, place.of(name), connection, mistakes)
+        for name, child in as_table(table, place, mistakes).items()
+    )
+    if not children:
+        mistakes.warn(connection.place, "no children: it protects nothing")
+    return children
+
+
+def _child(
+    name: str, table: object, place: Place, connection: Section, mistakes: Mistakes
+) -> ChildSettings:
+    check_name(name, place, mistakes)
+    section = read_section(table, place, CHILD, mistakes)
+    _check_weak(section, "esp_proposals", connection["allow_weak"], mistakes)
+    _check_families(section, "local_ts", "remote_ts", mistakes)
+    _check_start(section, connection, mistakes)
+    limits: dict[str, Any] = {}
+    for unit in ("time", "bytes", "packets"):
+        limits |= _child_limits(section, unit, mistakes)
+    return ChildSettings(
+        name=name,
+        esp_proposals=templates(ProtocolId.ESP, section["esp_proposals"]),
+        if_id_in=section["if_id_in"] or connection["if_id_in"],
+        if_id_out=section["if_id_out"] or connection["if_id_out"],
+        **section.only(*_SAME_NAME_OF_CHILD),
+        **limits,
+    )
+
+
+def _end(
+    end: str, known: Options, tables: Mapping[str, object], place: Place, mistakes: Mistakes
+) -> AuthSettings:
+    return AuthSettings(**read_section(tables.get(end, {}), place.of(end), known, mistakes).values)
+
+
+def _retransmission(section: Section) -> Retransmission:
+    return Retransmission(
+        timeout=section["retransmit_timeout"],
+        base=section["retransmit_base"],
+        tries=section["retransmit_tries"],
+        limit=section["retransmit_limit"],
+        jitter=section["retransmit_jitter"],
+    )
+
+
+def _ike_limits(section: Section, mistakes: Mistakes) -> tuple[float, float]:
+    """over_time and rand_time. Without a word at most half of the time is taken away at random."""
+    rekey, over, rand = section["rekey_time"], section["over_time"], section["rand_time"]
+    if over is None:
+        over = rekey / 10
+    if rand is None:
+        rand = min(over, rekey / 2)
+    _check_rand(section, "rekey_time", "rand_time", mistakes)
+    return over, rand
+
+
+def _child_limits(section: Section, unit: str, mistakes: Mistakes) -> dict[str, Any]:
+    """What follows from rekey_UNIT, life_UNIT and rand_UNIT. Whole numbers stay whole."""
+    names = rekey_name, life_name, rand_name = f"rekey_{unit}", f"life_{unit}", f"rand_{unit}"
+    rekey, life, rand = (section[name] for name in names)
+    if life is None:
+        life = rekey + (rekey // 10 if isinstance(rekey, int) else rekey / 10)
+    if rand is None:
+        rand = max(0, min(life - rekey, rekey // 2 if isinstance(rekey, int) else rekey / 2))
+    if section.is_sound(rekey_name, life_name) and 0 < life <= rekey:
+        message = f"not more than {rekey_name}: it would end before it is rekeyed"
+        mistakes.add(section.place.of(_written(section, life_name, rekey_name)), message)
+    _check_rand(section, rekey_name, rand_name, mistakes)
+    return dict(zip(names, (rekey, life, rand), strict=True))
+
+
+def _check_rand(section: Section, rekey_name: str, rand_name: str, mistakes: Mistakes) -> None:
+    rekey, rand = section[rekey_name], section[rand_name]
+    if rand and rekey and rand >= rekey and section.is_sound(rekey_name, rand_name):
+        message = f"not less than {rekey_name}: it could be rekeyed at once, again and again"
+        mistakes.add(section.place.of(rand_name), message)
+
+
+def _check_weak(section: Section, name: str, allowed: bool, mistakes: Mistakes) -> None:
+    if allowed or not section.is_sound(name):
+        return
+    for proposal in section[name]:
+        for keyword in proposal.weak:
+            message = f"{keyword} is weak: only with allow_weak = true in the connection"
+            mistakes.add(section.place.of(name), message, proposal.text)
+
+
+def _check_families(section: Section, ours: str, theirs: str, mistakes: Mistakes) -> None:
+    """Whether some address on our side and some on theirs are of one family."""
+    if not section.is_sound(ours, theirs):
+        return
+    our_families, their_families = _families(section[ours]), _families(section[theirs])
+    if not our_families & their_families:
+        place = section.place.of(_written(section, theirs, ours))
+        mistakes.add(place, f"{ours} and {theirs} have no address family in common")
+
+
+def _families(entries: tuple[AddressPattern | SelectorTemplate, ...]) -> set[int]:
+    families: set[int] = set()
+    for entry in entries:
+        if isinstance(entry, AddressPattern):
+            families.add(entry.first.version)
+        elif entry.selector is None:
+            families |= {4, 6}
+        else:
+            families.add(entry.selector.start.version)
+    return families
+
+
+def _check_start(section: Section, connection: Section, mistakes: Mistakes) -> None:
+    if section["start_action"] != StartAction.START or not connection.is_sound("remote_addrs"):
+        return
+    if not any(pattern.single for pattern in connection["remote_addrs"]):
+        message = "start needs a single address in remote_addrs of the connection"
+        mistakes.add(section.place.of("start_action"), message)
+
+
+def _written(section: Section, first: str, second: str) -> str:
+    """Where to point: at the option that was written."""
+    return first if first in section.written or second not in section.written else second

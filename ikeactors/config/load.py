@@ -1,0 +1,138 @@
+"""From files to a configuration, or to all the mistakes in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ikeactors.config.connections import check_name, read_connection
+from ikeactors.config.mistakes import ConfigurationFaults, Mistake, Mistakes, Place
+from ikeactors.config.options import DAEMON
+from ikeactors.config.schema import Section, as_table, read_section, report_unknown
+from ikeactors.config.secrets import KnownSecrets, read_secret
+from ikeactors.config.settings import Configuration, DaemonSettings
+from ikeactors.config.sources import Document, read_documents
+from ikeactors.protocol.settings import ConnectionSettings, IdentityPattern, Secret
+
+_TOP = ("include", "daemon", "connections", "secrets")
+
+Entry = tuple[str, object, Place]
+
+
+def load(path: str | Path) -> Configuration:
+    """The configuration in a file and in those it includes, or `ConfigurationFaults`."""
+    mistakes = Mistakes()
+    documents = read_documents(Path(path), mistakes)
+    is_complete = not mistakes.found
+    for document in documents:
+        report_unknown(document.tables, _TOP, Place(document.source), mistakes)
+    daemon = _daemon(documents, mistakes)
+    secrets = _secrets(documents, mistakes)
+    connections = _connections(documents, mistakes)
+    if daemon is not None:
+        _check_ports(daemon, connections, mistakes)
+    if is_complete and secrets is not None:
+        _check_secrets(secrets, connections, mistakes)
+    if mistakes.found:
+        raise ConfigurationFaults(_in_order(mistakes.found, documents))
+    assert daemon is not None
+    assert secrets is not None
+    return Configuration(
+        DaemonSettings(**daemon.values),
+        tuple(connection for connection, _ in connections),
+        secrets,
+        tuple(mistakes.warnings),
+    )
+
+
+def _entries(kind: str, documents: list[Document], mistakes: Mistakes) -> Iterator[Entry]:
+    """The sections [KIND.NAME] of all files; one that was defined before is a mistake."""
+    places: dict[str, Place] = {}
+    for document in documents:
+        place = Place(document.source, (kind,))
+        for name, table in as_table(document.tables.get(kind, {}), place, mistakes).items():
+            here = place.of(name)
+            before = places.setdefault(name, here)
+            if before is not here:
+                mistakes.add(here, f"defined already in {before.source.path}:{before.line}")
+                continue
+            yield name, table, here
+
+
+def _daemon(documents: list[Document], mistakes: Mistakes) -> Section | None:
+    """The section [daemon], which one file may have; None if it has mistakes."""
+    before = len(mistakes.found)
+    holders = [document for document in documents if "daemon" in document.tables]
+    for holder in holders[1:]:
+        first = holders[0].source.path
+        mistakes.add(Place(holder.source, ("daemon",)), f"defined already in {first}")
+    if not documents:
+        return None
+    holder = (holders or documents)[0]
+    place = Place(holder.source, ("daemon",))
+    section = read_section(holder.tables.get("daemon", {}), place, DAEMON, mistakes)
+    if section["port"] == section["port_nat_t"] and section.is_sound("port", "port_nat_t"):
+        mistakes.add(place.of("port_nat_t"), "the same as port: ESP could not be told from IKE")
+    return section if len(mistakes.found) == before else None
+
+
+def _secrets(documents: list[Document], mistakes: Mistakes) -> tuple[Secret, ...] | None:
+    """The secrets; None if some have mistakes, since it is not known then whom they are for."""
+    before = len(mistakes.found)
+    secrets = []
+    known = KnownSecrets()
+    for name, table, place in _entries("secrets", documents, mistakes):
+        check_name(name, place, mistakes)
+        secret = read_secret(name, table, place, mistakes)
+        if secret is None:
+            continue
+        rival = known.add(secret)
+        if rival:
+            mistakes.add(place, f"it is for the same identities as secrets.{rival}")
+        secrets.append(secret)
+    return tuple(secrets) if len(mistakes.found) == before else None
+
+
+def _connections(
+    documents: list[Document], mistakes: Mistakes
+) -> list[tuple[ConnectionSettings, Place]]:
+    return [
+        (read_connection(name, table, place, mistakes), place)
+        for name, table, place in _entries("connections", documents, mistakes)
+    ]
+
+
+def _check_ports(
+    daemon: Section, connections: list[tuple[ConnectionSettings, Place]], mistakes: Mistakes
+) -> None:
+    ours = (daemon["port"], daemon["port_nat_t"])
+    for connection, place in connections:
+        if connection.local_port not in ours:
+            message = f"the daemon listens on {ours[0]} and {ours[1]} only"
+            mistakes.add(place.of("local_port"), message, connection.local_port)
+
+
+def _check_secrets(
+    secrets: tuple[Secret, ...],
+    connections: list[tuple[ConnectionSettings, Place]],
+    mistakes: Mistakes,
+) -> None:
+    known = KnownSecrets()
+    for secret in secrets:
+        known.add(secret)
+    for connection, place in connections:
+        if not known.serve(connection.remote.id):
+            ends = f"{_name(connection.local.id)} <-> {_name(connection.remote.id)}"
+            mistakes.add(place, f"no secret for {ends}: add one with ids in [secrets.NAME]")
+
+
+def _name(pattern: IdentityPattern) -> str:
+    if pattern.identity is not None:
+        return str(pattern.identity)
+    return "%any" if pattern.suffix is None else f"*{pattern.suffix.data.decode('ascii')}"
+
+
+def _in_order(found: list[Mistake], documents: list[Document]) -> tuple[Mistake, ...]:
+    """By file, in the order of reading, and by line."""
+    files = {str(document.source.path): number for number, document in enumerate(documents)}
+    return tuple(sorted(found, key=lambda one: (files.get(one.file, len(files)), one.line)))

@@ -1,0 +1,46 @@
+"""What a configuration is, once it is checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ikeactors.protocol.settings import Address, ConnectionSettings, Secret, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonSettings:
+    """The daemon's own settings: sockets, data plane, limits, log. Durations are seconds."""
+
+    listen: tuple[Address, ...] = ()
+    port: int = 500
+    port_nat_t: int = 4500
+    kernel: str = "auto"
+    tun_name: str = "ike0"
+    tun_mtu: int = 1400
+    install_routes: bool = True
+    routing_table: int = 220
+    routing_mark: int = 0x1CE
+    admin_socket: str = "/run/ikeactors/admin.sock"
+    admin_group: str = ""
+    workers: int = 2
+    log_level: str = "info"
+    log_format: str = "text"
+    cookie_threshold: int = 30
+    cookie_threshold_ip: int = 3
+    block_threshold: int = 5
+    half_open_timeout: float = 30.0
+    stop_timeout: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything the operator said. `warnings` are one line each."""
+
+    daemon: DaemonSettings = DaemonSettings()
+    connections: tuple[ConnectionSettings, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def settings(self, record_keys: bool = False) -> Settings:
+        """The part an association may know."""
+        return Settings(self.connections, self.secrets, record_keys)
