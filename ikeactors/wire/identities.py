@@ -15,6 +15,9 @@ from ikeactors.iana import IdType
 from ikeactors.wire.names import name_from_text, name_to_text
 from ikeactors.wire.octets import MAX_PRINTED, printable
 
+# Real ones have some hundred octets; of a longer one, only the start of its octets is printed.
+_LONGEST_PRINTED_NAME = 4096
+
 _HEAD = struct.Struct("!B3x")
 
 
@@ -153,6 +156,8 @@ def _write_key_id(data: bytes) -> str:
 
 
 def _write_name(data: bytes) -> str:
+    if len(data) > _LONGEST_PRINTED_NAME:
+        return _hexadecimal(data)
     try:
         return name_to_text(data)
     except InvalidSyntax:

@@ -21,6 +21,9 @@ _IA5_STRING = 0x16
 # A name is shorter than the identification that holds it, so two octets of length are enough.
 _MAX_LENGTH_OCTETS = 2
 
+# Real ones have about ten octets; printing a number of unlimited length is not linear.
+_MAX_OID = 64
+
 
 @dataclass(frozen=True, slots=True)
 class NameAttribute:
@@ -108,6 +111,8 @@ def _read_element(reader: Reader, tag: int | None = None) -> Reader:
 
 def _read_attribute(reader: Reader) -> NameAttribute:
     oid = _read_element(reader, _OID).rest()
+    if len(oid) > _MAX_OID:
+        raise InvalidSyntax("an object identifier in a distinguished name is too long")
     tag = reader.u8()
     value = _read_element(reader).rest()
     _check_end(reader)
@@ -156,7 +161,7 @@ def _escape_character(character: str) -> str:
         return "\\" + character
     if character.isprintable():
         return character
-    return "".join(f"\\{octet:02x}" for octet in character.encode("utf-8", "surrogatepass"))
+    return "".join(f"\\{octet:02x}" for octet in character.encode())
 
 
 def _unescape(text: str) -> bytes:

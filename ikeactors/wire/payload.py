@@ -231,7 +231,7 @@ def write_payloads(payloads: Sequence[Payload]) -> tuple[PayloadType, bytes]:
     following = PayloadType.NONE
     for payload in reversed(payloads):
         flags = 0
-        if isinstance(payload, Encrypted | EncryptedFragment):
+        if isinstance(payload, (Encrypted, EncryptedFragment)):
             assert not parts, "a sealed payload is the last"
             following = payload.next_payload
         elif isinstance(payload, Unknown) and payload.critical:

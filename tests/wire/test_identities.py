@@ -146,3 +146,5 @@ def test_a_hostile_name_is_printed_escaped_and_cut() -> None:
     assert str(Identity(IdType.FQDN, b"keyid:root")) == "fqdn:keyid:root"
     assert len(str(Identity(IdType.KEY_ID, b"\0" * 65000))) == MAX_PRINTED
     assert len(str(Identity(IdType.RFC822_ADDR, b"\n" * 65000))) == MAX_PRINTED
+    long_name = Identity(IdType.DER_ASN1_DN, name_from_text("CN=" + "a" * 60000))
+    assert str(long_name).startswith("asn1dn:#30")

@@ -92,6 +92,7 @@ BAD = [
     ("a length of many octets", "3084ffffffff"),
     ("no set", "30023000"),
     ("no object identifier", "300931073005050013024445"),
+    ("an endless object identifier", "304b314930470641" + "ff" * 65 + "13024445"),
     ("octets behind the string", "300e310c300a060355040613024445ff"),
 ]
 
@@ -109,3 +110,19 @@ def test_any_octets_are_a_name_or_invalid(der: bytes) -> None:
     except InvalidSyntax:
         return
     assert text.isprintable()
+
+
+def test_a_string_that_is_no_text_prints_as_octets() -> None:
+    der = bytes.fromhex("300c310a300806035504031301ff")
+    assert name_to_text(der) == "CN=#1301ff"
+    assert name_from_text("CN=#1301ff") == der
+
+
+def test_an_attribute_without_an_identifier_still_prints() -> None:
+    assert name_to_text(bytes.fromhex("3009310730050600130141")) == "?=A"
+
+
+@pytest.mark.parametrize("length", [1, 127, 128, 255, 256, 60000])
+def test_names_of_every_length_are_written(length: int) -> None:
+    text = "CN=" + "a" * length
+    assert name_to_text(name_from_text(text)) == text
