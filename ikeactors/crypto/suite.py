@@ -50,7 +50,7 @@ class IkeSuite:
     @classmethod
     def from_proposal(cls, proposal: Proposal) -> IkeSuite:
         """The suite of a chosen proposal, or `NoProposalChosen`."""
-        chosen = _by_type(proposal, _IKE_TYPES)
+        chosen = _by_type(proposal, frozenset({ProtocolId.IKE}))
         encr = _required(chosen, TransformType.ENCR)
         try:
             return _ike_suite(
@@ -79,7 +79,7 @@ class ChildSuite:
     esn: bool
 
     def __post_init__(self) -> None:
-        if self.protocol not in _CHILD_TYPES:
+        if self.protocol not in CHILD_PROTOCOLS:
             raise UnsupportedAlgorithm(f"{self.protocol.name} protects no Child SA")
         _ = self.cipher
         if self.ke != KeyExchangeMethod.NONE:
@@ -104,13 +104,12 @@ class ChildSuite:
     @classmethod
     def from_proposal(cls, proposal: Proposal) -> ChildSuite:
         """The suite of a chosen proposal, or `NoProposalChosen`; AH has the cipher NULL."""
-        protocol = ProtocolId(proposal.protocol)
-        chosen = _by_type(proposal, _CHILD_TYPES.get(protocol, frozenset()))
-        is_ah = protocol == ProtocolId.AH
+        chosen = _by_type(proposal, CHILD_PROTOCOLS)
+        is_ah = proposal.protocol == ProtocolId.AH
         encr = None if is_ah else _required(chosen, TransformType.ENCR)
         try:
             return _child_suite(
-                protocol,
+                proposal.protocol,
                 Encr.NULL if encr is None else Encr(encr.id),
                 None if encr is None else encr.key_length,
                 Integ(_id(chosen, TransformType.INTEG)),
@@ -133,9 +132,12 @@ def supported(transform: Transform) -> bool:
 
 
 def _by_type(
-    proposal: Proposal, allowed: frozenset[TransformType]
+    proposal: Proposal, protocols: frozenset[ProtocolId]
 ) -> dict[TransformType, Transform]:
     """A chosen proposal's transforms: one of a type, and only types its protocol has."""
+    if proposal.protocol not in protocols:
+        raise NoProposalChosen(f"a proposal of {proposal.protocol.name} in the wrong place")
+    allowed = _TYPES[proposal.protocol]
     chosen: dict[TransformType, Transform] = {}
     for transform in proposal.transforms:
         if transform.type in chosen:
@@ -200,11 +202,12 @@ def _exists(look_up: Callable[[Number], object], number: Number) -> bool:
 _ike_suite = lru_cache(maxsize=256)(IkeSuite)
 _child_suite = lru_cache(maxsize=256)(ChildSuite)
 
-_IKE_TYPES = frozenset(
-    {TransformType.ENCR, TransformType.PRF, TransformType.INTEG, TransformType.KE}
-)
+CHILD_PROTOCOLS = frozenset({ProtocolId.ESP, ProtocolId.AH})
 
-_CHILD_TYPES = {
+_TYPES = {
+    ProtocolId.IKE: frozenset(
+        {TransformType.ENCR, TransformType.PRF, TransformType.INTEG, TransformType.KE}
+    ),
     ProtocolId.ESP: frozenset(
         {TransformType.ENCR, TransformType.INTEG, TransformType.KE, TransformType.ESN}
     ),

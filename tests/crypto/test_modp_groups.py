@@ -23,8 +23,9 @@ def test_the_formula_gives_the_published_primes(name: str, vector: dict[str, byt
     assert group.prime.to_bytes(group.octets, "big") == vector["prime"]
 
 
-@pytest.mark.parametrize("number", SAFE)
+@pytest.mark.parametrize("number", [2, 5, 14])
 def test_safe_primes_are_prime_and_so_are_their_halves(number: int) -> None:
+    """(RFC 2409 section 6.2)"""
     group = group_for(KeyExchangeMethod(number))
     assert group is not None
     for value in (group.prime, group.prime >> 1):

@@ -120,6 +120,11 @@ def test_a_choice_that_makes_no_child_suite_is_refused(
         ChildSuite.from_proposal(child(protocol, *transforms))
 
 
+def test_a_proposal_of_another_protocol_makes_no_ike_suite() -> None:
+    with pytest.raises(NoProposalChosen, match="wrong place"):
+        IkeSuite.from_proposal(child(ProtocolId.ESP, GCM, SHA256, X25519))
+
+
 def test_a_suite_cannot_be_made_of_what_is_not_here() -> None:
     with pytest.raises(UnsupportedAlgorithm):
         IkeSuite(
