@@ -7,14 +7,14 @@ from pathlib import Path
 
 from ikeactors.config.connections import check_name, read_connection
 from ikeactors.config.mistakes import ConfigurationFaults, Mistake, Mistakes, Place
-from ikeactors.config.options import DAEMON
+from ikeactors.config.options import DAEMON, FILE
 from ikeactors.config.schema import Section, as_table, read_section, report_unknown
 from ikeactors.config.secrets import KnownSecrets, read_secret
 from ikeactors.config.settings import Configuration, DaemonSettings
 from ikeactors.config.sources import Document, read_documents
 from ikeactors.protocol.settings import ConnectionSettings, IdentityPattern, Secret
 
-_TOP = ("include", "daemon", "connections", "secrets")
+_TOP = (*FILE, "daemon", "connections", "secrets")
 
 Entry = tuple[str, object, Place]
 

@@ -93,6 +93,15 @@ _AUTH_LATER = {
     for name in ("pubkey", "eap", "eap-tls", "eap-mschapv2", "xauth", "any", "null")
 }
 
+FILE = options(
+    Option(
+        "include",
+        listed(text),
+        "[]",
+        'More files, relative to this one, for example "conf.d/*.toml".',
+    ),
+)
+
 DAEMON = options(
     Option(
         "listen", listed(address), "[]", "Local addresses to listen on; none means all of them."
@@ -194,7 +203,7 @@ CONNECTION = options(
         duration,
         None,
         "By how much rekeying comes sooner, at random.",
-        otherwise="over_time",
+        otherwise="over_time, at most half of rekey_time",
         example='"24m"',
     ),
     Option("reauth_time", _reauth_time, "0", "When to authenticate anew; only 0, never, so far."),
@@ -284,7 +293,7 @@ CHILD = options(
         duration,
         None,
         "By how much rekeying comes sooner, at random.",
-        otherwise="life_time - rekey_time",
+        otherwise="life_time - rekey_time, at most half of rekey_time",
         example='"6m"',
     ),
     Option("rekey_bytes", values.octets, "0", "After how many octets; 0 is never."),
@@ -301,7 +310,7 @@ CHILD = options(
         values.octets,
         None,
         "As rand_time, in octets.",
-        otherwise="life_bytes - rekey_bytes",
+        otherwise="life_bytes - rekey_bytes, at most half of rekey_bytes",
         example="0",
     ),
     Option("rekey_packets", values.amount, "0", "After how many packets; 0 is never."),
@@ -318,7 +327,7 @@ CHILD = options(
         values.amount,
         None,
         "As rand_time, in packets.",
-        otherwise="life_packets - rekey_packets",
+        otherwise="life_packets - rekey_packets, at most half of rekey_packets",
         example="0",
     ),
     Option(

@@ -53,6 +53,8 @@ def selector_template(value: object) -> SelectorTemplate:
         raise Refused((value, str(error))) from None
     if addresses == "dynamic":
         return SelectorTemplate(None, protocol, *ports)
+    if not addresses and protocol_text:
+        raise Refused((value, f"addresses are missing before the bracket; nearest: dynamic{given}"))
     first, last = address_range(addresses, _EXPECTED)
     return SelectorTemplate(TrafficSelector(protocol, *ports, first, last), protocol, *ports)
 

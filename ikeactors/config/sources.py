@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ikeactors.config.lines import key_lines
 from ikeactors.config.mistakes import Mistakes, Place, Refused, Source
-from ikeactors.config.values import listed, text
+from ikeactors.config.options import FILE
 
 # A gigabyte given by mistake would be read whole; 10,000 connections are 5 MB.
 MAX_FILE_OCTETS = 64 << 20
@@ -106,7 +106,7 @@ def _syntax_mistake(path: Path, message: str) -> tuple[Place, str]:
 def _included(document: Document, mistakes: Mistakes) -> Iterator[Path]:
     place = Place(document.source, ("include",))
     try:
-        patterns = listed(text)(document.tables.get("include", []))
+        patterns = FILE["include"].parse(document.tables.get("include", []))
     except Refused as refused:
         mistakes.refuse(place, refused)
         return
