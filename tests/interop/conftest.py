@@ -13,15 +13,15 @@ from tests.lab.pair import Pair, paired
 
 @pytest.fixture(scope="module")
 def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
-    """A pair on a direct link; the parameter is (initiator, suite, outer IP version)."""
-    initiator, suite, version = request.param
-    with direct() as network, paired(network, initiator, suite, version) as made:
+    """A pair on a direct link; the parameter is (both kinds, suite, outer IP version)."""
+    kinds, suite, version = request.param
+    with direct() as network, paired(network, kinds, suite, version) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def natted_pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
-    """A pair whose initiator, of the kind the parameter names, is behind a NAT."""
+    """A pair of the kinds in the parameter, the initiator behind a NAT."""
     require("nat")
     with natted() as network, paired(network, request.param) as made:
         yield made

@@ -12,14 +12,16 @@ import pytest
 from tests.lab.commands import wait_until
 from tests.lab.ikeactors import IkeactorsPeer
 from tests.lab.namespaces import Network, direct
-from tests.lab.peer import established
+from tests.lab.peer import Section, established
 from tests.lab.strongswan import StrongswanPeer
 from tests.lab.traffic import ping
 from tests.lab.tunnels import CHILD, CONNECTION, IDENTITIES, connection
 
 pytestmark = pytest.mark.interop
 
-DPD_DELAY = "1s"
+# kernel-libipsec takes ESP in UDP only.
+ENCAPSULATED: Section = {"encap": True}
+WATCHFUL: Section = {"dpd_delay": "1s"}
 
 
 @pytest.fixture
@@ -32,13 +34,15 @@ def test_a_killed_peer_is_noticed_and_its_tunnel_removed(network: Network) -> No
     ours = connection(
         network,
         network.west,
-        encap=True,
-        dpd_delay=DPD_DELAY,
-        retransmit_timeout="300ms",
-        retransmit_base=1.2,
-        retransmit_tries=3,
+        options={
+            **ENCAPSULATED,
+            **WATCHFUL,
+            "retransmit_timeout": "300ms",
+            "retransmit_base": 1.2,
+            "retransmit_tries": 3,
+        },
     )
-    theirs = connection(network, network.east, encap=True)
+    theirs = connection(network, network.east, options=ENCAPSULATED)
     with (
         StrongswanPeer(network.east, theirs, IDENTITIES) as east,
         IkeactorsPeer(network.west, ours, IDENTITIES) as west,
@@ -56,8 +60,8 @@ def test_a_killed_peer_is_noticed_and_its_tunnel_removed(network: Network) -> No
 
 
 def test_liveness_requests_of_the_peer_are_answered(network: Network) -> None:
-    ours = connection(network, network.west, encap=True)
-    theirs = connection(network, network.east, encap=True, dpd_delay=DPD_DELAY)
+    ours = connection(network, network.west, options=ENCAPSULATED)
+    theirs = connection(network, network.east, options={**ENCAPSULATED, **WATCHFUL})
     with (
         StrongswanPeer(network.east, theirs, IDENTITIES) as east,
         IkeactorsPeer(network.west, ours, IDENTITIES) as west,
@@ -72,8 +76,8 @@ def test_liveness_requests_of_the_peer_are_answered(network: Network) -> None:
 
 
 def test_liveness_requests_are_sent_and_their_answers_taken(network: Network) -> None:
-    ours = connection(network, network.west, encap=True, dpd_delay=DPD_DELAY)
-    theirs = connection(network, network.east, encap=True)
+    ours = connection(network, network.west, options={**ENCAPSULATED, **WATCHFUL})
+    theirs = connection(network, network.east, options=ENCAPSULATED)
     with (
         StrongswanPeer(network.east, theirs, IDENTITIES) as east,
         IkeactorsPeer(network.west, ours, IDENTITIES) as west,

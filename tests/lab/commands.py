@@ -23,7 +23,7 @@ LOOK_AGAIN_SECONDS = 0.05
 STOP_SECONDS = 6.0
 
 
-class CommandError(AssertionError):
+class CommandFailed(AssertionError):
     """A program of the lab ended with another status than 0."""
 
 
@@ -32,7 +32,7 @@ def run(*argv: str, check: bool = True, env: Mapping[str, str] | None = None) ->
     done = run_freely(*argv, env=env)
     if check and done.returncode != 0:
         text = f"{' '.join(argv)} ended with {done.returncode}\n{done.stdout}{done.stderr}"
-        raise CommandError(text)
+        raise CommandFailed(text)
     return done.stdout
 
 

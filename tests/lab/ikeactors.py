@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.lab.commands import CommandError, run_freely, stop, wait_until
+from tests.lab.commands import CommandFailed, run_freely, start, stop, wait_until
 from tests.lab.logs import LOGS
 from tests.lab.namespaces import Gateway
 from tests.lab.peer import SECRET, Child, Sa, Section, Value
@@ -83,7 +83,7 @@ class IkeactorsPeer:
         """What `ikeactors ARGV` prints; it must succeed."""
         done = self.attempt(*argv)
         if done.returncode != 0:
-            raise CommandError(
+            raise CommandFailed(
                 f"ikeactors {' '.join(argv)} ended with {done.returncode}\n"
                 f"{done.stdout}{done.stderr}"
             )
@@ -92,6 +92,10 @@ class IkeactorsPeer:
     def attempt(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """Run `ikeactors ARGV` to its end, whatever its status."""
         return run_freely(*_PROGRAM, "--socket", str(self.socket), *argv)
+
+    def start_command(self, *argv: str, output: Path) -> subprocess.Popen[bytes]:
+        """Start `ikeactors ARGV`, which stays and writes to `output`."""
+        return start(*_PROGRAM, "--socket", str(self.socket), *argv, output=output)
 
     def json(self, *argv: str) -> Any:
         """The document that `ikeactors ARGV --json` prints."""
@@ -137,13 +141,13 @@ class IkeactorsPeer:
     def _write(
         self, configuration: Section, identities: list[str], secret: str, options: Section
     ) -> None:
-        daemon = {
+        daemon: Section = {
             "kernel": "userspace",
             "admin_socket": str(self.socket),
             "log_level": "debug",
             **options,
         }
-        secrets = {"lab": {"ids": identities, "secret": secret}}
+        secrets: Section = {"lab": {"ids": identities, "secret": secret}}
         document = {"daemon": daemon, **configuration, "secrets": secrets}
         self._file.touch(mode=0o600)
         self._file.write_text("\n".join(_lines(document, "")) + "\n")

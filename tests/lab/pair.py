@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from tests.lab.commands import wait_until
 from tests.lab.ikeactors import IkeactorsPeer
 from tests.lab.namespaces import Gateway, Network
-from tests.lab.peer import Peer, established
+from tests.lab.peer import Peer, Section, established
 from tests.lab.strongswan import StrongswanPeer
 from tests.lab.tunnels import CHILD, CONNECTION, GCM, IDENTITIES, Suite, connection
 
-KINDS = {"ikeactors": IkeactorsPeer, "strongswan": StrongswanPeer}
-BOTH_ROLES = ["ikeactors", "strongswan"]
+LabPeer = IkeactorsPeer | StrongswanPeer
+KINDS: dict[str, Callable[[Gateway, Section, list[str]], LabPeer]] = {
+    "ikeactors": IkeactorsPeer,
+    "strongswan": StrongswanPeer,
+}
+# Initiator and responder of the tests against strongSwan.
+BOTH_ROLES = [("ikeactors", "strongswan"), ("strongswan", "ikeactors")]
+SIDES = ["initiator", "responder"]
 # A rekey is a round trip of milliseconds; charon first queues it.
 SETTLED_SECONDS = 8.0
 
@@ -55,19 +61,19 @@ class Pair:
 
 @contextmanager
 def paired(
-    network: Network, initiator: str, suite: Suite = GCM, version: int = 4
+    network: Network, kinds: tuple[str, str], suite: Suite = GCM, version: int = 4
 ) -> Iterator[Pair]:
-    """A pair whose initiator, in the west, is of the kind named; the other is the other."""
-    responder = next(kind for kind in BOTH_ROLES if kind != initiator)
+    """A pair of the kinds named: the initiator, in the west, and the responder."""
+    initiator, responder = kinds
     with ExitStack() as stack:
-        east = stack.enter_context(_peer(responder, network, network.east, suite, version))
-        west = stack.enter_context(_peer(initiator, network, network.west, suite, version))
+        east = _peer(responder, network, network.east, suite, version)
+        stack.callback(east.stop)
+        west = _peer(initiator, network, network.west, suite, version)
+        stack.callback(west.stop)
         yield Pair(network, west, east)
 
 
-def _peer(
-    kind: str, network: Network, gateway: Gateway, suite: Suite, version: int
-) -> IkeactorsPeer | StrongswanPeer:
+def _peer(kind: str, network: Network, gateway: Gateway, suite: Suite, version: int) -> LabPeer:
     # kernel-libipsec takes ESP in UDP only, so both ends are told to encapsulate.
-    settings = connection(network, gateway, suite, version, encap=True)
+    settings = connection(network, gateway, suite, version, options={"encap": True})
     return KINDS[kind](gateway, settings, IDENTITIES)

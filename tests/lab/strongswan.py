@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tests.lab.commands import CommandError, run, start, stop, wait_until
+from tests.lab.commands import CommandFailed, run, start, stop, wait_until
 from tests.lab.logs import LOGS
 from tests.lab.namespaces import Gateway
 from tests.lab.needs import CHARON
@@ -120,11 +120,12 @@ class StrongswanPeer:
         """All that charon has logged."""
         return (self.folder / "charon.log").read_text(errors="replace")
 
-    def stop(self) -> None:
-        """End charon, which deletes its SAs, and remove its folder."""
-        stop(self._process)
+    def stop(self) -> int:
+        """End charon, which deletes its SAs, and remove its folder. Its exit status."""
+        status = stop(self._process)
         LOGS.remove(self._title)
         shutil.rmtree(self.folder, ignore_errors=True)
+        return status
 
     def kill(self) -> None:
         """End charon without a word to anybody."""
@@ -208,7 +209,7 @@ def _empty_or_list(tokens: Iterator[str]) -> list[str]:
 
 def _expect(token: str, wanted: str) -> None:
     if token != wanted:
-        raise CommandError(f"swanctl --raw: {token!r} where {wanted!r} was expected")
+        raise CommandFailed(f"swanctl --raw: {token!r} where {wanted!r} was expected")
 
 
 def _sa(name: str, facts: dict[str, object]) -> Sa:

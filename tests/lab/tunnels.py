@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.lab.namespaces import Gateway, Network
-from tests.lab.peer import Section, Value
+from tests.lab.peer import Section
 
 CONNECTION = "gw"
 CHILD = {4: "net", 6: "net6"}
@@ -31,29 +31,38 @@ def connection(
     suite: Suite = GCM,
     version: int = 4,
     child: Section | None = None,
-    **options: Value,
+    options: Section | None = None,
 ) -> Section:
-    """`local`'s side of the connection over IP `version`, with further options."""
+    """A configuration with `local`'s side of the connection alone."""
+    settings = connection_settings(network, local, suite, version, child, options)
+    return {"connections": {CONNECTION: settings}}
+
+
+def connection_settings(
+    network: Network,
+    local: Gateway,
+    suite: Suite = GCM,
+    version: int = 4,
+    child: Section | None = None,
+    options: Section | None = None,
+) -> Section:
+    """`local`'s side of the connection over IP `version`; `child` is said of every child."""
     remote = network.east if local is network.west else network.west
     return {
-        "connections": {
-            CONNECTION: {
-                "version": 2,
-                "local_addrs": local.outer[version],
-                "remote_addrs": network.seen(remote, version),
-                "proposals": suite.ike,
-                **options,
-                "local": {"auth": "psk", "id": f"{local.label}.lab"},
-                "remote": {"auth": "psk", "id": f"{remote.label}.lab"},
-                "children": {
-                    name: {
-                        "local_ts": local.subnet[inner],
-                        "remote_ts": remote.subnet[inner],
-                        "esp_proposals": suite.esp,
-                        **(child or {}),
-                    }
-                    for inner, name in CHILD.items()
-                },
+        "version": 2,
+        "local_addrs": local.outer[version],
+        "remote_addrs": network.seen(remote, version),
+        "proposals": suite.ike,
+        "local": {"auth": "psk", "id": f"{local.label}.lab"},
+        "remote": {"auth": "psk", "id": f"{remote.label}.lab"},
+        "children": {
+            name: {
+                "local_ts": local.subnet[inner],
+                "remote_ts": remote.subnet[inner],
+                "esp_proposals": suite.esp,
+                **(child or {}),
             }
-        }
+            for inner, name in CHILD.items()
+        },
+        **(options or {}),
     }

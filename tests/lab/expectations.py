@@ -1,0 +1,101 @@
+"""What must hold of any pair, whoever its two ends are."""
+
+from __future__ import annotations
+
+from tests.lab.commands import wait_until
+from tests.lab.pair import SETTLED_SECONDS, Pair
+from tests.lab.peer import established, only_child
+from tests.lab.traffic import Pings, ping
+from tests.lab.tunnels import CHILD, CONNECTION
+
+
+def traffic_passes(pair: Pair) -> bool:
+    """Whether pings of both families pass both ways, started by either side."""
+    west, east = pair.network.west, pair.network.east
+    trains = [
+        Pings.start(source, destination, version, count=3, interval=0.05)
+        for source, destination in ((west, east), (east, west))
+        for version in CHILD
+    ]
+    return [train.lost() for train in trains] == [0, 0, 0, 0]
+
+
+def expect_counted_traffic(pair: Pair) -> None:
+    """The tunnel comes up, carries pings, and both sides count them."""
+    pair.up()
+
+    assert traffic_passes(pair)
+    for peer in (pair.west, pair.east):
+        child = only_child(peer, CONNECTION, CHILD[4])
+        assert child is not None
+        assert child.octets_in > 0
+        assert child.octets_out > 0
+
+
+def expect_child_rekey(pair: Pair, side: str, inner: int) -> None:
+    """`side` rekeys a child while pings pass through it: none is lost."""
+    pair.up()
+    before = only_child(pair.west, CONNECTION, CHILD[inner])
+    assert before is not None
+    pings = Pings.start(pair.network.west, pair.network.east, inner, count=60)
+
+    pair.side(side).rekey_child(CONNECTION, CHILD[inner])
+
+    def is_replaced() -> bool:
+        now = only_child(pair.west, CONNECTION, CHILD[inner])
+        return now is not None and now.spi_in != before.spi_in and pair.agrees()
+
+    wait_until(is_replaced, SETTLED_SECONDS, "the Child SA is rekeyed")
+    assert pings.lost() == 0
+    assert traffic_passes(pair)
+
+
+def expect_ike_rekey(pair: Pair, side: str) -> None:
+    """`side` rekeys the IKE SA, which keeps its Child SAs."""
+    pair.up()
+    before = established(pair.west, CONNECTION)
+    assert before is not None
+
+    pair.side(side).rekey_ike(CONNECTION)
+
+    def is_replaced() -> bool:
+        now = established(pair.west, CONNECTION)
+        return now is not None and now.spi_i != before.spi_i and pair.agrees()
+
+    wait_until(is_replaced, SETTLED_SECONDS, "the IKE SA is rekeyed")
+    now = established(pair.west, CONNECTION)
+    assert now is not None
+    kept = {child.spi_in for child in before.installed}
+    assert {child.spi_in for child in now.installed} == kept
+    assert traffic_passes(pair)
+
+
+def expect_child_deletion(pair: Pair, side: str) -> None:
+    """`side` deletes one child; the other goes on, and the deleted one comes back."""
+    pair.up()
+
+    pair.side(side).down_child(CONNECTION, CHILD[6])
+
+    def is_gone() -> bool:
+        return only_child(pair.west, CONNECTION, CHILD[6]) is None and pair.agrees()
+
+    wait_until(is_gone, SETTLED_SECONDS, "the Child SA is deleted")
+    assert ping(pair.network.west, pair.network.east, version=6, count=1) == 0
+    assert ping(pair.network.west, pair.network.east, version=4) == 3
+    pair.up()
+    assert traffic_passes(pair)
+
+
+def expect_ike_deletion(pair: Pair, side: str) -> None:
+    """`side` deletes the IKE SA; nothing passes until it comes back."""
+    pair.up()
+
+    pair.side(side).down(CONNECTION)
+
+    def is_gone() -> bool:
+        return not pair.west.sas() and not pair.east.sas()
+
+    wait_until(is_gone, SETTLED_SECONDS, "the IKE SA is deleted")
+    assert ping(pair.network.west, pair.network.east, count=1) == 0
+    pair.up()
+    assert traffic_passes(pair)
