@@ -1,0 +1,1 @@
+"""The actors: Trio, sockets, the data plane. No protocol is decided here."""

@@ -1,0 +1,153 @@
+"""Who has what installed in the data plane. Made by the daemon, it outlives the kernel actor.
+
+A policy may be claimed several times: by an IKE SA and its successor, by two associations. The
+latest claim is in force; when it goes, the one below is put back; the last takes the policy along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ikeactors.iana import ProtocolId
+from ikeactors.kernel.policies import PolicyKey, key_of
+from ikeactors.kernel.requests import Address, PolicyRequest, SaId, SaRequest
+from ikeactors.protocol.events import Event
+
+# SPI, protocol and destination: all that some of a kernel's events tell of an SA.
+_ShortName = tuple[int, ProtocolId, Address]
+
+
+class Inbox(Protocol):
+    """Where an association's events go."""
+
+    def post(self, event: Event) -> bool: ...
+
+    def post_assured(self, event: Event) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """An SA that is installed, and whose it is."""
+
+    sa_id: SaId
+    owner: int
+    inbox: Inbox
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A policy as one owner wants it."""
+
+    owner: int
+    policy: PolicyRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What giving up claims means for the data plane."""
+
+    gone: tuple[PolicyRequest, ...]
+    restored: tuple[PolicyRequest, ...]
+
+
+class Installed:
+    """The SAs and the claims of policies, by owner."""
+
+    def __init__(self) -> None:
+        self._holdings: dict[SaId, Holding] = {}
+        self._short_names: dict[_ShortName, SaId] = {}
+        self._claims: dict[PolicyKey, list[Claim]] = {}
+        self._owned: dict[int, tuple[dict[SaId, None], list[PolicyRequest]]] = {}
+
+    def add(
+        self, owner: int, inbox: Inbox, sas: Iterable[SaRequest], policies: Iterable[PolicyRequest]
+    ) -> None:
+        """Note SAs, and claims that stand above the earlier ones."""
+        owned_sas, owned_policies = self._owned.setdefault(owner, ({}, []))
+        for request in sas:
+            sa_id = request.sa_id
+            self._holdings[sa_id] = Holding(sa_id, owner, inbox)
+            self._short_names[_short(sa_id)] = sa_id
+            owned_sas[sa_id] = None
+        for policy in policies:
+            self._claims.setdefault(key_of(policy), []).append(Claim(owner, policy))
+            owned_policies.append(policy)
+
+    def releasing(self, owner: int, policies: Sequence[PolicyRequest]) -> Release:
+        """What `release` of these would mean, while nothing is changed yet."""
+        gone: list[PolicyRequest] = []
+        restored: list[PolicyRequest] = []
+        for key, claims in self._left_by_key(owner, policies).items():
+            before = self._claims[key][-1].policy
+            if not claims:
+                gone.append(before)
+            elif claims[-1].policy != before:
+                restored.append(claims[-1].policy)
+        return Release(tuple(gone), tuple(restored))
+
+    def release(self, owner: int, sas: Iterable[SaId], policies: Sequence[PolicyRequest]) -> None:
+        """Forget an owner's SAs and claims; what is not there is no error."""
+        left = self._left_by_key(owner, policies)
+        owned_sas, owned_policies = self._owned.get(owner, ({}, []))
+        for sa_id in sas:
+            owned_sas.pop(sa_id, None)
+            if self._holdings.pop(sa_id, None) is not None:
+                self._short_names.pop(_short(sa_id), None)
+        for policy in policies:
+            if policy in owned_policies:
+                owned_policies.remove(policy)
+        for key, claims in left.items():
+            if claims:
+                self._claims[key] = claims
+            else:
+                del self._claims[key]
+        if not owned_sas and not owned_policies:
+            self._owned.pop(owner, None)
+
+    def owned_by(self, owner: int) -> tuple[tuple[SaId, ...], tuple[PolicyRequest, ...]]:
+        """All SAs and claims of an owner."""
+        sas, policies = self._owned.get(owner, ({}, []))
+        return tuple(sas), tuple(policies)
+
+    def in_force(self, policies: Iterable[PolicyRequest]) -> tuple[PolicyRequest, ...]:
+        """The policies that should be in force where these have been."""
+        keys = dict.fromkeys(key_of(policy) for policy in policies)
+        return tuple(self._claims[key][-1].policy for key in keys if key in self._claims)
+
+    def holding(self, sa_id: SaId) -> Holding | None:
+        """Whose an SA is; SPI, protocol and destination are enough to find it by."""
+        exact = self._holdings.get(sa_id)
+        if exact is not None:
+            return exact
+        known = self._short_names.get(_short(sa_id))
+        return None if known is None else self._holdings[known]
+
+    def sa_ids(self) -> list[SaId]:
+        """The names of all SAs."""
+        return list(self._holdings)
+
+    @property
+    def policy_count(self) -> int:
+        """How many policies there are, however often claimed."""
+        return len(self._claims)
+
+    def _left_by_key(
+        self, owner: int, policies: Iterable[PolicyRequest]
+    ) -> dict[PolicyKey, list[Claim]]:
+        """The claims that are left without these of an owner's, the oldest of equal ones first."""
+        left: dict[PolicyKey, list[Claim]] = {}
+        for policy in policies:
+            key = key_of(policy)
+            if key not in self._claims:
+                continue
+            claims = left.setdefault(key, list(self._claims[key]))
+            claim = Claim(owner, policy)
+            if claim in claims:
+                claims.remove(claim)
+        return left
+
+
+def _short(sa_id: SaId) -> _ShortName:
+    return sa_id.spi, sa_id.protocol, sa_id.destination

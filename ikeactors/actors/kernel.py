@@ -1,0 +1,274 @@
+"""The kernel actor: the only one who talks to the data plane.
+
+It takes commands one after the other and carries the data plane's events to the associations. A
+command it was killed over is noted in `KernelState` and done again by its successor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import trio
+
+from ikeactors.actors.backends import Backend, EventsLost, KernelEvent
+from ikeactors.actors.installed import Inbox, Installed
+from ikeactors.kernel.policies import key_of
+from ikeactors.kernel.requests import KernelRefusal, PolicyRequest, SaId, SaUsage
+from ikeactors.protocol.actions import (
+    Detail,
+    InstallChildSa,
+    Level,
+    MoveChildSa,
+    RemoveChildSa,
+    Report,
+)
+from ikeactors.protocol.events import (
+    ChildSaInstalled,
+    KernelRefused,
+    SaExpired,
+    SaMappingChanged,
+)
+
+KernelAction = InstallChildSa | RemoveChildSa | MoveChildSa
+Publish = Callable[[Report], None]
+
+# Ours: commands that wait; an association has at most a few under way, and who sends waits.
+MAX_WAITING_COMMANDS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class KernelRequest:
+    """An association's action; the answer, where there is one, goes to its inbox."""
+
+    owner: int
+    action: KernelAction
+    mailbox: Inbox
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetOwner:
+    """Remove all that an owner still has installed."""
+
+    owner: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRequest:
+    """Ask what went through SAs; `reply` is called with those that are there."""
+
+    sa_ids: tuple[SaId, ...]
+    reply: Callable[[Sequence[SaUsage]], None]
+
+
+Command = KernelRequest | ForgetOwner | UsageRequest
+
+
+class KernelState:
+    """What outlives the kernel actor: what is installed, and the command under way."""
+
+    def __init__(self) -> None:
+        self.installed = Installed()
+        self.under_way: Command | None = None
+        self.refusals = 0
+        self.expirations = 0
+        self.mapping_changes = 0
+        self.losses_of_events = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KernelStatistics:
+    """What is installed now, and what has happened since the daemon started."""
+
+    backend: str
+    sas: int
+    policies: int
+    refusals: int
+    expirations: int
+    mapping_changes: int
+    losses_of_events: int
+
+
+def open_commands() -> tuple[trio.MemorySendChannel[Command], trio.MemoryReceiveChannel[Command]]:
+    """The channel of the kernel actor's commands."""
+    return trio.open_memory_channel[Command](MAX_WAITING_COMMANDS)
+
+
+async def usage_of(
+    commands: trio.MemorySendChannel[Command], sa_ids: Sequence[SaId]
+) -> Sequence[SaUsage]:
+    """Ask the kernel actor what went through SAs, and wait for its answer."""
+    send, receive = trio.open_memory_channel[Sequence[SaUsage]](1)
+    await commands.send(UsageRequest(tuple(sa_ids), send.send_nowait))
+    return await receive.receive()
+
+
+async def run_kernel(
+    commands: trio.MemoryReceiveChannel[Command],
+    backend: Backend,
+    state: KernelState,
+    publish: Publish,
+) -> None:
+    """Carry out commands and hand on events until the commands' channel is closed."""
+    actor = KernelActor(backend, state, publish)
+    await actor.finish_what_is_under_way()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(actor.carry_events)
+        async for command in commands:
+            await actor.carry_out(command)
+        nursery.cancel_scope.cancel()
+
+
+class KernelActor:
+    """One life of the kernel actor."""
+
+    def __init__(self, backend: Backend, state: KernelState, publish: Publish) -> None:
+        self._backend = backend
+        self._state = state
+        self._installed = state.installed
+        self._publish = publish
+        self._one_at_a_time = trio.Lock()
+
+    async def finish_what_is_under_way(self) -> None:
+        """Do again what a predecessor was killed over, from its beginning."""
+        command = self._state.under_way
+        if command is None:
+            return
+        if isinstance(command, KernelRequest) and isinstance(command.action, InstallChildSa):
+            await self._undo(command.action)
+        await self.carry_out(command)
+
+    async def carry_out(self, command: Command) -> None:
+        """Do what one command says, and answer it."""
+        self._state.under_way = command
+        async with self._one_at_a_time:
+            match command:
+                case KernelRequest(owner, action, inbox):
+                    await self._act(owner, action, inbox)
+                case ForgetOwner(owner):
+                    await self._remove(owner, *self._installed.owned_by(owner))
+                case UsageRequest(sa_ids, reply):
+                    reply(await self._backend.usage(sa_ids))
+        self._state.under_way = None
+
+    async def carry_events(self) -> None:
+        """Hand the data plane's events to the associations whose SAs they are about."""
+        # A predecessor may have been killed over an event.
+        await self._resynchronize()
+        events = self._backend.events()
+        while True:
+            try:
+                event = await anext(events)
+            except EventsLost:
+                self._state.losses_of_events += 1
+                await self._resynchronize()
+            else:
+                self._carry(event)
+
+    async def _act(self, owner: int, action: KernelAction, inbox: Inbox) -> None:
+        match action:
+            case InstallChildSa():
+                await self._install(owner, action, inbox)
+            case MoveChildSa():
+                await self._move(owner, action, inbox)
+            case RemoveChildSa(sas, policies):
+                await self._remove(owner, sas, policies)
+
+    async def _install(self, owner: int, action: InstallChildSa, inbox: Inbox) -> None:
+        try:
+            await self._backend.install(action.sas, action.policies)
+        except KernelRefusal as refusal:
+            await self._put_back(action)
+            self._refused(refusal, action.ticket, inbox)
+            return
+        self._installed.add(owner, inbox, action.sas, action.policies)
+        inbox.post_assured(ChildSaInstalled(action.ticket))
+
+    async def _move(self, owner: int, action: MoveChildSa, inbox: Inbox) -> None:
+        """Move SAs. A refusal has no ticket: the SAs are reported as gone, if they are."""
+        try:
+            await self._backend.move(action.old, action.sas, action.old_policies, action.policies)
+        except KernelRefusal as refusal:
+            self._report_refusal(refusal, "moved")
+            await self._report_missing(action.old)
+            return
+        self._installed.release(owner, action.old, action.old_policies)
+        self._installed.add(owner, inbox, action.sas, action.policies)
+
+    async def _remove(
+        self, owner: int, sas: Sequence[SaId], policies: Sequence[PolicyRequest]
+    ) -> None:
+        release = self._installed.releasing(owner, policies)
+        await self._backend.remove(sas, release.gone)
+        await self._reinstall(release.restored)
+        self._installed.release(owner, sas, policies)
+
+    async def _undo(self, action: InstallChildSa) -> None:
+        sas = [request.sa_id for request in action.sas]
+        ours = [sa_id for sa_id in sas if self._installed.holding(sa_id) is None]
+        await self._backend.remove(ours, ())
+        await self._put_back(action)
+
+    async def _put_back(self, action: InstallChildSa) -> None:
+        """Leave of the policies what was there before."""
+        claimed = self._installed.in_force(action.policies)
+        kept = {key_of(policy) for policy in claimed}
+        gone = [policy for policy in action.policies if key_of(policy) not in kept]
+        await self._backend.remove((), gone)
+        await self._reinstall(claimed)
+
+    async def _reinstall(self, policies: Sequence[PolicyRequest]) -> None:
+        if not policies:
+            return
+        try:
+            await self._backend.install((), policies)
+        except KernelRefusal as refusal:
+            self._report_refusal(refusal, "put back")
+
+    async def _resynchronize(self) -> None:
+        async with self._one_at_a_time:
+            await self._report_missing(self._installed.sa_ids())
+
+    async def _report_missing(self, sa_ids: Sequence[SaId]) -> None:
+        """Tell the owners of SAs that are not there any more that these are over."""
+        there = {usage.sa_id for usage in await self._backend.usage(sa_ids)}
+        for sa_id in sa_ids:
+            if sa_id not in there:
+                self._carry(SaExpired(sa_id, hard=True))
+
+    def _carry(self, event: KernelEvent) -> None:
+        holding = self._installed.holding(event.sa_id)
+        if holding is None:
+            return
+        own = replace(event, sa_id=holding.sa_id)
+        match own:
+            case SaExpired():
+                self._state.expirations += 1
+                holding.inbox.post_assured(own)
+            case SaMappingChanged():
+                # The network decides how many of these there are.
+                self._state.mapping_changes += 1
+                holding.inbox.post(own)
+
+    def _refused(self, refusal: KernelRefusal, ticket: int, inbox: Inbox) -> None:
+        self._report_refusal(refusal, "installed")
+        inbox.post_assured(KernelRefused(ticket, refusal.errno, str(refusal)))
+
+    def _report_refusal(self, refusal: KernelRefusal, verb: str) -> None:
+        self._state.refusals += 1
+        text = f"The data plane refused: nothing was {verb}: {refusal}"
+        details: dict[str, Detail] = {"errno": refusal.errno, "backend": self._backend.name}
+        self._publish(Report("kernel-refused", text, Level.WARNING, details=details))
+
+
+def kernel_statistics(backend: Backend, state: KernelState) -> KernelStatistics:
+    """The counters of the kernel actor, whether it lives just now or not."""
+    return KernelStatistics(
+        backend.name,
+        len(state.installed.sa_ids()),
+        state.installed.policy_count,
+        state.refusals,
+        state.expirations,
+        state.mapping_changes,
+        state.losses_of_events,
+    )
