@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x448 import X448PrivateKey, X448PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ikeactors.errors import InvalidKeyExchange
 from ikeactors.iana import KeyExchangeMethod
@@ -59,10 +60,8 @@ class Ecp:
         assert len(seed) == self.secret_octets
         secret = int.from_bytes(seed, "big") % (self.curve.group_order - 1) + 1
         key = ec.derive_private_key(secret, self.curve)
-        numbers = key.public_key().public_numbers()
-        octets = self._field_octets
-        public = numbers.x.to_bytes(octets, "big") + numbers.y.to_bytes(octets, "big")
-        return EcpKey(public, self.curve, key)
+        point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        return EcpKey(point.removeprefix(UNCOMPRESSED), self.curve, key)
 
     @property
     def _field_octets(self) -> int:
@@ -114,7 +113,7 @@ CURVES: tuple[Ecp | Montgomery, ...] = (
     Ecp(_Id.ECP_256, ec.SECP256R1(), is_slow=False),
     Ecp(_Id.ECP_384, ec.SECP384R1(), is_slow=True),
     Ecp(_Id.ECP_521, ec.SECP521R1(), is_slow=True),
-    # RFC 6954 section 2.
+    # The Brainpool curves (RFC 6954 section 2).
     Ecp(_Id.BRAINPOOL_256, ec.BrainpoolP256R1(), is_slow=False),
     Ecp(_Id.BRAINPOOL_384, ec.BrainpoolP384R1(), is_slow=True),
     Ecp(_Id.BRAINPOOL_512, ec.BrainpoolP512R1(), is_slow=True),

@@ -1,4 +1,4 @@
-"""The key schedule of IKEv2, one stage per class (RFC 7296 sections 2.13 to 2.18).
+"""The key schedule of IKEv2, one stage per class.
 
 SKEYSEED = prf(Ni | Nr, g^ir)
 {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr)
@@ -15,7 +15,7 @@ from ikeactors.crypto.prf import Prf, prf_plus
 from ikeactors.crypto.suite import ChildSuite, IkeSuite
 from ikeactors.errors import AuthenticationFailed
 
-# The specification's: without a terminating zero (RFC 7296 section 2.15).
+# The specification's: without a terminating zero.
 KEY_PAD = b"Key Pad for IKEv2"
 
 

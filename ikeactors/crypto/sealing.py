@@ -200,7 +200,7 @@ class EncryptThenMac:
 
 
 def gcm(keymat: bytes, salt_octets: int, icv_octets: int) -> Keyed:
-    """AES-GCM with the whole tag (RFC 4106 section 8.1, RFC 5282 section 7.1)."""
+    """AES-GCM with the whole tag (RFC 4106 section 8.1)."""
     assert icv_octets == GCM_TAG_OCTETS
     return WholeTagAead(AESGCM(keymat[:-salt_octets]), keymat[-salt_octets:])
 

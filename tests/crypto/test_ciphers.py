@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher as AesCipher
+from cryptography.hazmat.primitives.ciphers import modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,7 +78,7 @@ def test_ctr_gives_the_published_ciphertexts(vector: dict[str, bytes]) -> None:
 
 @pytest.mark.parametrize("vector", vectors("chacha20-poly1305.toml"))
 def test_chacha20_poly1305_gives_the_published_packets(vector: dict[str, bytes]) -> None:
-    """(RFC 7634 appendices A and B)"""
+    """(RFC 7634 appendix A)"""
     cipher = cipher_for(Encr.CHACHA20_POLY1305, None, Integ.NONE).keyed(vector["key"], b"")
     iv, associated = vector["iv"], vector["associated"]
     assert cipher.seal(iv, vector["plaintext"], associated) == vector["sealed"]
@@ -92,6 +97,32 @@ def test_gcm_gives_the_published_ciphertexts_with_every_length_of_icv(
     sealed = vector["ciphertext"] + vector["tag"][:icv_octets]
     assert cipher.seal(vector["iv"], vector["plaintext"], vector["associated"]) == sealed
     assert cipher.open(vector["iv"], sealed, vector["associated"]) == vector["plaintext"]
+
+
+@pytest.mark.parametrize("bits", AES_LENGTHS)
+@pytest.mark.parametrize(
+    ("encr", "icv_octets"), [(Encr.AES_CCM_8, 8), (Encr.AES_CCM_12, 12), (Encr.AES_CCM_16, 16)]
+)
+@pytest.mark.parametrize("length", [0, 1, 16, 37])
+def test_ccm_is_its_definition(encr: Encr, bits: int, icv_octets: int, length: int) -> None:
+    """(RFC 4309 section 4)"""
+    keymat, iv, plaintext = octets(bits // 8 + 3), octets(8, 5), octets(length, 9)
+    sealed = cipher_for(encr, bits, Integ.NONE).keyed(keymat, b"").seal(iv, plaintext, b"header")
+    assert sealed == ccm(keymat[:-3], keymat[-3:] + iv, plaintext, b"header", icv_octets)
+
+
+def ccm(key: bytes, nonce: bytes, plaintext: bytes, associated: bytes, icv_octets: int) -> bytes:
+    """CBC-MAC and counter mode with a length field of four octets, as RFC 3610 puts them."""
+
+    def padded(data: bytes) -> bytes:
+        return data + bytes(-len(data) % 16)
+
+    first = bytes([64 + 8 * (icv_octets - 2) // 2 + 3]) + nonce + struct.pack("!I", len(plaintext))
+    blocks = first + padded(struct.pack("!H", len(associated)) + associated) + padded(plaintext)
+    mac = AesCipher(AES(key), modes.CBC(bytes(16))).encryptor().update(blocks)[-16:]
+    stream = AesCipher(AES(key), modes.CTR(b"\3" + nonce + bytes(4))).encryptor()
+    icv = stream.update(mac)[:icv_octets]
+    return stream.update(plaintext) + icv
 
 
 def test_gmac_authenticates_associated_data_iv_and_plaintext() -> None:

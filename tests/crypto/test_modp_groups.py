@@ -17,7 +17,7 @@ LEAST_EXPONENT_BITS = {14: 225, 15: 275, 16: 325, 17: 375, 18: 400}
 
 @pytest.mark.parametrize(("name", "vector"), named_vectors("modp-primes.toml"))
 def test_the_formula_gives_the_published_primes(name: str, vector: dict[str, bytes]) -> None:
-    """(RFC 3526 sections 2 to 7)"""
+    """(RFC 3526 section 2)"""
     group = group_for(KeyExchangeMethod[name])
     assert group is not None
     assert group.prime.to_bytes(group.octets, "big") == vector["prime"]

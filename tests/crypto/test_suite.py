@@ -134,6 +134,10 @@ def test_a_suite_cannot_be_made_of_what_is_not_here() -> None:
         ChildSuite(
             ProtocolId.ESP, Encr.AES_GCM_16, 128, Integ.NONE, KeyExchangeMethod.ECP_192, esn=False
         )
+    with pytest.raises(UnsupportedAlgorithm, match="no Child SA"):
+        ChildSuite(
+            ProtocolId.IKE, Encr.AES_GCM_16, 128, Integ.NONE, KeyExchangeMethod.NONE, esn=False
+        )
 
 
 @pytest.mark.parametrize(
