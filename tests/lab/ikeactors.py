@@ -17,11 +17,7 @@ from tests.lab.logs import LOGS
 from tests.lab.namespaces import Gateway
 from tests.lab.peer import SECRET, Child, Sa, Section, Value
 
-_PROGRAM = (
-    sys.executable,
-    "-c",
-    "import sys; from ikeactors.cli import main; sys.exit(main())",
-)
+_PROGRAM = (sys.executable, "-m", "ikeactors.cli")
 _START_SECONDS = 20.0
 
 
@@ -77,7 +73,7 @@ class IkeactorsPeer:
 
     def sas(self) -> list[Sa]:
         """The IKE SAs there are."""
-        return [_sa(facts) for facts in self.json("list", "sas")]
+        return [_sa(facts) for facts in self.json("list", "sas")["sas"]]
 
     def command(self, *argv: str) -> str:
         """What `ikeactors ARGV` prints; it must succeed."""
@@ -184,8 +180,8 @@ def _child(facts: Mapping[str, Any]) -> Child:
     return Child(
         name=facts["name"],
         state=facts["state"],
-        spi_in=str(facts["spi_in"]),
-        spi_out=str(facts["spi_out"]),
-        octets_in=facts.get("octets_in", 0),
-        octets_out=facts.get("octets_out", 0),
+        spi_in=facts["spi_in"],
+        spi_out=facts["spi_out"],
+        octets_in=facts["octets_in"] or 0,
+        octets_out=facts["octets_out"] or 0,
     )

@@ -111,9 +111,7 @@ class StrongswanPeer:
 
     def sas(self) -> list[Sa]:
         """The IKE SAs there are."""
-        raw = self._swanctl("--list-sas", "--raw")
-        events = raw.replace("list-sa event", "\n").split("list-sas reply")[0]
-        return [_sa(*pair) for line in events.splitlines() for pair in _sections(line)]
+        return read_sas(self._swanctl("--list-sas", "--raw"))
 
     @property
     def log(self) -> str:
@@ -158,6 +156,12 @@ class StrongswanPeer:
                 "STRONGSWAN_CONF": str(self.folder / "strongswan.conf"),
             },
         )
+
+
+def read_sas(raw: str) -> list[Sa]:
+    """The IKE SAs in the raw answer to `swanctl --list-sas`: an event each, then a reply."""
+    events = raw.split("list-sas reply")[0].split("list-sa event")
+    return [_sa(*pair) for event in events for pair in _sections(event)]
 
 
 def _lines(section: Section, indent: str) -> Iterator[str]:
