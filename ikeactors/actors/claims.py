@@ -1,0 +1,79 @@
+"""Which associations stand between two identities, and which of them yield to a new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ikeactors.iana import IdType
+from ikeactors.protocol.actions import ClaimIdentity
+from ikeactors.protocol.settings import Unique
+from ikeactors.wire.identities import Identity
+
+_CASE_INSENSITIVE = frozenset({IdType.FQDN, IdType.RFC822_ADDR})
+
+_Pair = tuple[int, bytes, int, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the claim is granted, and who has to go for it, silently or with a Delete."""
+
+    granted: bool
+    superseded: tuple[int, ...] = ()
+    silent: bool = False
+
+
+class Claims:
+    """The associations of each pair of identities, by number."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[_Pair, tuple[int, ...]] = {}
+        self._pairs: dict[int, _Pair] = {}
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def claim(self, number: int, claim: ClaimIdentity) -> Verdict:
+        """Decide about an association that both ends have authenticated.
+
+        INITIAL_CONTACT says that the peer has no other IKE SA with us: the older ones are dead
+        and go without a word (RFC 7296 section 2.4).
+        """
+        pair = (*_folded(claim.local), *_folded(claim.remote))
+        older = tuple(one for one in self._numbers.get(pair, ()) if one != number)
+        verdict = _judge(claim, older)
+        if verdict.granted:
+            self.release(number)
+            standing = self._numbers.get(pair, ())
+            kept = (one for one in standing if one not in verdict.superseded)
+            self._numbers[pair] = (*kept, number)
+            self._pairs[number] = pair
+            for one in verdict.superseded:
+                self._pairs.pop(one, None)
+        return verdict
+
+    def release(self, number: int) -> None:
+        """The association is no more."""
+        pair = self._pairs.pop(number, None)
+        if pair is None:
+            return
+        left = tuple(one for one in self._numbers[pair] if one != number)
+        if left:
+            self._numbers[pair] = left
+        else:
+            del self._numbers[pair]
+
+
+def _judge(claim: ClaimIdentity, older: tuple[int, ...]) -> Verdict:
+    if claim.unique is Unique.NEVER or not older:
+        return Verdict(granted=True)
+    if claim.initial_contact:
+        return Verdict(granted=True, superseded=older, silent=True)
+    if claim.unique is Unique.REPLACE:
+        return Verdict(granted=True, superseded=older)
+    return Verdict(granted=claim.unique is not Unique.KEEP)
+
+
+def _folded(identity: Identity) -> tuple[int, bytes]:
+    folds = identity.type in _CASE_INSENSITIVE
+    return int(identity.type), identity.data.lower() if folds else identity.data

@@ -1,0 +1,242 @@
+"""The actor of one association: event in, step, actions out.
+
+It knows no protocol. Between two events it is one parked task, whatever its association holds,
+so there is nothing in its frames that is not needed there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import trio
+
+from ikeactors.actors.alarms import Alarms
+from ikeactors.actors.mailbox import Mailbox
+from ikeactors.actors.reports import ReportHub
+from ikeactors.actors.router import Router
+from ikeactors.actors.workers import Workers
+from ikeactors.kernel.requests import SaRequest
+from ikeactors.protocol import actions
+from ikeactors.protocol.events import Address, Endpoint, Event
+from ikeactors.protocol.settings import ConnectionSettings
+from ikeactors.protocol.snapshot import AssociationSnapshot
+
+KernelAction = actions.InstallChildSa | actions.RemoveChildSa | actions.MoveChildSa
+
+
+class Association(Protocol):
+    """The core's association, as far as its actor looks into it."""
+
+    @property
+    def deadline(self) -> float: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def established(self) -> bool: ...
+    @property
+    def half_open(self) -> bool: ...
+    @property
+    def connection_name(self) -> str: ...
+    @property
+    def failure(self) -> str: ...
+    def handle(self, event: Event, now: float) -> Sequence[actions.Action]: ...
+    def needs_worker(self, event: Event) -> bool: ...
+    def snapshot(self, now: float) -> AssociationSnapshot: ...
+
+
+class Associations(Protocol):
+    """Makes associations."""
+
+    def initiating(
+        self, connection: ConnectionSettings, local: Endpoint, remote: Endpoint
+    ) -> Association: ...
+    def responding(self, local: Endpoint, remote: Endpoint) -> Association: ...
+
+
+class Sender(Protocol):
+    """The sockets, as far as a peer uses them."""
+
+    def send_message(self, octets: bytes, local: Endpoint, remote: Endpoint) -> None: ...
+    def send_keepalive(self, local: Endpoint, remote: Endpoint) -> None: ...
+
+
+class KernelRequests(Protocol):
+    """The way to the kernel actor; it waits where too many requests wait already."""
+
+    async def ask(self, owner: int, action: KernelAction, mailbox: Mailbox) -> None: ...
+    async def forget_owner(self, owner: int) -> None: ...
+
+
+class KeyRecords(Protocol):
+    """Where keys are written down, if they are."""
+
+    def record_ike(self, keys: actions.RecordIkeKeys) -> None: ...
+    def record_esp(self, sas: Sequence[SaRequest]) -> None: ...
+
+
+class Registry(Protocol):
+    """What all associations share among themselves."""
+
+    def claim(self, peer: Peer, claim: actions.ClaimIdentity) -> None: ...
+    def answer(self, answer: actions.AnswerRequest) -> None: ...
+    async def progressed(self, peer: Peer, association: Association) -> None: ...
+
+
+class Peer:
+    """What is known of an association outside of it; outlives its actor.
+
+    `owner` names what this incarnation has in the kernel, `former_owners` what its crashed
+    predecessors have there. `midway` is true from an event until its last action is carried out.
+    `shown` is what to show while a worker has the association.
+    """
+
+    __slots__ = (
+        "association",
+        "children",
+        "connection",
+        "crashes",
+        "dismissed",
+        "established",
+        "former_owners",
+        "half_open_at",
+        "initiates",
+        "local",
+        "mailbox",
+        "midway",
+        "number",
+        "owner",
+        "parked",
+        "remote",
+        "requested_by",
+        "sequences",
+        "shown",
+        "spis",
+    )
+
+    def __init__(self, number: int, connection: str = "") -> None:
+        self.number = number
+        self.connection = connection
+        self.owner = 0
+        self.former_owners: tuple[int, ...] = ()
+        self.mailbox = Mailbox()
+        self.association: Association | None = None
+        self.initiates = True
+        self.local: Endpoint | None = None
+        self.remote: Endpoint | None = None
+        self.spis: tuple[bytes, ...] = ()
+        self.children: tuple[str, ...] = ()
+        self.requested_by: tuple[bytes, Endpoint] | None = None
+        self.half_open_at: Address | None = None
+        self.established = False
+        self.dismissed = False
+        self.parked = False
+        self.midway = False
+        self.sequences = 0
+        self.crashes: tuple[float, ...] = ()
+        self.shown: AssociationSnapshot | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlets:
+    """Where an association's actions go."""
+
+    router: Router
+    sender: Sender
+    kernel: KernelRequests
+    workers: Workers
+    alarms: Alarms
+    hub: ReportHub
+    key_records: KeyRecords | None
+    registry: Registry
+
+
+async def run_peer(peer: Peer, association: Association, outlets: Outlets) -> None:
+    """Take the association through its life."""
+    outlets.alarms.set(peer.number, association.deadline, peer.mailbox)
+    while not association.closed:
+        event = await peer.mailbox.receive()
+        peer.midway = True
+        if association.needs_worker(event):
+            asked = await _in_worker(peer, association, event, outlets.workers)
+        else:
+            asked = association.handle(event, trio.current_time())
+        for action in asked:
+            if isinstance(action, KernelAction):
+                await _ask_kernel(peer, action, outlets)
+            else:
+                _CARRY[type(action)](peer, action, outlets)
+        peer.midway = False
+        if not peer.established:
+            await outlets.registry.progressed(peer, association)
+        outlets.alarms.set(peer.number, association.deadline, peer.mailbox)
+    outlets.alarms.set(peer.number, math.inf, peer.mailbox)
+
+
+async def _in_worker(
+    peer: Peer, association: Association, event: Event, workers: Workers
+) -> Sequence[actions.Action]:
+    """Run a step elsewhere; meanwhile nobody else may look at the association."""
+    now = trio.current_time()
+    peer.shown = association.snapshot(now)
+    try:
+        return await workers.run(partial(association.handle, event, now))
+    finally:
+        peer.shown = None
+
+
+async def _ask_kernel(peer: Peer, action: KernelAction, outlets: Outlets) -> None:
+    if outlets.key_records is not None and not isinstance(action, actions.RemoveChildSa):
+        outlets.key_records.record_esp(action.sas)
+    await outlets.kernel.ask(peer.owner, action, peer.mailbox)
+
+
+def _send_datagram(peer: Peer, action: actions.SendDatagram, outlets: Outlets) -> None:
+    peer.local, peer.remote = action.local, action.remote
+    outlets.sender.send_message(action.octets, action.local, action.remote)
+
+
+def _send_keepalive(_: Peer, action: actions.SendKeepalive, outlets: Outlets) -> None:
+    outlets.sender.send_keepalive(action.local, action.remote)
+
+
+def _register_spi(peer: Peer, action: actions.RegisterSpi, outlets: Outlets) -> None:
+    outlets.router.register(action.spi, peer.mailbox)
+    peer.spis = (*peer.spis, action.spi)
+
+
+def _forget_spi(peer: Peer, action: actions.ForgetSpi, outlets: Outlets) -> None:
+    outlets.router.forget(action.spi)
+    peer.spis = tuple(spi for spi in peer.spis if spi != action.spi)
+
+
+def _claim_identity(peer: Peer, action: actions.ClaimIdentity, outlets: Outlets) -> None:
+    outlets.registry.claim(peer, action)
+
+
+def _report(peer: Peer, action: actions.Report, outlets: Outlets) -> None:
+    outlets.hub.publish(action, peer.number)
+
+
+def _answer(_: Peer, action: actions.AnswerRequest, outlets: Outlets) -> None:
+    outlets.registry.answer(action)
+
+
+def _record_keys(_: Peer, action: actions.RecordIkeKeys, outlets: Outlets) -> None:
+    if outlets.key_records is not None:
+        outlets.key_records.record_ike(action)
+
+
+_CARRY: dict[type, Callable[[Peer, Any, Outlets], None]] = {
+    actions.SendDatagram: _send_datagram,
+    actions.SendKeepalive: _send_keepalive,
+    actions.RegisterSpi: _register_spi,
+    actions.ForgetSpi: _forget_spi,
+    actions.ClaimIdentity: _claim_identity,
+    actions.Report: _report,
+    actions.AnswerRequest: _answer,
+    actions.RecordIkeKeys: _record_keys,
+}
