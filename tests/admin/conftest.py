@@ -1,0 +1,17 @@
+"""A daemon behind a real socket, for the tests of the admin protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.admin.daemon import FakeDaemon
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[FakeDaemon]:
+    made = FakeDaemon(tmp_path)
+    yield made
+    made.listener.close()
