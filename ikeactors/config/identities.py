@@ -61,4 +61,5 @@ def _identity(given: str) -> Identity:
     try:
         return Identity.from_text(given)
     except ValueError as error:
-        raise Refused((given, str(error).removeprefix(f"{given!r}: "))) from None
+        why = str(error).removeprefix(repr(given)).lstrip(": ")
+        raise Refused((given, why)) from None

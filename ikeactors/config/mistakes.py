@@ -110,6 +110,10 @@ class Mistakes:
         """Something that works and is hardly meant."""
         self.warnings.append(str(Mistake(str(place.source.path), str(place), "", message)))
 
+    def add_file(self, path: Path, message: str, line: int = 0) -> None:
+        """A file that cannot be read."""
+        self.found.append(Mistake(str(path), "", "", message, line))
+
     def refuse(self, place: Place, refused: Refused) -> None:
         """What a parser had to say of the value at `place`."""
         for value, message in refused.complaints:

@@ -69,7 +69,7 @@ def read_section(
     written = as_table(table, place, mistakes)
     report_unknown(written, (*known, *tables), place, mistakes)
     values: dict[str, Any] = {}
-    faulty = set()
+    faulty = set() if written is table else set(known)
     for name, option in known.items():
         values[name] = default_of(option)
         if name not in written:

@@ -57,7 +57,7 @@ def read_documents(path: Path, mistakes: Mistakes) -> list[Document]:
 def read_file(path: Path) -> tuple[bytes, str]:
     """The octets of a file, and why it is no place for a secret ("" if it is)."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_without_waiting) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise Unreadable("not a regular file")
@@ -67,6 +67,11 @@ def read_file(path: Path) -> tuple[bytes, str]:
     if len(octets) > MAX_FILE_OCTETS:
         raise Unreadable("too large")
     return octets, _exposure(path, status)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opens a pipe, too, at once."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _exposure(path: Path, status: os.stat_result) -> str:
@@ -84,23 +89,22 @@ def _document(path: Path, mistakes: Mistakes) -> Document | None:
         content = octets.decode("utf-8")
         tables = tomllib.loads(content)
     except Unreadable as unreadable:
-        mistakes.add(Place(Source(path)), str(unreadable))
+        mistakes.add_file(path, str(unreadable))
     except UnicodeDecodeError as error:
-        line = octets.count(b"\n", 0, error.start) + 1
-        mistakes.add(Place(Source(path, {("",): line}), ("",)), "not UTF-8")
+        mistakes.add_file(path, "not UTF-8", octets.count(b"\n", 0, error.start) + 1)
     except ValueError as error:
-        mistakes.add(*_syntax_mistake(path, str(error)))
+        mistakes.add_file(path, *_syntax_mistake(str(error)))
     else:
         return Document(Source(path, key_lines(content), exposure), tables)
     return None
 
 
-def _syntax_mistake(path: Path, message: str) -> tuple[Place, str]:
-    """What TOML's reader says, with its line where ours are."""
+def _syntax_mistake(message: str) -> tuple[str, int]:
+    """What TOML's reader says, and on which line."""
     found = _AT_LINE.search(message)
-    line, column = (int(found[1]), f", column {found[2]}") if found else (0, "")
-    place = Place(Source(path, {("",): line}), ("",))
-    return place, f"no valid TOML: {_AT_LINE.sub('', message)}{column}"
+    if found is None:
+        return f"no valid TOML: {message}", 0
+    return f"no valid TOML: {message[: found.start()]}, column {found[2]}", int(found[1])
 
 
 def _included(document: Document, mistakes: Mistakes) -> Iterator[Path]:

@@ -26,6 +26,7 @@ _NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20}")
 
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _OCTETS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_UNIQUE = ("%unique", "%unique-dir")
 _TRUTH_WORDS = {"yes": "true", "no": "false", "true": "true", "false": "false"}
 
 
@@ -143,10 +144,10 @@ def some(parse_list: Parse[tuple[T, ...]]) -> Parse[tuple[T, ...]]:
 
 def mark(value: object) -> Mark | None:
     """A packet mark, "0x10/0xff" or 42; with the mask 0 there is none."""
-    given, _, mask_text = value.partition("/") if isinstance(value, str) else (value, "", "")
+    given, slash, mask_text = value.partition("/") if isinstance(value, str) else (value, "", "")
     number = _number(given)
-    mask = _number(mask_text) if mask_text else MAX_U32
-    if given == "%unique" or given == "%unique-dir":
+    mask = _number(mask_text) if slash else MAX_U32
+    if given in _UNIQUE:
         raise Refused((value, "unique marks are not available yet: write a number"))
     if number is None or mask is None:
         raise Refused((value, 'a mark expected: 42, "0x10" or "0x10/0xff"'))
@@ -159,7 +160,7 @@ def mark(value: object) -> Mark | None:
 
 def if_id(value: object) -> int:
     """The ID of an XFRM interface, 0 being none."""
-    if value in ("%unique", "%unique-dir"):
+    if value in _UNIQUE:
         raise Refused((value, "unique interface IDs are not available yet: write a number"))
     return integer(0, MAX_U32)(value)
 
