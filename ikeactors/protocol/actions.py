@@ -5,16 +5,18 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from typing import ClassVar
 
 from ikeactors.crypto.suite import IkeSuite
+from ikeactors.iana import ExchangeType
 from ikeactors.kernel.requests import PolicyRequest, SaId, SaRequest
 from ikeactors.protocol.events import Endpoint
 from ikeactors.protocol.settings import Unique
 from ikeactors.wire.identities import Identity
+from ikeactors.wire.message import notation
+from ikeactors.wire.payload import Payload
 
 Detail = str | int | float | bool
-_NOTHING: Mapping[str, Detail] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,43 @@ class Report:
     text: str
     level: Level = Level.INFO
     connection: str = ""
-    details: Mapping[str, Detail] = _NOTHING
+    details: Mapping[str, Detail] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A message sent or received; its text is made only where somebody reads it."""
+
+    sent: bool
+    exchange: ExchangeType
+    message_id: int
+    is_response: bool
+    protected: bool
+    payloads: tuple[Payload, ...]
+    remote: Endpoint
+    connection: str = ""
+
+    level: ClassVar[Level] = Level.DEBUG
+
+    @property
+    def name(self) -> str:
+        """The stable name of the report."""
+        return "message-sent" if self.sent else "message-received"
+
+    @property
+    def text(self) -> str:
+        """The message in the RFC's notation, with an arrow for its direction."""
+        arrow = "-->" if self.sent else "<--"
+        return f"{arrow} {notation(self.exchange, self.is_response, self.payloads, self.protected)}"
+
+    @property
+    def details(self) -> Mapping[str, Detail]:
+        """Exchange type, message ID and the other end."""
+        return {
+            "exchange": self.exchange.name,
+            "message_id": self.message_id,
+            "remote": str(self.remote),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +155,7 @@ class AnswerRequest:
     request_id: int
     succeeded: bool
     text: str
-    details: Mapping[str, Detail] = _NOTHING
+    details: Mapping[str, Detail] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +181,7 @@ Action = (
     | MoveChildSa
     | ClaimIdentity
     | Report
+    | Trace
     | AnswerRequest
     | RecordIkeKeys
 )

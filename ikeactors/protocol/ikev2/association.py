@@ -1,0 +1,528 @@
+"""An association: one peer, its IKE SA, the successor while that is rekeyed, and the Child SAs.
+
+    handle(event, now) -> list[Action]        deadline -> float        closed -> bool
+
+It dispatches what happens; what an exchange means is in the exchange's file, what becomes of
+Child SAs in `children`, of IKE SAs in `ike_sas`, with time in `lifetimes`, and what operators ask
+in `operating`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ikeactors.crypto.key_exchange import key_exchange_for
+from ikeactors.errors import ChildSaNotFound, Fault, InvalidSyntax, ProtocolFault
+from ikeactors.iana import ExchangeType, ProtocolId, TransformType
+from ikeactors.protocol.actions import (
+    Action,
+    ClaimIdentity,
+    Level,
+    MoveChildSa,
+    RegisterSpi,
+    SendDatagram,
+)
+from ikeactors.protocol.events import (
+    ChildSaInstalled,
+    DatagramReceived,
+    DeletionRequested,
+    Endpoint,
+    Event,
+    IdentityClaimed,
+    InitiationRequested,
+    KernelRefused,
+    RekeyRequested,
+    SaExpired,
+    SaMappingChanged,
+    Superseded,
+    TimerExpired,
+)
+from ikeactors.protocol.ikev2 import (
+    create_child_sa,
+    ike_auth,
+    ike_sa_init,
+    informational,
+    lifetimes,
+    operating,
+)
+from ikeactors.protocol.ikev2.child_sa import Path
+from ikeactors.protocol.ikev2.children import Children
+from ikeactors.protocol.ikev2.exchange import Answer, Continuation, Exchange, Payloads
+from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState
+from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent, Transcript
+from ikeactors.protocol.ikev2.ike_sas import IkeSas
+from ikeactors.protocol.ikev2.informational import (
+    AuthenticationFailedInitiator,
+    DeleteIkeInitiator,
+)
+from ikeactors.protocol.ikev2.installing import InstallDemanded, install, install_inbound
+from ikeactors.protocol.ikev2.nat import NatSituation
+from ikeactors.protocol.ikev2.outbox import Outbox
+from ikeactors.protocol.ikev2.phases import (
+    Authenticating,
+    Closed,
+    Established,
+    Fresh,
+    Phase,
+)
+from ikeactors.protocol.ikev2.protection import Opened
+from ikeactors.protocol.ikev2.requests import Request
+from ikeactors.protocol.ikev2.snapshots import snapshot_of
+from ikeactors.protocol.settings import ChildSettings, ConnectionSettings, Settings, Unique
+from ikeactors.protocol.snapshot import AssociationSnapshot
+from ikeactors.protocol.surroundings import IKE_PORT, NAT_PORT, Surroundings
+from ikeactors.protocol.timers import Timer, TimerTable
+from ikeactors.wire.header import Header, read_header
+from ikeactors.wire.identities import Identity
+from ikeactors.wire.message import Message
+from ikeactors.wire.payload import Notify
+
+
+class Association:
+    """One peer association, from its first message to its end."""
+
+    __slots__ = (
+        "_waiting",
+        "children",
+        "connection",
+        "created_at",
+        "failure",
+        "ike_sas",
+        "initial_contact",
+        "last_heard_at",
+        "local",
+        "nat",
+        "now",
+        "numbers",
+        "outbox",
+        "phase",
+        "remote",
+        "settings",
+        "surroundings",
+        "timers",
+        "wanted",
+    )
+
+    def __init__(
+        self,
+        settings: Settings,
+        connection: ConnectionSettings,
+        local: Endpoint,
+        remote: Endpoint,
+        surroundings: Surroundings,
+    ) -> None:
+        self.settings = settings
+        self.connection = connection
+        self.local = local
+        self.remote = remote
+        self.surroundings = surroundings
+        self.outbox = Outbox(connection.name)
+        self.timers = TimerTable()
+        self.children = Children(self)
+        self.ike_sas = IkeSas(self)
+        self.phase: Phase = Fresh()
+        self.nat = NatSituation()
+        self.now = self.created_at = self.last_heard_at = 0.0
+        self.numbers = 0
+        self.initial_contact = True
+        self.failure = ""
+        self.wanted: tuple[str, ...] = ()
+        self._waiting: dict[int, Continuation] = {}
+
+    @classmethod
+    def initiating(
+        cls,
+        settings: Settings,
+        connection: ConnectionSettings,
+        local: Endpoint,
+        remote: Endpoint,
+        surroundings: Surroundings,
+    ) -> Association:
+        """The initiator's end; an InitiationRequested sets it going."""
+        return cls(settings, connection, local, remote, surroundings)
+
+    @classmethod
+    def responding(
+        cls, settings: Settings, local: Endpoint, remote: Endpoint, surroundings: Surroundings
+    ) -> Association:
+        """The responder's end; it is then given the IKE_SA_INIT request."""
+        return cls(settings, ConnectionSettings(""), local, remote, surroundings)
+
+    # The contract with the actor.
+
+    def handle(self, event: Event, now: float) -> list[Action]:
+        """One step: what has happened, and what is to be done about it, in order."""
+        self.now = now
+        if not self.closed:
+            self._dispatch(event)
+        return self.outbox.take()
+
+    @property
+    def deadline(self) -> float:
+        """When TimerExpired is wanted; infinity when never."""
+        return self.timers.deadline
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is all over."""
+        return isinstance(self.phase, Closed)
+
+    @property
+    def established(self) -> bool:
+        """Whether both ends have proven who they are."""
+        return isinstance(self.phase, Established)
+
+    @property
+    def half_open(self) -> bool:
+        """Whether a peer has asked for an IKE SA and proven nothing yet."""
+        if isinstance(self.phase, Authenticating):
+            return not self.ike_sa.spis.original_initiator
+        return isinstance(self.phase, InitAnswered)
+
+    @property
+    def connection_name(self) -> str:
+        """The connection's name; empty while a responder does not know it."""
+        return self.outbox.connection
+
+    def snapshot(self, now: float) -> AssociationSnapshot:
+        """What it looks like from outside."""
+        return snapshot_of(self, now)
+
+    def needs_worker(self, event: Event) -> bool:
+        """Whether the step for this event does public-key work that is worth a worker."""
+        if isinstance(self.phase, InitAnswered):
+            return self.phase.is_slow
+        if isinstance(event, ChildSaInstalled | KernelRefused | IdentityClaimed | SaMappingChanged):
+            return False
+        methods = {
+            transform.id
+            for proposal in self.connection.proposals
+            for transform in proposal.of_type(TransformType.KE)[:1]
+        }
+        if self.ike_sas.exists:
+            methods = {self.ike_sa.suite.ke}
+        elif isinstance(event, DatagramReceived) and not self.connection.name:
+            methods = ike_sa_init.offered_method(event.octets)
+        return any(key_exchange_for(method).is_slow for method in methods)
+
+    # Dispatch.
+
+    def _dispatch(self, event: Event) -> None:
+        match event:
+            case DatagramReceived():
+                self._receive(event)
+            case TimerExpired():
+                lifetimes.expire(self)
+            case ChildSaInstalled() | KernelRefused() | IdentityClaimed():
+                continuation = self._waiting.pop(event.ticket, None)
+                if continuation is not None:
+                    continuation.resumed(self, event)
+            case InitiationRequested():
+                operating.initiate(self, event)
+            case RekeyRequested():
+                operating.rekey(self, event)
+            case DeletionRequested():
+                operating.delete(self, event)
+            case Superseded():
+                self._supersede(event)
+            case SaExpired():
+                self._expire_sa(event)
+            case SaMappingChanged():
+                self._follow_mapping(event)
+
+    def _receive(self, datagram: DatagramReceived) -> None:
+        try:
+            header = read_header(datagram.octets)
+        except Fault as fault:
+            self.drop(str(fault))
+            return
+        if isinstance(self.phase, Fresh):
+            self.created_at = self.now
+            ike_sa_init.respond(self, datagram)
+        elif isinstance(self.phase, InitSent | InitAnswered):
+            self.phase.receive(self, datagram, header)
+        else:
+            self._receive_protected(datagram, header)
+
+    def _receive_protected(self, datagram: DatagramReceived, header: Header) -> None:
+        ours = header.spi_r if header.from_original_initiator else header.spi_i
+        ike_sa = self.ike_sas.find(ours)
+        if ike_sa is None or (header.spi_i, header.spi_r) != (
+            ike_sa.spis.spi_i,
+            ike_sa.spis.spi_r,
+        ):
+            self.drop("the SPIs are of no IKE SA of this association")
+            return
+        ike_sa.receive(self, datagram, header)
+
+    def respond(
+        self, ike_sa: IkeSa, exchange: ExchangeType, opened: Opened, payloads: Payloads
+    ) -> Answer | None:
+        """The responder's side of an exchange; None when the answer comes later."""
+        return _RESPONDERS[exchange](self, ike_sa, opened, payloads)
+
+    def refuse(self, fault: ProtocolFault) -> Answer:
+        """A request's fault turned into its answer (RFC 7296 section 2.21.3)."""
+        self.report("request-refused", f"a request was refused: {fault}", Level.WARNING)
+        notify = Notify(fault.notify, fault.data)
+        if isinstance(fault, ChildSaNotFound):
+            notify = replace(notify, data=b"", protocol=ProtocolId.ESP, spi=fault.data)
+        close = str(fault) if isinstance(fault, InvalidSyntax) or not self.established else ""
+        return Answer((notify,), close=close)
+
+    def response_failed(self, ike_sa: IkeSa, exchange: Exchange, fault: ProtocolFault) -> None:
+        """A response that is proven to be the peer's makes no sense: the states differ."""
+        reason = f"the peer's {exchange.exchange.name} response is malformed: {fault}"
+        exchange.abandoned(self, reason)
+        if self.established and isinstance(exchange, DeleteIkeInitiator):
+            self.close(reason)
+        elif self.established:
+            self.delete_ike_sa(reason, Request(None))
+        else:
+            self.fail(reason)
+
+    # How the IKE SA comes to stand.
+
+    @property
+    def ike_sa(self) -> IkeSa:
+        """The IKE SA that stands."""
+        return self.ike_sas.current
+
+    @property
+    def authenticating(self) -> tuple[Transcript, tuple[ConnectionSettings, ...]]:
+        """What IKE_SA_INIT was, and the connections the peer may claim."""
+        assert isinstance(self.phase, Authenticating)
+        return self.phase.transcript, self.phase.connections
+
+    def answered_init(self, phase: InitAnswered) -> None:
+        """The responder's answer is about to leave."""
+        self.phase = phase
+        self.timers.start(Timer.HALF_OPEN, self.now + self.surroundings.half_open_timeout)
+        self.emit(RegisterSpi(phase.spis.ours))
+
+    def keyed(self, ike_sa: IkeSa, transcript: Transcript, nat: NatSituation | None) -> None:
+        """There are keys: IKE_AUTH is next."""
+        phase, self.phase = self.phase, Authenticating(transcript, (self.connection,))
+        self.timers.stop(Timer.RETRANSMIT)
+        self.timers.stop(Timer.ERROR_PATIENCE)
+        self.ike_sas.add(ike_sa, register=False)
+        if isinstance(phase, InitAnswered):
+            self.phase = Authenticating(transcript, phase.connections)
+            return
+        assert isinstance(phase, InitSent)
+        self.nat = nat or NatSituation()
+        if self.path.encapsulated:
+            self._float()
+        operating.authenticate(self, transcript, phase)
+
+    def _float(self) -> None:
+        """From here on both ends use the ports of UDP encapsulation (RFC 7296 section 2.23)."""
+        self.local = replace(self.local, port=self.surroundings.nat_port)
+        if self.remote.port == IKE_PORT:
+            self.remote = replace(self.remote, port=NAT_PORT)
+
+    def authenticated(self, ike_sa: IkeSa, local: Identity, remote: Identity) -> None:
+        """Both ends have proven who they are."""
+        assert isinstance(self.phase, Authenticating)
+        request = self.phase.request
+        ike_sa.state = IkeSaState.ESTABLISHED
+        self.phase = Established(local, remote, request)
+        self.outbox.connection = self.connection.name
+        self.timers.stop(Timer.HALF_OPEN)
+        self.last_heard_at = self.now
+        lifetimes.begin(self)
+        self.report(
+            "ike-sa-established",
+            f"IKE SA with {self.remote} is established: {local} === {remote}, {ike_sa.suite}",
+            local_id=str(local),
+            remote_id=str(remote),
+            spi_i=ike_sa.spis.spi_i.hex(),
+            spi_r=ike_sa.spis.spi_r.hex(),
+        )
+
+    def begin_lifetimes(self) -> None:
+        """The IKE SA that stands is a new one."""
+        lifetimes.begin(self)
+
+    def claim(self, initial_contact: bool, then: Continuation) -> None:
+        """Ask whether this IKE SA may stand beside the others of the same identities."""
+        assert isinstance(self.phase, Established)
+        local, remote = self.phase.local, self.phase.remote
+        ticket = self.wait_for(then)
+        unique = self.connection.unique
+        self.emit(ClaimIdentity(ticket, local, remote, unique, initial_contact))
+
+    @property
+    def announces_initial_contact(self) -> bool:
+        """Whether IKE_AUTH says that we know of no other IKE SA (RFC 7296 section 2.4)."""
+        wanted = self.connection.send_initial_contact and self.connection.unique is not Unique.NEVER
+        return wanted and self.initial_contact
+
+    def tell_authentication_failed(self, reason: str) -> None:
+        """The responder's proof does not hold: tell it, and end."""
+        self.ike_sa.state = IkeSaState.DELETING
+        self.ike_sa.ask(self, AuthenticationFailedInitiator(reason))
+        self.fail(reason)
+
+    # How it ends.
+
+    def delete_ike_sa(self, reason: str, request: Request) -> None:
+        """Delete the IKE SA on both ends."""
+        if self.ike_sa.state is not IkeSaState.DELETING:
+            self.ike_sa.state = IkeSaState.DELETING
+            self.ike_sa.queue.clear()
+            self.ike_sa.ask(self, DeleteIkeInitiator(reason, request))
+            return
+        request.finish_part(self)
+
+    def fail(self, reason: str) -> None:
+        """It did not come about, or was lost; `failure` says why."""
+        self.failure = reason
+        name = "ike-sa-lost" if self.established else "ike-sa-failed"
+        self.report(name, reason, Level.WARNING)
+        self.close(reason)
+
+    def close(self, reason: str) -> None:
+        """The end: take everything out of the data plane and tell whoever waits."""
+        if self.closed:
+            return
+        phase, self.phase = self.phase, Closed()
+        if isinstance(phase, Established) and not self.failure:
+            self.report("ike-sa-closed", f"the IKE SA is closed: {reason}")
+        self.ike_sas.abandon_all(reason)
+        self.children.remove_all(reason)
+        phase.ended(self, reason)
+        self.timers.stop_all()
+        self._waiting.clear()
+
+    def _supersede(self, event: Superseded) -> None:
+        reason = "another IKE SA between the same identities has taken its place"
+        if event.silent or not self.established:
+            self.close(reason)
+        else:
+            self.delete_ike_sa(reason, Request(None))
+
+    # What the surroundings report of SAs and paths.
+
+    def _expire_sa(self, event: SaExpired) -> None:
+        spi = event.sa_id.spi
+        child = self.children.by_spi_in(spi) or self.children.by_spi_out(spi)
+        if child is not None and self.established:
+            self.children.expire(child, event.hard)
+
+    def _follow_mapping(self, event: SaMappingChanged) -> None:
+        if self.established and self._peer_may_move:
+            self._move(self.local, event.remote)
+
+    @property
+    def _peer_may_move(self) -> bool:
+        """Only a peer behind a NAT moves, and only where we are not (RFC 7296 section 2.23)."""
+        return self.nat.remote and not self.nat.local
+
+    def heard(self, ike_sa: IkeSa, datagram: DatagramReceived) -> None:
+        """A fresh message is proven to be the peer's."""
+        self.last_heard_at = self.now
+        if (datagram.local, datagram.remote) == (self.local, self.remote):
+            return
+        if self.half_open:
+            self.local, self.remote = datagram.local, datagram.remote
+        elif ike_sa is self.ike_sa and self._peer_may_move:
+            self._move(datagram.local, datagram.remote)
+
+    def _move(self, local: Endpoint, remote: Endpoint) -> None:
+        """Follow the peer to another address or port, with all its Child SAs."""
+        if (local, remote) == (self.local, self.remote):
+            return
+        self.report("peer-moved", f"the peer is now at {remote}, no longer at {self.remote}")
+        self.local, self.remote = local, remote
+        for child in self.children:
+            old, old_policies = child.installed_sas, child.policies
+            child.moved(self.connection, self.path)
+            sas = (child.inbound, child.outbound)[: len(old)]
+            self.emit(MoveChildSa(old, sas, old_policies, child.policies))
+
+    # Small things the exchanges share.
+
+    @property
+    def feigns_nat(self) -> bool:
+        """Whether the peer is to believe in a NAT, so that ESP goes in UDP."""
+        return self.surroundings.encapsulate or self.connection.encap
+
+    @property
+    def path(self) -> Path:
+        """Where the Child SAs' packets go."""
+        return Path(self.local, self.remote, self.nat.present or self.feigns_nat)
+
+    def next_number(self) -> int:
+        """A number that names an IKE SA, a Child SA or a ticket within this association."""
+        self.numbers += 1
+        return self.numbers
+
+    def fresh_child_spi(self) -> int:
+        """An SPI that no Child SA of this association has."""
+        while True:
+            spi = self.surroundings.choose_child_spi()
+            if self.children.by_spi_in(spi) is None:
+                return spi
+
+    def fresh_reqid(self, settings: ChildSettings) -> int:
+        """The configured reqid, or one of our own."""
+        return settings.reqid or next(self.surroundings.reqids)
+
+    def wait_for(self, then: Continuation) -> int:
+        """A ticket: its answer resumes `then`."""
+        ticket = self.next_number()
+        self._waiting[ticket] = then
+        return ticket
+
+    def install_for_answer(self, ike_sa: IkeSa, answer: Answer) -> None:
+        """Install what an answer promises; then it leaves."""
+        assert answer.install is not None
+        then = InstallDemanded(ike_sa, answer, answer.install)
+        if answer.inbound_only:
+            install_inbound(self, answer.install, then)
+        else:
+            install(self, answer.install, then)
+
+    def emit(self, action: Action) -> None:
+        """Ask for something."""
+        self.outbox.emit(action)
+
+    def report(self, name: str, text: str, level: Level = Level.INFO, **details: str | int) -> None:
+        """Tell whoever listens."""
+        self.outbox.report(name, text, level, **details)
+
+    def drop(self, reason: str) -> None:
+        """A message is passed over, and counted by whoever listens."""
+        self.report("message-dropped", f"dropped a message: {reason}", Level.DEBUG)
+
+    def trace(
+        self,
+        exchange: ExchangeType,
+        message_id: int,
+        is_response: bool,
+        payloads: Payloads,
+        *,
+        sent: bool,
+    ) -> None:
+        """Show a protected message."""
+        self.outbox.trace(exchange, message_id, is_response, payloads, self.remote, sent=sent)
+
+    def trace_clear(self, message: Message, *, sent: bool) -> None:
+        """Show a message in clear."""
+        self.outbox.trace_clear(message, self.remote, sent=sent)
+
+    def send(self, octets: bytes) -> None:
+        """Send to the peer."""
+        self.emit(SendDatagram(octets, self.local, self.remote))
+
+    def send_to(self, octets: bytes, local: Endpoint, remote: Endpoint) -> None:
+        """Send back to where a datagram came from."""
+        self.emit(SendDatagram(octets, local, remote))
+
+
+_RESPONDERS = {
+    ExchangeType.IKE_AUTH: ike_auth.respond,
+    ExchangeType.CREATE_CHILD_SA: create_child_sa.respond,
+    ExchangeType.INFORMATIONAL: informational.respond,
+}

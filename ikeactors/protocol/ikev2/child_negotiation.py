@@ -1,0 +1,249 @@
+"""Negotiating a Child SA: the same within IKE_AUTH and CREATE_CHILD_SA, in both roles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ikeactors.crypto.keys import child_keys
+from ikeactors.crypto.suite import ChildSuite
+from ikeactors.errors import InvalidSyntax, TsUnacceptable
+from ikeactors.iana import KeyExchangeMethod, NotifyType
+from ikeactors.kernel.requests import Mode
+from ikeactors.protocol.choosing import (
+    Selectors,
+    check_choice,
+    check_narrowed,
+    choose_proposal,
+    listed,
+    narrow,
+    numbered,
+    without_key_exchange,
+)
+from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, policies_of, sas_of
+from ikeactors.protocol.ikev2.exchange import Payloads
+from ikeactors.protocol.settings import ChildSettings, SelectorTemplate
+from ikeactors.wire.message import notifies, only
+from ikeactors.wire.payload import (
+    Notify,
+    Payload,
+    SecurityAssociation,
+    TrafficSelectorsInitiator,
+    TrafficSelectorsResponder,
+)
+from ikeactors.wire.proposals import Proposal
+
+if TYPE_CHECKING:
+    from ikeactors.protocol.ikev2.association import Association
+    from ikeactors.protocol.ikev2.ike_sa import IkeSa
+
+
+@dataclass(frozen=True, slots=True)
+class Nonces:
+    """The nonces of the exchange that makes the keys, and the fresh shared secret, if any."""
+
+    nonce_i: bytes
+    nonce_r: bytes
+    shared: bytes = b""
+
+    def __repr__(self) -> str:
+        return "Nonces(...)"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What we have offered for a Child SA; the response is held against it."""
+
+    settings: ChildSettings
+    proposals: tuple[Proposal, ...]
+    local_ts: Selectors
+    remote_ts: Selectors
+    spi_in: int
+    reqid: int
+
+    @classmethod
+    def make(
+        cls,
+        association: Association,
+        settings: ChildSettings,
+        *,
+        in_auth: bool,
+        rekeyed: ChildSa | None = None,
+    ) -> Offer:
+        """An offer of everything the configuration allows.
+
+        A rekeying keeps the reqid, and offers the whole again so that the successor is at least
+        as wide as the SA it replaces (RFC 7296 section 2.9.2).
+        """
+        spi_in = association.fresh_child_spi()
+        templates = settings.esp_proposals
+        if in_auth:
+            templates = without_key_exchange(templates)
+        proposals = numbered(templates, spi_in.to_bytes(4, "big"))
+        reqid = rekeyed.reqid if rekeyed else association.fresh_reqid(settings)
+        return cls(
+            settings,
+            proposals,
+            _resolved(settings.local_ts, association, local=True),
+            _resolved(settings.remote_ts, association, local=False),
+            spi_in,
+            reqid,
+        )
+
+    def payloads(self) -> Payloads:
+        """SA, TSi, TSr and, for transport mode, its notify."""
+        payloads: list[Payload] = [
+            SecurityAssociation(self.proposals),
+            TrafficSelectorsInitiator(self.local_ts),
+            TrafficSelectorsResponder(self.remote_ts),
+        ]
+        if self.settings.mode is Mode.TRANSPORT:
+            payloads.append(Notify(NotifyType.USE_TRANSPORT_MODE))
+        return tuple(payloads)
+
+    def accepted(self, payloads: Payloads) -> Agreement:
+        """What the responder made of the offer; raises where that is not a part of it."""
+        choice = check_choice(only(payloads, SecurityAssociation).proposals, self.proposals)
+        suite = ChildSuite.from_proposal(choice)
+        local = check_narrowed(only(payloads, TrafficSelectorsInitiator).selectors, self.local_ts)
+        remote = check_narrowed(only(payloads, TrafficSelectorsResponder).selectors, self.remote_ts)
+        mode = Mode.TUNNEL
+        if notifies(payloads, NotifyType.USE_TRANSPORT_MODE):
+            mode = Mode.TRANSPORT
+        if mode is not self.settings.mode:
+            raise TsUnacceptable(
+                f"the peer wants {mode.value} mode, child {self.settings.name} "
+                f"asks for {self.settings.mode.value} mode"
+            )
+        return Agreement(suite, mode, local, remote, self.spi_in, _spi_of(choice))
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What the peer has asked for, as the responder found it acceptable."""
+
+    settings: ChildSettings
+    agreement: Agreement
+    choice: Proposal
+    reqid: int
+
+    def payloads(self) -> Payloads:
+        """SA, TSi, TSr and, for transport mode, its notify: the responder's answer."""
+        choice = Proposal(
+            self.choice.number,
+            self.choice.protocol,
+            self.agreement.spi_in.to_bytes(4, "big"),
+            self.choice.transforms,
+        )
+        payloads: list[Payload] = [
+            SecurityAssociation((choice,)),
+            TrafficSelectorsInitiator(self.agreement.remote_ts),
+            TrafficSelectorsResponder(self.agreement.local_ts),
+        ]
+        if self.agreement.mode is Mode.TRANSPORT:
+            payloads.append(Notify(NotifyType.USE_TRANSPORT_MODE))
+        return tuple(payloads)
+
+
+def demanded(
+    association: Association,
+    payloads: Payloads,
+    *,
+    in_auth: bool,
+    rekeyed: ChildSa | None = None,
+    preferred_ke: KeyExchangeMethod | None = None,
+) -> Demand:
+    """Find the child that fits the request and choose within it.
+
+    Raises NoProposalChosen or TsUnacceptable with the explanation (RFC 7296 section 2.9).
+    """
+    wants_transport = bool(notifies(payloads, NotifyType.USE_TRANSPORT_MODE))
+    settings, local, remote = _fitting_child(association, payloads, rekeyed, wants_transport)
+    offered = only(payloads, SecurityAssociation).proposals
+    templates = settings.esp_proposals
+    if in_auth:
+        offered, templates = without_key_exchange(offered), without_key_exchange(templates)
+    choice = choose_proposal(offered, templates, preferred_ke)
+    mode = settings.mode if wants_transport else Mode.TUNNEL
+    if mode is not settings.mode:
+        raise TsUnacceptable(f"child {settings.name} is configured for {settings.mode.value} mode")
+    agreement = Agreement(
+        ChildSuite.from_proposal(choice),
+        mode,
+        local,
+        remote,
+        association.fresh_child_spi(),
+        _spi_of(choice),
+    )
+    reqid = rekeyed.reqid if rekeyed else association.fresh_reqid(settings)
+    return Demand(settings, agreement, choice, reqid)
+
+
+def _fitting_child(
+    association: Association, payloads: Payloads, rekeyed: ChildSa | None, wants_transport: bool
+) -> tuple[ChildSettings, Selectors, Selectors]:
+    """The first child of the wanted mode that has something in common with the selectors.
+
+    Where no child has that mode, the others follow: a responder may refuse transport mode by
+    not mentioning it (RFC 7296 section 1.3.1).
+    """
+    offered_remote = only(payloads, TrafficSelectorsInitiator).selectors
+    offered_local = only(payloads, TrafficSelectorsResponder).selectors
+    children = (rekeyed.settings,) if rekeyed else association.connection.children
+    wanted = Mode.TRANSPORT if wants_transport else Mode.TUNNEL
+    for settings in sorted(children, key=lambda child: child.mode is not wanted):
+        local = narrow(offered_local, _resolved(settings.local_ts, association, local=True))
+        remote = narrow(offered_remote, _resolved(settings.remote_ts, association, local=False))
+        if local and remote:
+            return settings, local, remote
+    ours = "; ".join(
+        f"{child.name}: {listed(_resolved(child.local_ts, association, local=True))} === "
+        f"{listed(_resolved(child.remote_ts, association, local=False))}"
+        for child in children
+    )
+    raise TsUnacceptable(
+        f"no child has traffic selectors in common with the peer's: it asks for "
+        f"{listed(offered_local)} (ours) === {listed(offered_remote)} (its); "
+        f"configured: {ours or 'no child'}"
+    )
+
+
+def build(
+    association: Association,
+    ike_sa: IkeSa,
+    settings: ChildSettings,
+    agreement: Agreement,
+    nonces: Nonces,
+    reqid: int,
+    *,
+    exchange_initiator: bool,
+) -> ChildSa:
+    """Derive the keys and make the Child SA that is to be installed."""
+    keys = child_keys(
+        agreement.suite,
+        ike_sa.suite.prf_function,
+        ike_sa.keys.sk_d,
+        nonces.nonce_i,
+        nonces.nonce_r,
+        nonces.shared,
+    )
+    connection, path = association.connection, association.path
+    spread = association.surroundings.fraction()
+    sas = sas_of(connection, settings, agreement, keys, exchange_initiator, path, reqid, spread)
+    policies = policies_of(connection, settings, agreement, path, reqid)
+    return association.children.add(settings, agreement, sas, policies)
+
+
+def _resolved(
+    templates: tuple[SelectorTemplate, ...], association: Association, *, local: bool
+) -> Selectors:
+    path = association.path
+    address = path.local.address if local else path.remote.address
+    return tuple(template.resolve(address) for template in templates)
+
+
+def _spi_of(choice: Proposal) -> int:
+    spi = int.from_bytes(choice.spi, "big")
+    if len(choice.spi) != 4 or spi < 256:
+        raise InvalidSyntax(f"SPI {choice.spi.hex()} is reserved")
+    return spi

@@ -1,0 +1,277 @@
+"""A Child SA: the pair of SAs in the data plane and what holds for both (RFC 7296 section 2.9)."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+
+from ikeactors.crypto.keys import ChildKeys
+from ikeactors.crypto.suite import ChildSuite
+from ikeactors.iana import ProtocolId
+from ikeactors.kernel.requests import (
+    Direction,
+    Encapsulation,
+    Lifetime,
+    Mode,
+    PolicyRequest,
+    SaId,
+    SaRequest,
+)
+from ikeactors.protocol.choosing import Selectors
+from ikeactors.protocol.events import Endpoint
+from ikeactors.protocol.settings import ChildSettings, ConnectionSettings
+from ikeactors.protocol.snapshot import ChildSnapshot
+
+
+class ChildState(enum.Enum):
+    """Where a Child SA stands."""
+
+    INSTALLING = "installing"
+    INSTALLED = "installed"
+    REKEYING = "rekeying"
+    REKEYED = "rekeyed"
+    DELETING = "deleting"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """Where the packets of the SAs go: the outer addresses, and the ports when UDP carries them."""
+
+    local: Endpoint
+    remote: Endpoint
+    encapsulated: bool
+
+    def encapsulation(self, direction: Direction) -> Encapsulation | None:
+        """The ports of the outer UDP header in this direction."""
+        if not self.encapsulated:
+            return None
+        if direction is Direction.OUT:
+            return Encapsulation(self.local.port, self.remote.port)
+        return Encapsulation(self.remote.port, self.local.port)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What two ends have agreed on for a Child SA."""
+
+    suite: ChildSuite
+    mode: Mode
+    local_ts: Selectors
+    remote_ts: Selectors
+    spi_in: int
+    spi_out: int
+
+
+class ChildSa:
+    """One Child SA. Its number is unique within the association."""
+
+    __slots__ = (
+        "agreement",
+        "created_at",
+        "inbound",
+        "number",
+        "outbound",
+        "outbound_installed",
+        "policies",
+        "reqid",
+        "settings",
+        "state",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        settings: ChildSettings,
+        agreement: Agreement,
+        sas: tuple[SaRequest, SaRequest],
+        policies: tuple[PolicyRequest, ...],
+        created_at: float,
+    ) -> None:
+        self.number = number
+        self.settings = settings
+        self.agreement = agreement
+        self.inbound, self.outbound = sas
+        self.policies = policies
+        self.reqid = self.inbound.reqid
+        self.created_at = created_at
+        self.state = ChildState.INSTALLING
+        self.outbound_installed = False
+
+    @property
+    def name(self) -> str:
+        """The name of the child in the configuration."""
+        return self.settings.name
+
+    @property
+    def spi_in(self) -> int:
+        """The SPI we chose: inbound packets carry it."""
+        return self.agreement.spi_in
+
+    @property
+    def spi_out(self) -> int:
+        """The SPI the peer chose: outbound packets carry it."""
+        return self.agreement.spi_out
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it carries traffic and is to go on doing so."""
+        return self.state in (ChildState.INSTALLED, ChildState.REKEYING)
+
+    @property
+    def installed_sas(self) -> tuple[SaId, ...]:
+        """What the data plane has of it."""
+        if self.outbound_installed:
+            return (self.inbound.sa_id, self.outbound.sa_id)
+        return (self.inbound.sa_id,)
+
+    def moved(self, connection: ConnectionSettings, path: Path) -> None:
+        """The same SAs and policies on another path."""
+        self.inbound = replace(
+            self.inbound,
+            source=path.remote.address,
+            destination=path.local.address,
+            encapsulation=path.encapsulation(Direction.IN),
+        )
+        self.outbound = replace(
+            self.outbound,
+            source=path.local.address,
+            destination=path.remote.address,
+            encapsulation=path.encapsulation(Direction.OUT),
+        )
+        self.policies = policies_of(connection, self.settings, self.agreement, path, self.reqid)
+
+    def snapshot(self, now: float, rekey_at: float) -> ChildSnapshot:
+        """What it looks like from outside."""
+        return ChildSnapshot(
+            name=self.name,
+            state=self.state.value,
+            number=self.number,
+            mode=self.agreement.mode.value,
+            protocol=self.agreement.suite.protocol.name,
+            spi_in=self.spi_in,
+            spi_out=self.spi_out,
+            suite=str(self.agreement.suite),
+            local_ts=tuple(str(one) for one in self.agreement.local_ts),
+            remote_ts=tuple(str(one) for one in self.agreement.remote_ts),
+            reqid=self.reqid,
+            encapsulated=self.inbound.encapsulation is not None,
+            age=now - self.created_at,
+            rekey_in=rekey_at - now if rekey_at != float("inf") else None,
+            sa_ids=self.installed_sas,
+        )
+
+
+def sas_of(
+    connection: ConnectionSettings,
+    settings: ChildSettings,
+    agreement: Agreement,
+    keys: ChildKeys,
+    exchange_initiator: bool,
+    path: Path,
+    reqid: int,
+    spread: float,
+) -> tuple[SaRequest, SaRequest]:
+    """The inbound and the outbound SA; `spread` from 0 to 1 moves the soft limits apart."""
+    out_keys, in_keys = (keys.encr_i, keys.integ_i), (keys.encr_r, keys.integ_r)
+    if not exchange_initiator:
+        out_keys, in_keys = in_keys, out_keys
+    lifetime = lifetime_of(settings, spread)
+    is_transport = agreement.mode is Mode.TRANSPORT
+    local, remote = agreement.local_ts[0], agreement.remote_ts[0]
+    inbound = SaRequest(
+        spi=agreement.spi_in,
+        protocol=agreement.suite.protocol,
+        direction=Direction.IN,
+        source=path.remote.address,
+        destination=path.local.address,
+        mode=agreement.mode,
+        reqid=reqid,
+        suite=agreement.suite,
+        encr_key=in_keys[0],
+        integ_key=in_keys[1],
+        replay_window=settings.replay_window,
+        encapsulation=path.encapsulation(Direction.IN),
+        mark=settings.mark_in,
+        if_id=settings.if_id_in or connection.if_id_in,
+        lifetime=lifetime,
+        selectors=(remote, local) if is_transport else None,
+    )
+    outbound = replace(
+        inbound,
+        spi=agreement.spi_out,
+        direction=Direction.OUT,
+        source=path.local.address,
+        destination=path.remote.address,
+        encr_key=out_keys[0],
+        integ_key=out_keys[1],
+        encapsulation=path.encapsulation(Direction.OUT),
+        mark=settings.mark_out,
+        if_id=settings.if_id_out or connection.if_id_out,
+        selectors=(local, remote) if is_transport else None,
+    )
+    return inbound, outbound
+
+
+def lifetime_of(settings: ChildSettings, spread: float) -> Lifetime:
+    """The data plane's limits: soft ones for octets and packets, hard ones for all.
+
+    Rekeying by time is our own timer's; the data plane's hard limit stands behind it.
+    """
+    return Lifetime(
+        hard_seconds=int(settings.life_time),
+        soft_bytes=_soft(settings.rekey_bytes, settings.rand_bytes, spread),
+        hard_bytes=settings.life_bytes,
+        soft_packets=_soft(settings.rekey_packets, settings.rand_packets, spread),
+        hard_packets=settings.life_packets,
+    )
+
+
+def _soft(limit: int, rand: int, spread: float) -> int:
+    if not limit:
+        return 0
+    return max(1, limit - int(rand * spread))
+
+
+def policies_of(
+    connection: ConnectionSettings,
+    settings: ChildSettings,
+    agreement: Agreement,
+    path: Path,
+    reqid: int,
+) -> tuple[PolicyRequest, ...]:
+    """The policies in, fwd and out for every pair of selectors of one address family."""
+    if not settings.policies:
+        return ()
+    policies: list[PolicyRequest] = []
+    for local in agreement.local_ts:
+        for remote in agreement.remote_ts:
+            if local.start.version != remote.start.version:
+                continue
+            outbound = PolicyRequest(
+                direction=Direction.OUT,
+                source=local,
+                destination=remote,
+                tunnel_source=path.local.address,
+                tunnel_destination=path.remote.address,
+                protocol=ProtocolId(agreement.suite.protocol),
+                mode=agreement.mode,
+                reqid=reqid,
+                mark=settings.mark_out,
+                if_id=settings.if_id_out or connection.if_id_out,
+                priority=settings.priority,
+            )
+            inbound = replace(
+                outbound,
+                direction=Direction.IN,
+                source=remote,
+                destination=local,
+                tunnel_source=path.remote.address,
+                tunnel_destination=path.local.address,
+                mark=settings.mark_in,
+                if_id=settings.if_id_in or connection.if_id_in,
+            )
+            policies += (outbound, inbound)
+            if agreement.mode is Mode.TUNNEL:
+                policies.append(replace(inbound, direction=Direction.FWD))
+    return tuple(policies)

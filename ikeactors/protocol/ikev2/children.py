@@ -1,0 +1,198 @@
+"""The Child SAs of an association: which there are, and what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ikeactors.kernel.requests import PolicyRequest, SaRequest
+from ikeactors.protocol.actions import Level
+from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, ChildState
+from ikeactors.protocol.ikev2.create_child_sa import CreateChildInitiator
+from ikeactors.protocol.ikev2.informational import DeleteChildInitiator
+from ikeactors.protocol.ikev2.installing import install_outbound, remove, retire
+from ikeactors.protocol.ikev2.requests import Request
+from ikeactors.protocol.settings import ChildSettings, DownAction
+from ikeactors.protocol.timers import Timer
+
+if TYPE_CHECKING:
+    from ikeactors.protocol.ikev2.association import Association
+
+# Ours: how long a rekeying that failed for the moment waits before it is tried again, spread so
+# that two ends of the same configuration do not meet again (RFC 7296 section 2.25).
+RETRY_AFTER = 5.0
+RETRY_SPREAD = 10.0
+
+
+class Children:
+    """The Child SAs of one association, by number."""
+
+    __slots__ = ("_association", "_by_number", "_replaced_by")
+
+    def __init__(self, association: Association) -> None:
+        self._association = association
+        self._by_number: dict[int, ChildSa] = {}
+        self._replaced_by: dict[int, int] = {}
+
+    def __iter__(self) -> Iterator[ChildSa]:
+        return iter(tuple(self._by_number.values()))
+
+    def __len__(self) -> int:
+        return len(self._by_number)
+
+    def __contains__(self, child: ChildSa) -> bool:
+        return self._by_number.get(child.number) is child
+
+    def get(self, number: int) -> ChildSa | None:
+        """The Child SA of this number, or None."""
+        return self._by_number.get(number)
+
+    def by_spi_in(self, spi: int) -> ChildSa | None:
+        """The Child SA that we receive with this SPI, or None."""
+        return next((one for one in self._by_number.values() if one.spi_in == spi), None)
+
+    def by_spi_out(self, spi: int) -> ChildSa | None:
+        """The Child SA that the peer receives with this SPI, or None."""
+        return next((one for one in self._by_number.values() if one.spi_out == spi), None)
+
+    def named(self, name: str) -> list[ChildSa]:
+        """The Child SAs of this name that carry traffic."""
+        return [one for one in self._by_number.values() if one.name == name and one.is_up]
+
+    def add(
+        self,
+        settings: ChildSettings,
+        agreement: Agreement,
+        sas: tuple[SaRequest, SaRequest],
+        policies: tuple[PolicyRequest, ...],
+    ) -> ChildSa:
+        """A Child SA that is about to be installed."""
+        number = self._association.next_number()
+        child = ChildSa(number, settings, agreement, sas, policies, self._association.now)
+        self._by_number[number] = child
+        return child
+
+    def discard(self, child: ChildSa) -> None:
+        """Forget a Child SA of which the data plane has nothing."""
+        self._by_number.pop(child.number, None)
+        self._replaced_by.pop(child.number, None)
+
+    def replace(self, old: ChildSa, new: ChildSa) -> None:
+        """The peer has rekeyed `old`: `new` sends when the peer deletes `old`."""
+        self._replaced_by[old.number] = new.number
+
+    def replacement_refused(self, child: ChildSa) -> None:
+        """The data plane refused the successor: the old one goes on."""
+        for old_number, new_number in tuple(self._replaced_by.items()):
+            if new_number == child.number:
+                del self._replaced_by[old_number]
+                old = self._by_number.get(old_number)
+                if old is not None and old.state is ChildState.REKEYED:
+                    old.state = ChildState.INSTALLED
+
+    def went_up(self, child: ChildSa) -> None:
+        """It is in the data plane: from now on it ages."""
+        association, settings = self._association, child.settings
+        child.state = ChildState.INSTALLED
+        if settings.rekey_time:
+            spread = settings.rand_time * association.surroundings.fraction()
+            due_at = association.now + max(settings.rekey_time - spread, 1.0)
+            association.timers.start(Timer.CHILD_REKEY, due_at, child.number)
+        if settings.life_time:
+            due_at = association.now + settings.life_time
+            association.timers.start(Timer.CHILD_EXPIRE, due_at, child.number)
+        agreement = child.agreement
+        association.report(
+            "child-sa-up",
+            f"Child SA {child.name} is up: "
+            f"{', '.join(map(str, agreement.local_ts))} === "
+            f"{', '.join(map(str, agreement.remote_ts))}, {agreement.suite}",
+            child=child.name,
+            number=child.number,
+            spi_in=f"{child.spi_in:08x}",
+            spi_out=f"{child.spi_out:08x}",
+        )
+
+    def went_down(self, child: ChildSa, reason: str) -> None:
+        """Say so, once."""
+        if child.state is ChildState.RETIRED:
+            return
+        self._association.report(
+            "child-sa-down",
+            f"Child SA {child.name} is down: {reason}",
+            child=child.name,
+            number=child.number,
+            spi_in=f"{child.spi_in:08x}",
+            spi_out=f"{child.spi_out:08x}",
+        )
+
+    def failed(self, settings: ChildSettings, reason: str, request: Request) -> None:
+        """A Child SA did not come about."""
+        text = f"Child SA {settings.name} failed: {reason}"
+        self._association.report("child-sa-failed", text, Level.WARNING, child=settings.name)
+        request.finish_part(self._association, text)
+
+    def create(self, settings: ChildSettings, request: Request) -> None:
+        """Negotiate a new Child SA on the IKE SA that stands."""
+        exchange = CreateChildInitiator(settings, request)
+        self._association.ike_sa.ask(self._association, exchange)
+
+    def rekey(self, child: ChildSa, request: Request) -> None:
+        """Replace a Child SA by a fresh one."""
+        exchange = CreateChildInitiator(child.settings, request, child)
+        self._association.ike_sa.ask(self._association, exchange)
+
+    def retry_rekey(self, child: ChildSa) -> None:
+        """Rekey later: this time it could not be."""
+        delay = RETRY_AFTER + RETRY_SPREAD * self._association.surroundings.fraction()
+        due_at = self._association.now + delay
+        self._association.timers.start(Timer.CHILD_REKEY, due_at, child.number)
+
+    def delete(self, child: ChildSa, request: Request) -> None:
+        """Delete a Child SA on both ends."""
+        exchange = DeleteChildInitiator(child, request)
+        self._association.ike_sa.ask(self._association, exchange)
+
+    def lost(self, child: ChildSa, request: Request) -> None:
+        """The peer does not have it any more: negotiate it anew (RFC 7296 section 2.25)."""
+        self.went_down(child, "the peer does not have it any more")
+        retire(self._association, child)
+        self.create(child.settings, request)
+
+    def deleted_by_peer(self, child: ChildSa) -> None:
+        """The peer has let go of it: its successor, where there is one, sends from now on."""
+        association = self._association
+        successor = self._by_number.get(self._replaced_by.pop(child.number, -1))
+        if successor is not None:
+            install_outbound(association, successor)
+        was_up = child.is_up
+        self.went_down(child, "rekeyed" if successor else "deleted by the peer")
+        retire(association, child)
+        if was_up and successor is None and child.settings.close_action is DownAction.START:
+            self.create(child.settings, Request(None))
+
+    def expire(self, child: ChildSa, hard: bool) -> None:
+        """Its lifetime is over: soft, it is rekeyed; hard, it goes."""
+        if not hard:
+            if child.state is ChildState.INSTALLED:
+                self.rekey(child, Request(None))
+            return
+        if child.is_up:
+            self.delete(child, Request(None))
+            self.create(child.settings, Request(None))
+
+    def stop_timers(self, child: ChildSa) -> None:
+        """It is to be neither rekeyed nor expired any more."""
+        for timer in (Timer.CHILD_REKEY, Timer.CHILD_EXPIRE):
+            self._association.timers.stop(timer, child.number)
+
+    def remove(self, child: ChildSa) -> None:
+        """Take it out of the data plane and forget it."""
+        remove(self._association, child)
+
+    def remove_all(self, reason: str) -> None:
+        """The IKE SA is gone, and all of them with it."""
+        for child in self:
+            if child.state is not ChildState.INSTALLING:
+                self.went_down(child, reason)
+            self.remove(child)

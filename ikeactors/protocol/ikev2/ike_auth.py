@@ -1,0 +1,272 @@
+"""IKE_AUTH, both roles (RFC 7296 section 1.2).
+
+    Initiator                         Responder
+    -------------------------------------------------------------------
+    HDR, SK {IDi, [IDr,] AUTH,
+        SAi2, TSi, TSr}  -->
+                                 <--  HDR, SK {IDr, AUTH,
+                                          SAr2, TSi, TSr}
+
+The IKE SA is established when AUTH is right, even where the first Child SA fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ikeactors.errors import AuthenticationFailed, ProtocolFault
+from ikeactors.iana import ExchangeType, NotifyType, PayloadType
+from ikeactors.protocol.actions import Level
+from ikeactors.protocol.events import IdentityClaimed
+from ikeactors.protocol.ikev2.authentication import (
+    choose_connection,
+    identity_of,
+    prove,
+    verify,
+)
+from ikeactors.protocol.ikev2.child_negotiation import Nonces, Offer, build, demanded
+from ikeactors.protocol.ikev2.exchange import Answer, Payloads
+from ikeactors.protocol.ikev2.ike_sa import IkeSa, error_of
+from ikeactors.protocol.ikev2.ike_sa_init import Transcript
+from ikeactors.protocol.ikev2.installing import InstallOffered, install
+from ikeactors.protocol.ikev2.protection import Opened
+from ikeactors.protocol.ikev2.requests import Request
+from ikeactors.protocol.settings import ChildSettings
+from ikeactors.wire.identities import Identity
+from ikeactors.wire.message import find, notifies, only
+from ikeactors.wire.payload import (
+    Authentication,
+    IdentificationInitiator,
+    IdentificationResponder,
+    Notify,
+    Payload,
+    SecurityAssociation,
+)
+
+if TYPE_CHECKING:
+    from ikeactors.protocol.events import ChildSaInstalled, KernelRefused
+    from ikeactors.protocol.ikev2.association import Association
+
+
+class AuthInitiator:
+    """The initiator's side: we have proven who we are and wait for the peer to do the same."""
+
+    exchange = ExchangeType.IKE_AUTH
+
+    __slots__ = ("_child", "_local", "_offer", "_remaining", "_request", "_transcript")
+
+    def __init__(
+        self,
+        association: Association,
+        transcript: Transcript,
+        wanted: tuple[ChildSettings, ...],
+        request: Request,
+    ) -> None:
+        self._transcript = transcript
+        self._child, self._remaining = wanted[0], wanted[1:]
+        self._request = request
+        self._local = identity_of(association.connection.local, association.local.address)
+        self._offer: Offer | None = None
+
+    def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
+        """IDi, [IDr,] AUTH and the first child's SA and selectors."""
+        connection = association.connection
+        expected = connection.remote.id.identity
+        remote = expected or identity_of(connection.remote, association.remote.address)
+        try:
+            proof = prove(association.settings, ike_sa, self._transcript, self._local, remote)
+        except AuthenticationFailed as fault:
+            association.fail(str(fault))
+            return None
+        payloads: list[Payload] = [IdentificationInitiator(self._local)]
+        if expected is not None:
+            payloads.append(IdentificationResponder(expected))
+        payloads.append(proof)
+        if association.announces_initial_contact:
+            payloads.append(Notify(NotifyType.INITIAL_CONTACT))
+        self._offer = Offer.make(association, self._child, in_auth=True)
+        payloads += self._offer.payloads()
+        return tuple(payloads)
+
+    def answered(
+        self, association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
+    ) -> None:
+        """The peer's proof: if it is right the IKE SA stands."""
+        authentication = find(payloads, Authentication)
+        if authentication is None:
+            association.fail(self._explain(association, error_of(payloads)))
+            return
+        remote = only(payloads, IdentificationResponder).identity
+        try:
+            if not association.connection.remote.id.quality(remote):
+                raise AuthenticationFailed(
+                    f"the peer says it is {remote}, connection {association.connection.name} "
+                    f"expects {association.connection.remote.id.identity}"
+                )
+            verify(
+                association.settings,
+                ike_sa,
+                self._transcript,
+                self._local,
+                remote,
+                opened.body_of(PayloadType.IDR),
+                authentication,
+            )
+        except AuthenticationFailed as fault:
+            association.tell_authentication_failed(str(fault))
+            return
+
+        # Authenticated: from here on we may change.
+        association.authenticated(ike_sa, self._local, remote)
+        association.claim(False, ClaimedByInitiator())
+        self._install(association, ike_sa, payloads)
+        for settings in self._remaining:
+            association.children.create(settings, self._request)
+
+    def _install(self, association: Association, ike_sa: IkeSa, payloads: Payloads) -> None:
+        offer = self._offer
+        assert offer is not None
+        error = error_of(payloads)
+        if error is not None or find(payloads, SecurityAssociation) is None:
+            name = error.type.name if error else "nothing"
+            association.children.failed(
+                offer.settings, f"the peer answered {name} for the Child SA", self._request
+            )
+            return
+        try:
+            agreement = offer.accepted(payloads)
+        except ProtocolFault as fault:
+            association.children.failed(offer.settings, str(fault), self._request)
+            return
+        nonces = Nonces(self._transcript.nonce_i, self._transcript.nonce_r)
+        child = build(
+            association,
+            ike_sa,
+            offer.settings,
+            agreement,
+            nonces,
+            offer.reqid,
+            exchange_initiator=True,
+        )
+        install(association, child, InstallOffered(child, self._request))
+
+    def _explain(self, association: Association, error: Notify | None) -> str:
+        peer = association.remote
+        if error is None:
+            return f"the peer {peer} answered IKE_AUTH without proving who it is"
+        if error.type is NotifyType.AUTHENTICATION_FAILED:
+            return (
+                f"the peer {peer} answered AUTHENTICATION_FAILED: it does not know us as "
+                f"{self._local}, or the pre-shared key is not the same on both ends. "
+                f"Its log says which"
+            )
+        return f"the peer {peer} answered IKE_AUTH with {error.type.name} and without its proof"
+
+    def abandoned(self, association: Association, reason: str) -> None:
+        """The IKE SA is gone; the association has said so."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedByInitiator:
+    """What the initiator does when its claim is answered: an unwanted IKE SA is deleted."""
+
+    def resumed(
+        self, association: Association, event: ChildSaInstalled | KernelRefused | IdentityClaimed
+    ) -> None:
+        """Go on, or delete the IKE SA again."""
+        assert isinstance(event, IdentityClaimed)
+        if not event.granted:
+            association.delete_ike_sa(
+                "an older IKE SA between the same identities is kept (unique = keep)",
+                Request(None),
+            )
+
+
+def respond(
+    association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
+) -> Answer | None:
+    """Check the peer's proof; the answer waits until its claim on the identity is granted."""
+    transcript, connections = association.authenticating
+    remote = only(payloads, IdentificationInitiator).identity
+    wanted = find(payloads, IdentificationResponder)
+    authentication = only(payloads, Authentication)
+    try:
+        connection = choose_connection(
+            connections,
+            remote,
+            wanted.identity if wanted else None,
+            association.local.address,
+        )
+        local = identity_of(connection.local, association.local.address)
+        verify(
+            association.settings,
+            ike_sa,
+            transcript,
+            local,
+            remote,
+            opened.body_of(PayloadType.IDI),
+            authentication,
+        )
+        proof = prove(association.settings, ike_sa, transcript, local, remote)
+    except AuthenticationFailed as fault:
+        association.report(
+            "authentication-failed",
+            f"IKE_AUTH of {association.remote} refused: {fault}",
+            Level.WARNING,
+        )
+        return Answer((Notify(NotifyType.AUTHENTICATION_FAILED),), close=str(fault))
+
+    # Authenticated: from here on we may change.
+    association.connection = connection
+    association.authenticated(ike_sa, local, remote)
+    initial_contact = bool(notifies(payloads, NotifyType.INITIAL_CONTACT))
+    association.claim(
+        initial_contact, ClaimedByResponder(ike_sa, local, proof, payloads, transcript)
+    )
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedByResponder:
+    """The responder's answer, once its claim on the identities is answered."""
+
+    ike_sa: IkeSa
+    local: Identity
+    proof: Authentication
+    payloads: Payloads
+    transcript: Transcript
+
+    def resumed(
+        self, association: Association, event: ChildSaInstalled | KernelRefused | IdentityClaimed
+    ) -> None:
+        """IDr and AUTH with the Child SA, or with the error it came to."""
+        assert isinstance(event, IdentityClaimed)
+        if not event.granted:
+            reason = "an older IKE SA between the same identities is kept (unique = keep)"
+            refusal = (Notify(NotifyType.AUTHENTICATION_FAILED),)
+            self.ike_sa.answer(association, Answer(refusal, close=reason))
+            return
+        self.ike_sa.answer(association, self._answer(association))
+
+    def _answer(self, association: Association) -> Answer:
+        proven: Payloads = (IdentificationResponder(self.local), self.proof)
+        if find(self.payloads, SecurityAssociation) is None:
+            return Answer(proven)
+        try:
+            demand = demanded(association, self.payloads, in_auth=True)
+        except ProtocolFault as fault:
+            association.report("child-sa-refused", f"Child SA refused: {fault}", Level.WARNING)
+            return Answer((*proven, Notify(fault.notify, fault.data)))
+        nonces = Nonces(self.transcript.nonce_i, self.transcript.nonce_r)
+        child = build(
+            association,
+            self.ike_sa,
+            demand.settings,
+            demand.agreement,
+            nonces,
+            demand.reqid,
+            exchange_initiator=False,
+        )
+        refusal: Payloads = (*proven, Notify(NotifyType.NO_PROPOSAL_CHOSEN))
+        return Answer((*proven, *demand.payloads()), install=child, otherwise=refusal)

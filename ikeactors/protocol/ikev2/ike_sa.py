@@ -1,0 +1,292 @@
+"""The engine of an IKE SA: open, window, dispatch by exchange type, seal.
+
+It knows no payload's name: what is inside of a message is for the exchanges.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ikeactors.crypto.keys import IkeKeys
+from ikeactors.crypto.suite import IkeSuite
+from ikeactors.errors import Fault, ProtocolFault
+from ikeactors.iana import ExchangeType
+from ikeactors.protocol.ikev2.exchange import Answer, Exchange, Payloads
+from ikeactors.protocol.ikev2.protection import DirectionKeys, Opened, open_sealed, seal
+from ikeactors.protocol.ikev2.retransmission import start_retransmitting
+from ikeactors.protocol.ikev2.window import Arrival, Outstanding, RequestWindow, ResponseWindow
+from ikeactors.protocol.timers import Timer
+from ikeactors.wire.header import Header
+from ikeactors.wire.payload import Notify
+
+if TYPE_CHECKING:
+    from ikeactors.protocol.events import DatagramReceived
+    from ikeactors.protocol.ikev2.association import Association
+
+
+class IkeSaState(enum.Enum):
+    """Where an IKE SA stands; what may be asked on it follows from `_GATES`."""
+
+    AUTHENTICATING = "authenticating"
+    ESTABLISHED = "established"
+    REKEYED = "rekeyed"
+    DELETING = "deleting"
+
+
+# Ours: exchanges waiting for their turn on one IKE SA. More than the children of a large
+# connection, each rekeyed at once, is a peer's or an operator's mistake.
+MAX_QUEUED = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Spis:
+    """The pair that names an IKE SA, and which of the two is ours."""
+
+    spi_i: bytes
+    spi_r: bytes
+    original_initiator: bool
+
+    @property
+    def ours(self) -> bytes:
+        """The SPI that messages to us carry for us."""
+        return self.spi_i if self.original_initiator else self.spi_r
+
+
+class IkeSa:
+    """One IKE SA: its keys, its two windows and the exchanges waiting for their turn."""
+
+    __slots__ = (
+        "created_at",
+        "incoming",
+        "iv_counter",
+        "keys",
+        "number",
+        "outgoing",
+        "queue",
+        "requests",
+        "responses",
+        "spis",
+        "state",
+        "suite",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        spis: Spis,
+        suite: IkeSuite,
+        keys: IkeKeys,
+        created_at: float,
+        windows: tuple[RequestWindow, ResponseWindow],
+    ) -> None:
+        self.number = number
+        self.spis = spis
+        self.suite = suite
+        self.keys = keys
+        self.created_at = created_at
+        self.state = IkeSaState.AUTHENTICATING
+        self.requests, self.responses = windows
+        self.queue: deque[Exchange] = deque()
+        self.iv_counter = 0
+        from_i = DirectionKeys(suite, keys.sk_ei, keys.sk_ai)
+        from_r = DirectionKeys(suite, keys.sk_er, keys.sk_ar)
+        self.outgoing, self.incoming = (
+            (from_i, from_r) if spis.original_initiator else (from_r, from_i)
+        )
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way in either direction."""
+        return self.requests.outstanding is None and not self.queue and not self.responses.pending
+
+    # Our requests.
+
+    def ask(self, association: Association, exchange: Exchange) -> None:
+        """Start an exchange, or queue it behind the one that is under way."""
+        if len(self.queue) >= MAX_QUEUED:
+            exchange.abandoned(association, "too many exchanges are waiting")
+            return
+        self.queue.append(exchange)
+        self.send_next(association)
+
+    def send_next(self, association: Association) -> None:
+        """Send the next request if the window has room for it."""
+        while self.queue and self.requests.outstanding is None:
+            exchange = self.queue.popleft()
+            payloads = exchange.request(association, self)
+            if payloads is not None:
+                self._send_request(association, exchange, payloads)
+
+    def _send_request(
+        self, association: Association, exchange: Exchange, payloads: Payloads
+    ) -> None:
+        message_id = self.requests.next_id
+        octets = self._seal(association, exchange.exchange, message_id, payloads, False)
+        self.requests.sent(Outstanding(message_id, octets, exchange))
+        association.trace(exchange.exchange, message_id, False, payloads, sent=True)
+        association.send(octets)
+        start_retransmitting(association, 0, self.number)
+
+    # What the peer sends.
+
+    def receive(self, association: Association, datagram: DatagramReceived, header: Header) -> None:
+        """A message with our SPI: whatever is not the peer's is dropped without a trace."""
+        if header.from_original_initiator == self.spis.original_initiator:
+            association.drop("the initiator flag contradicts the role")
+            return
+        if header.major != 2:
+            association.drop("a protected message of another major version")
+            return
+        if header.is_response:
+            self._receive_response(association, datagram, header)
+        else:
+            self._receive_request(association, datagram, header)
+
+    def _receive_response(
+        self, association: Association, datagram: DatagramReceived, header: Header
+    ) -> None:
+        outstanding = self.requests.outstanding
+        if outstanding is None or header.message_id != outstanding.message_id:
+            association.drop("a response to nothing asked")
+            return
+        if header.exchange is not outstanding.exchange.exchange:
+            association.drop("a response of another exchange type")
+            return
+        opened = self._open(association, datagram, header)
+        if opened is None:
+            return
+
+        # Authenticated: from here on we may change.
+        self.requests.answered()
+        association.timers.stop(Timer.RETRANSMIT, self.number)
+        association.heard(self, datagram)
+        try:
+            payloads = opened.payloads()
+            association.trace(header.exchange, header.message_id, True, payloads, sent=False)
+            outstanding.exchange.answered(association, self, opened, payloads)
+        except ProtocolFault as fault:
+            association.response_failed(self, outstanding.exchange, fault)
+        self.send_next(association)
+
+    def _receive_request(
+        self, association: Association, datagram: DatagramReceived, header: Header
+    ) -> None:
+        arrival = self.responses.classify(header.message_id)
+        if arrival is Arrival.OUTSIDE:
+            association.drop("a request outside of the window")
+            return
+        opened = self._open(association, datagram, header)
+        if opened is None:
+            return
+        if arrival is Arrival.REPEATED:
+            self._repeat(association, datagram)
+            return
+        if header.exchange not in _GATES[self.state]:
+            association.drop(f"{header.exchange.name} on an IKE SA that is {self.state.value}")
+            return
+
+        # Authenticated: from here on we may change.
+        self.responses.begin(header.message_id, header.exchange)
+        association.heard(self, datagram)
+        self._answer(association, header, opened)
+
+    def _answer(self, association: Association, header: Header, opened: Opened) -> None:
+        try:
+            payloads = opened.payloads()
+            association.trace(header.exchange, header.message_id, False, payloads, sent=False)
+            answer = association.respond(self, header.exchange, opened, payloads)
+        except ProtocolFault as fault:
+            answer = association.refuse(fault)
+        if answer is not None:
+            self.answer(association, answer)
+
+    def answer(self, association: Association, answer: Answer) -> None:
+        """Answer the request that is being served, once what it needs is installed."""
+        if answer.install is not None:
+            association.install_for_answer(self, answer)
+            return
+        self.respond(association, answer.payloads)
+        if answer.close:
+            association.close(answer.close)
+
+    def respond(self, association: Association, payloads: Payloads) -> None:
+        """Send the response, and keep its octets for when the request comes again."""
+        message_id, exchange = self.responses.pending_id, self.responses.pending_exchange
+        octets = self._seal(association, exchange, message_id, payloads, True)
+        self.responses.complete(octets)
+        association.trace(exchange, message_id, True, payloads, sent=True)
+        association.send(octets)
+
+    def _repeat(self, association: Association, datagram: DatagramReceived) -> None:
+        octets = self.responses.repeat(association.now)
+        if octets is not None:
+            association.send_to(octets, datagram.local, datagram.remote)
+
+    # Sealing.
+
+    def _open(
+        self, association: Association, datagram: DatagramReceived, header: Header
+    ) -> Opened | None:
+        try:
+            return open_sealed(self.incoming, datagram.octets, header)
+        except Fault as fault:
+            association.drop(str(fault))
+            return None
+
+    def _seal(
+        self,
+        association: Association,
+        exchange: ExchangeType,
+        message_id: int,
+        payloads: Payloads,
+        is_response: bool,
+    ) -> bytes:
+        return seal(
+            self.outgoing,
+            self._next_iv(association),
+            self.spis.spi_i,
+            self.spis.spi_r,
+            exchange,
+            message_id,
+            payloads,
+            is_response=is_response,
+            from_original_initiator=self.spis.original_initiator,
+        )
+
+    def _next_iv(self, association: Association) -> bytes:
+        """A counter for counter modes, which must never repeat; else unpredictable octets."""
+        cipher = self.suite.cipher
+        if cipher.block_octets > 1:
+            return association.surroundings.entropy.octets(cipher.iv_octets)
+        self.iv_counter += 1
+        return self.iv_counter.to_bytes(cipher.iv_octets, "big")
+
+    def abandon(self, association: Association, reason: str) -> None:
+        """Tell every exchange that is under way or waiting that no response will come."""
+        waiting = [self.requests.outstanding.exchange] if self.requests.outstanding else []
+        waiting.extend(self.queue)
+        self.queue.clear()
+        self.requests.answered()
+        association.timers.stop(Timer.RETRANSMIT, self.number)
+        for exchange in waiting:
+            exchange.abandoned(association, reason)
+
+
+def error_of(payloads: Payloads) -> Notify | None:
+    """The first error notification among the payloads, if there is one."""
+    for payload in payloads:
+        if isinstance(payload, Notify) and payload.type.is_error:
+            return payload
+    return None
+
+
+# Which requests are served in which state: all others are dropped (RFC 7296 section 1.2).
+_GATES = {
+    IkeSaState.AUTHENTICATING: frozenset({ExchangeType.IKE_AUTH}),
+    IkeSaState.ESTABLISHED: frozenset({ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL}),
+    IkeSaState.REKEYED: frozenset({ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL}),
+    IkeSaState.DELETING: frozenset({ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL}),
+}

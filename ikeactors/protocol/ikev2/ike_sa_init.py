@@ -1,0 +1,481 @@
+"""IKE_SA_INIT, both roles (RFC 7296 section 1.2).
+
+    Initiator                         Responder
+    -------------------------------------------------------------------
+    HDR, SAi1, KEi, Ni  -->
+                                 <--  HDR, SAr1, KEr, Nr, [CERTREQ]
+
+With a cookie (section 2.6) or another group (section 2.7) there are more round trips. Nothing
+here is authenticated yet: an error in an answer is remembered, and a good answer still awaited
+for a while (section 2.21.1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ikeactors.crypto.key_exchange import PrivateKey, key_exchange_for
+from ikeactors.crypto.keys import skeyseed
+from ikeactors.crypto.suite import IkeSuite, supported
+from ikeactors.errors import (
+    InvalidKePayload,
+    InvalidKeyExchange,
+    InvalidSyntax,
+    NoProposalChosen,
+    ProtocolFault,
+)
+from ikeactors.iana import ExchangeType, KeyExchangeMethod, NotifyType, TransformType
+from ikeactors.protocol.choosing import (
+    check_choice,
+    choose_proposal,
+    explain_mismatch,
+    numbered,
+)
+from ikeactors.protocol.events import DatagramReceived
+from ikeactors.protocol.ikev2.ike_sa import IkeSa, Spis, error_of
+from ikeactors.protocol.ikev2.nat import detect, detection_notifies
+from ikeactors.protocol.ikev2.requests import Request
+from ikeactors.protocol.ikev2.retransmission import (
+    report_retransmission,
+    silence,
+    start_retransmitting,
+)
+from ikeactors.protocol.ikev2.window import RequestWindow, ResponseWindow
+from ikeactors.protocol.settings import ChildSettings, ConnectionSettings
+from ikeactors.protocol.timers import Timer
+from ikeactors.wire.header import ZERO_SPI, Header
+from ikeactors.wire.message import Message, find, notifies, only, read_message, write_message
+from ikeactors.wire.payload import KeyExchange, Nonce, Notify, Payload, SecurityAssociation
+from ikeactors.wire.proposals import Proposal, Transform
+
+if TYPE_CHECKING:
+    from ikeactors.protocol.ikev2.association import Association
+
+NONCE_OCTETS = 32  # at least half the key of every PRF we have (RFC 7296 section 2.10)
+
+# Ours: corrective answers (another group, a cookie) we follow before we give up, so that no
+# answer can keep us busy for ever. Four round trips are the most the RFC needs (section 2.6.1).
+MAX_CORRECTIONS = 4
+# Ours: how long we go on waiting for a good answer after an error that nobody authenticated.
+ERROR_PATIENCE = 4.0
+# Ours: repeated IKE_SA_INIT requests are answered at most this often, for a reply is larger.
+MIN_REPEAT_INTERVAL = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What the IKE_SA_INIT exchange was, for AUTH and the first Child SA."""
+
+    request: bytes
+    response: bytes
+    nonce_i: bytes
+    nonce_r: bytes = field(repr=False)
+
+
+class InitSent:
+    """The initiator's side: the request is out, its answer awaited."""
+
+    __slots__ = (
+        "_cookie",
+        "_corrections",
+        "_nonce",
+        "_octets",
+        "_offer",
+        "_private",
+        "_spi",
+        "_tries",
+        "refusal",
+        "request",
+        "wanted",
+    )
+
+    def __init__(
+        self, association: Association, wanted: tuple[ChildSettings, ...], request: Request
+    ) -> None:
+        self.wanted = wanted
+        self.request = request
+        self._spi = association.surroundings.choose_ike_spi()
+        self._nonce = association.surroundings.entropy.octets(NONCE_OCTETS)
+        self._offer = numbered(association.connection.proposals, b"")
+        self._private = _private_key(association, _methods(self._offer)[0])
+        self._cookie = b""
+        self._corrections = 0
+        self._octets = b""
+        self._tries = 0
+        self.refusal = ""
+
+    @property
+    def spi(self) -> bytes:
+        """The SPI we chose."""
+        return self._spi
+
+    def join(self, wanted: tuple[ChildSettings, ...], request_id: int | None) -> None:
+        """Somebody else asks for the same IKE SA meanwhile: she hears when it is decided."""
+        self.request.joined(request_id)
+        missing = [child for child in wanted if child not in self.wanted]
+        self.wanted += tuple(missing)
+        for _ in missing:
+            self.request.add_part()
+
+    def ended(self, association: Association, reason: str) -> None:
+        """Whoever asked for it hears why it did not come about."""
+        self.request.fail(association, reason)
+
+    def send(self, association: Association) -> None:
+        """Send the request, or the corrected request, for the first time."""
+        message = Message(
+            self._spi,
+            ZERO_SPI,
+            ExchangeType.IKE_SA_INIT,
+            0,
+            False,
+            True,
+            self._payloads(association),
+        )
+        self._octets = write_message(message)
+        self._tries = 0
+        association.trace_clear(message, sent=True)
+        association.send(self._octets)
+        start_retransmitting(association, self._tries, 0)
+
+    def _payloads(self, association: Association) -> tuple[Payload, ...]:
+        payloads: list[Payload] = []
+        if self._cookie:
+            payloads.append(Notify(NotifyType.COOKIE, self._cookie))
+        method, private = self._private
+        payloads += (
+            SecurityAssociation(self._offer),
+            KeyExchange(method, private.public),
+            Nonce(self._nonce),
+        )
+        payloads += detection_notifies(
+            self._spi, ZERO_SPI, association.local, association.remote, association.feigns_nat
+        )
+        return tuple(payloads)
+
+    def retransmit(self, association: Association) -> None:
+        """No answer yet: the same octets again, or the end."""
+        self._tries += 1
+        if self._tries > association.connection.retransmission.tries:
+            association.fail(self.refusal or silence(association, "IKE_SA_INIT", self._tries))
+            return
+        report_retransmission(association, "IKE_SA_INIT", self._tries)
+        association.send(self._octets)
+        start_retransmitting(association, self._tries, 0)
+
+    def receive(self, association: Association, datagram: DatagramReceived, header: Header) -> None:
+        """An answer: a correction to follow, an error to remember, or the peer's half."""
+        if not (
+            header.is_response
+            and header.exchange is ExchangeType.IKE_SA_INIT
+            and header.message_id == 0
+            and not header.from_original_initiator
+        ):
+            association.drop("not an answer to IKE_SA_INIT")
+            return
+        try:
+            message = read_message(datagram.octets)
+            association.trace_clear(message, sent=False)
+            if not self._corrected(association, message):
+                self._complete(association, datagram, message, header.length)
+        except (ProtocolFault, InvalidKeyExchange) as fault:
+            self._refused(association, f"the peer's IKE_SA_INIT response is no use: {fault}")
+
+    def _corrected(self, association: Association, message: Message) -> bool:
+        """Follow a correction or remember an error; False when this is neither."""
+        cookies = notifies(message.payloads, NotifyType.COOKIE)
+        if cookies and find(message.payloads, SecurityAssociation) is None:
+            self._follow_cookie(association, cookies[0].data)
+            return True
+        error = error_of(message.payloads)
+        if error is None:
+            return False
+        if error.type is NotifyType.INVALID_KE_PAYLOAD:
+            self._follow_group(association, error.data)
+        else:
+            self._refused(association, self._explain(association, error))
+        return True
+
+    def _follow_cookie(self, association: Association, cookie: bytes) -> None:
+        if not 1 <= len(cookie) <= 64 or cookie == self._cookie:
+            association.drop("a cookie of a wrong length, or one that we have sent")
+            return
+        self._cookie = cookie
+        self._correct(association, "the peer asks for a cookie")
+
+    def _follow_group(self, association: Association, data: bytes) -> None:
+        """Another group: only one that we offered, and never the same again (section 1.2)."""
+        method = KeyExchangeMethod(int.from_bytes(data, "big")) if len(data) == 2 else None
+        if method not in _methods(self._offer) or method == self._private[0]:
+            association.drop("INVALID_KE_PAYLOAD names a group that we did not offer")
+            return
+        self._private = _private_key(association, method)
+        self._correct(association, f"the peer asks for {method.name}")
+
+    def _correct(self, association: Association, reason: str) -> None:
+        self._corrections += 1
+        if self._corrections > MAX_CORRECTIONS:
+            association.drop("the peer has asked for too many corrections")
+            return
+        association.report("ike-sa-init-corrected", f"{reason}: trying again")
+        self.send(association)
+
+    def _refused(self, association: Association, reason: str) -> None:
+        """Remember an error that anybody could have sent, and wait on for a good answer."""
+        if self.refusal:
+            return
+        self.refusal = reason
+        association.report("ike-sa-init-refused", reason)
+        association.timers.start(Timer.ERROR_PATIENCE, association.now + ERROR_PATIENCE)
+
+    def _explain(self, association: Association, error: Notify) -> str:
+        offer = "; ".join(str(proposal) for proposal in self._offer)
+        explanations = {
+            NotifyType.NO_PROPOSAL_CHOSEN: (
+                f"the peer {association.remote} answered NO_PROPOSAL_CHOSEN: it has no connection "
+                f"for us, or none of our proposals is acceptable to it. We offered {offer}. "
+                f"Its log says what it would accept"
+            ),
+            NotifyType.INVALID_MAJOR_VERSION: (
+                f"the peer {association.remote} answered INVALID_MAJOR_VERSION: it does not speak "
+                f"IKEv2, or not for this connection"
+            ),
+        }
+        return explanations.get(
+            error.type,
+            f"the peer {association.remote} answered IKE_SA_INIT with {error.type.name}",
+        )
+
+    def _complete(
+        self, association: Association, datagram: DatagramReceived, message: Message, length: int
+    ) -> None:
+        if message.spi_r == ZERO_SPI:
+            raise InvalidSyntax("the responder's SPI is zero")
+        if message.spi_r == self._spi:
+            raise InvalidSyntax("our own SPI came back")
+        choice = check_choice(only(message.payloads, SecurityAssociation).proposals, self._offer)
+        suite = IkeSuite.from_proposal(choice)
+        method, private = self._private
+        exchanged = only(message.payloads, KeyExchange)
+        if exchanged.method != method or suite.ke != method:
+            raise InvalidSyntax("the responder's KE payload is of another group than chosen")
+        nonce_r = only(message.payloads, Nonce).data
+        if nonce_r == self._nonce:
+            raise InvalidSyntax("our own nonce came back")
+        seed = skeyseed(suite.prf_function, self._nonce, nonce_r, private.exchange(exchanged.data))
+        spis = Spis(self._spi, message.spi_r, True)
+        keys = seed.expand(suite, self._nonce, nonce_r, spis.spi_i, spis.spi_r)
+        nat = detect(
+            message.payloads, spis.spi_i, spis.spi_r, association.local, association.remote
+        )
+        response = datagram.octets[:length]
+        transcript = Transcript(self._octets, response, self._nonce, nonce_r)
+        windows = RequestWindow(1), ResponseWindow(0)
+        ike_sa = IkeSa(association.next_number(), spis, suite, keys, association.now, windows)
+        association.keyed(ike_sa, transcript, nat)
+
+
+class InitAnswered:
+    """The responder's side: our answer is out, and the peer has proven nothing yet.
+
+    The shared secret is computed only when IKE_AUTH comes, so that a flood of first messages
+    from forged addresses costs us no more than our public value.
+    """
+
+    __slots__ = ("_ke", "_private", "_repeated_at", "_spis", "_suite", "connections", "transcript")
+
+    def __init__(
+        self,
+        spis: Spis,
+        suite: IkeSuite,
+        private: PrivateKey,
+        ke: bytes,
+        transcript: Transcript,
+        connections: tuple[ConnectionSettings, ...],
+    ) -> None:
+        self._spis = spis
+        self._suite = suite
+        self._private = private
+        self._ke = ke
+        self.transcript = transcript
+        self.connections = connections
+        self._repeated_at = float("-inf")
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the next step computes a shared secret that is worth a worker."""
+        return key_exchange_for(self._suite.ke).is_slow
+
+    def ended(self, association: Association, reason: str) -> None:
+        """Nobody here asked for it."""
+
+    @property
+    def spis(self) -> Spis:
+        """The SPIs of the IKE SA that is to be."""
+        return self._spis
+
+    def receive(self, association: Association, datagram: DatagramReceived, header: Header) -> None:
+        """The first request again, or IKE_AUTH: then the keys are needed."""
+        if header.spi_r == ZERO_SPI:
+            self._repeat(association, datagram, header)
+            return
+        if header.exchange is not ExchangeType.IKE_AUTH or header.is_response:
+            association.drop("only IKE_AUTH may follow IKE_SA_INIT")
+            return
+        try:
+            shared = self._private.exchange(self._ke)
+        except InvalidKeyExchange as fault:
+            association.fail(f"the KE payload of {datagram.remote} is invalid: {fault}")
+            return
+        nonce_i, nonce_r = self.transcript.nonce_i, self.transcript.nonce_r
+        seed = skeyseed(self._suite.prf_function, nonce_i, nonce_r, shared)
+        keys = seed.expand(self._suite, nonce_i, nonce_r, self._spis.spi_i, self._spis.spi_r)
+        windows = RequestWindow(0), ResponseWindow(1)
+        number = association.next_number()
+        ike_sa = IkeSa(number, self._spis, self._suite, keys, association.now, windows)
+        association.keyed(ike_sa, self.transcript, None)
+        ike_sa.receive(association, datagram, header)
+
+    def _repeat(self, association: Association, datagram: DatagramReceived, header: Header) -> None:
+        if datagram.octets[: header.length] != self.transcript.request:
+            association.drop("another IKE_SA_INIT with the same SPI")
+        elif association.now - self._repeated_at >= MIN_REPEAT_INTERVAL:
+            self._repeated_at = association.now
+            association.send_to(self.transcript.response, datagram.local, datagram.remote)
+
+
+def offered_method(octets: bytes) -> set[int]:
+    """The group of the KE payload of a request, told without parsing the rest of it."""
+    try:
+        exchanged = find(read_message(octets).payloads, KeyExchange)
+    except ProtocolFault:
+        return set()
+    return {exchanged.method} if exchanged and _is_ours(exchanged.method) else set()
+
+
+def _is_ours(method: KeyExchangeMethod) -> bool:
+    return supported(Transform(TransformType.KE, method))
+
+
+def respond(association: Association, datagram: DatagramReceived) -> None:
+    """Answer an IKE_SA_INIT request; refusals leave no state (RFC 7296 section 2.21.1)."""
+    try:
+        message = read_message(datagram.octets)
+    except ProtocolFault as fault:
+        association.drop(f"a malformed IKE_SA_INIT request: {fault}")
+        association.close("")
+        return
+    association.trace_clear(message, sent=False)
+    try:
+        _respond(association, datagram, message)
+    except (NoProposalChosen, InvalidKePayload) as fault:
+        refusal = Message(
+            message.spi_i,
+            ZERO_SPI,
+            ExchangeType.IKE_SA_INIT,
+            0,
+            True,
+            False,
+            (Notify(fault.notify, fault.data),),
+        )
+        association.trace_clear(refusal, sent=True)
+        association.send(write_message(refusal))
+        if isinstance(fault, InvalidKePayload):
+            association.close("")
+        else:
+            association.fail(f"IKE_SA_INIT of {datagram.remote} refused: {fault}")
+    except ProtocolFault as fault:
+        association.drop(f"a malformed IKE_SA_INIT request: {fault}")
+        association.close("")
+
+
+def _respond(association: Association, datagram: DatagramReceived, message: Message) -> None:
+    offered = only(message.payloads, SecurityAssociation).proposals
+    exchanged = only(message.payloads, KeyExchange)
+    nonce_i = only(message.payloads, Nonce).data
+    if any(proposal.spi for proposal in offered):
+        raise InvalidSyntax("a proposal of a first IKE SA has an SPI")
+    connections, choice = _choose(association, datagram, offered, exchanged.method)
+    association.connection = connections[0]
+    suite = IkeSuite.from_proposal(choice)
+    if suite.ke != exchanged.method:
+        raise InvalidKePayload(f"{suite.ke.name} is wanted", suite.ke.to_bytes(2, "big"))
+    if len(exchanged.data) != key_exchange_for(suite.ke).public_octets:
+        raise InvalidSyntax("the KE payload's length is not that of the group")
+    spis = Spis(message.spi_i, association.surroundings.choose_ike_spi(), False)
+    nonce_r = association.surroundings.entropy.octets(NONCE_OCTETS)
+    _, private = _private_key(association, suite.ke)
+    payloads: tuple[Payload, ...] = (
+        SecurityAssociation((choice,)),
+        KeyExchange(suite.ke, private.public),
+        Nonce(nonce_r),
+        *_nat_notifies(association, message, spis),
+    )
+    answer = Message(spis.spi_i, spis.spi_r, ExchangeType.IKE_SA_INIT, 0, True, False, payloads)
+    response = write_message(answer)
+    length = int.from_bytes(datagram.octets[24:28], "big")
+    transcript = Transcript(datagram.octets[:length], response, nonce_i, nonce_r)
+    association.answered_init(
+        InitAnswered(spis, suite, private, exchanged.data, transcript, connections)
+    )
+    association.trace_clear(answer, sent=True)
+    association.send(response)
+
+
+def _nat_notifies(association: Association, message: Message, spis: Spis) -> tuple[Payload, ...]:
+    """Compare the peer's hashes and send ours, where the peer sent any."""
+    association.nat = detect(
+        message.payloads, message.spi_i, message.spi_r, association.local, association.remote
+    )
+    if not association.nat.supported:
+        return ()
+    feign = association.feigns_nat
+    local, remote = association.local, association.remote
+    return detection_notifies(spis.spi_i, spis.spi_r, local, remote, feign)
+
+
+def _choose(
+    association: Association,
+    datagram: DatagramReceived,
+    offered: tuple[Proposal, ...],
+    method: KeyExchangeMethod,
+) -> tuple[tuple[ConnectionSettings, ...], Proposal]:
+    """The connections this peer may use that take the same choice, and the choice."""
+    local, remote = datagram.local.address, datagram.remote.address
+    candidates = association.settings.candidates(local, remote)
+    if not candidates:
+        raise NoProposalChosen(f"no connection is configured for a peer {remote} at our {local}")
+    for place, connection in enumerate(candidates):
+        try:
+            choice = choose_proposal(offered, connection.proposals, method)
+        except NoProposalChosen:
+            continue
+        connections = tuple(one for one in candidates[place:] if _takes(one, choice))
+        return connections, choice
+    ours = tuple(proposal for one in candidates for proposal in one.proposals)
+    raise NoProposalChosen(explain_mismatch(offered, tuple(dict.fromkeys(ours))))
+
+
+def _takes(connection: ConnectionSettings, choice: Proposal) -> bool:
+    try:
+        choose_proposal((choice,), connection.proposals)
+    except NoProposalChosen:
+        return False
+    return True
+
+
+def _methods(offer: tuple[Proposal, ...]) -> list[KeyExchangeMethod]:
+    return [
+        KeyExchangeMethod(transform.id)
+        for proposal in offer
+        for transform in proposal.of_type(TransformType.KE)
+    ]
+
+
+def _private_key(
+    association: Association, method: KeyExchangeMethod
+) -> tuple[KeyExchangeMethod, PrivateKey]:
+    exchange = key_exchange_for(method)
+    seed = association.surroundings.entropy.octets(exchange.secret_octets)
+    return method, exchange.generate(seed)

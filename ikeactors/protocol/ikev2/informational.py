@@ -1,0 +1,186 @@
+"""INFORMATIONAL, both roles: delete and liveness (RFC 7296 section 1.4).
+
+Initiator                         Responder
+-------------------------------------------------------------------
+HDR, SK {[N,] [D,] ...}  -->
+                             <--  HDR, SK {[N,] [D,] ...}
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ikeactors.iana import ExchangeType, NotifyType, ProtocolId
+from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
+from ikeactors.protocol.ikev2.exchange import Answer, Payloads
+from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState, error_of
+from ikeactors.protocol.ikev2.installing import retire
+from ikeactors.protocol.ikev2.requests import Request
+from ikeactors.wire.payload import Delete, Notify
+
+if TYPE_CHECKING:
+    from ikeactors.protocol.ikev2.association import Association
+    from ikeactors.protocol.ikev2.protection import Opened
+
+
+class LivenessInitiator:
+    """An empty request: is the peer alive? (RFC 7296 section 2.4)"""
+
+    exchange = ExchangeType.INFORMATIONAL
+
+    __slots__ = ()
+
+    def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
+        """Nothing but the envelope."""
+        return ()
+
+    def answered(
+        self, association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
+    ) -> None:
+        """It is alive; that we heard of it is noted by the engine."""
+
+    def abandoned(self, association: Association, reason: str) -> None:
+        """The IKE SA is gone."""
+
+
+class DeleteChildInitiator:
+    """Delete one Child SA: the peer answers with its half (RFC 7296 section 1.4.1)."""
+
+    exchange = ExchangeType.INFORMATIONAL
+
+    __slots__ = ("_child", "_request")
+
+    def __init__(self, child: ChildSa, request: Request) -> None:
+        self._child = child
+        self._request = request
+
+    def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
+        """D with our inbound SPI; nothing where the peer has deleted it meanwhile."""
+        child = self._child
+        if child.state is ChildState.RETIRED or child not in association.children:
+            self._request.finish_part(association)
+            return None
+        child.state = ChildState.DELETING
+        protocol = ProtocolId(child.agreement.suite.protocol)
+        return (Delete(protocol, (child.spi_in.to_bytes(4, "big"),)),)
+
+    def answered(
+        self, association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
+    ) -> None:
+        """Whatever the peer says, our half is over."""
+        self._end(association)
+
+    def abandoned(self, association: Association, reason: str) -> None:
+        """The IKE SA is gone, and the Child SA with it."""
+        self._end(association)
+
+    def _end(self, association: Association) -> None:
+        association.children.went_down(self._child, "deleted")
+        retire(association, self._child)
+        self._request.finish_part(association)
+
+
+class DeleteIkeInitiator:
+    """Delete an IKE SA and all that hangs on it."""
+
+    exchange = ExchangeType.INFORMATIONAL
+
+    __slots__ = ("_reason", "_request")
+
+    def __init__(self, reason: str, request: Request) -> None:
+        self._reason = reason
+        self._request = request
+
+    def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
+        """D for the IKE SA."""
+        return (Delete(ProtocolId.IKE),)
+
+    def answered(
+        self, association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
+    ) -> None:
+        """The peer has let go."""
+        self._end(association, ike_sa)
+
+    def abandoned(self, association: Association, reason: str) -> None:
+        """The peer does not answer any more, or deleted it at the same time."""
+        self._request.finish_part(association)
+
+    def _end(self, association: Association, ike_sa: IkeSa) -> None:
+        self._request.finish_part(association)
+        if ike_sa is association.ike_sa:
+            association.close(self._reason)
+        else:
+            association.ike_sas.forget(ike_sa)
+
+
+class AuthenticationFailedInitiator:
+    """Tell a responder that its proof did not hold (RFC 7296 section 2.21.2)."""
+
+    exchange = ExchangeType.INFORMATIONAL
+
+    __slots__ = ("_reason",)
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
+        """N(AUTHENTICATION_FAILED), the only notify that needs no answer."""
+        return (Notify(NotifyType.AUTHENTICATION_FAILED),)
+
+    def answered(
+        self, association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
+    ) -> None:
+        """It knows."""
+
+    def abandoned(self, association: Association, reason: str) -> None:
+        """It will find out by itself."""
+
+
+def respond(association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads) -> Answer:
+    """Serve INFORMATIONAL: deletes are answered with our halves, all else with nothing."""
+    error = error_of(payloads)
+    if error is not None and error.type in _FATAL:
+        return Answer((), close=f"the peer reports {error.type.name}")
+    deletes = [payload for payload in payloads if isinstance(payload, Delete)]
+    if any(delete.protocol is ProtocolId.IKE for delete in deletes):
+        return _delete_ike_sa(association, ike_sa)
+    halves: dict[ProtocolId, list[bytes]] = {}
+    for delete in deletes:
+        for spi in dict.fromkeys(delete.spis):
+            ours = _delete_child(association, delete.protocol, spi)
+            if ours is not None:
+                halves.setdefault(delete.protocol, []).append(ours)
+    return Answer(tuple(Delete(protocol, tuple(spis)) for protocol, spis in halves.items()))
+
+
+def _delete_ike_sa(association: Association, ike_sa: IkeSa) -> Answer:
+    if ike_sa is association.ike_sa:
+        return Answer((), close="the peer deleted the IKE SA")
+    ike_sa.state = IkeSaState.DELETING
+    association.ike_sas.forget_later(ike_sa)
+    return Answer(())
+
+
+def _delete_child(association: Association, protocol: ProtocolId, spi: bytes) -> bytes | None:
+    """Our half of the Child SA that the peer deletes; None where there is none to name.
+
+    Where we are deleting it too, our own exchange names our half (RFC 7296 section 1.4.1).
+    """
+    child = association.children.by_spi_out(int.from_bytes(spi, "big"))
+    if child is None or child.state is ChildState.RETIRED:
+        return None
+    if child.agreement.suite.protocol != protocol:
+        return None
+    crossing = child.state is ChildState.DELETING
+    association.children.deleted_by_peer(child)
+    return None if crossing else child.spi_in.to_bytes(4, "big")
+
+
+# Errors that end an IKE SA without a Delete payload (RFC 7296 sections 2.21.2 and 2.21.3).
+_FATAL = frozenset(
+    {
+        NotifyType.AUTHENTICATION_FAILED,
+        NotifyType.INVALID_SYNTAX,
+        NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD,
+    }
+)

@@ -1,0 +1,153 @@
+"""Time: retransmission, lifetimes, liveness and keepalives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ikeactors.protocol.actions import SendKeepalive
+from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState
+from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent
+from ikeactors.protocol.ikev2.informational import LivenessInitiator
+from ikeactors.protocol.ikev2.phases import Authenticating
+from ikeactors.protocol.ikev2.rekey_ike_sa import RekeyIkeInitiator
+from ikeactors.protocol.ikev2.requests import Request
+from ikeactors.protocol.ikev2.retransmission import (
+    report_retransmission,
+    silence,
+    start_retransmitting,
+)
+from ikeactors.protocol.settings import DownAction
+from ikeactors.protocol.timers import Timer
+
+if TYPE_CHECKING:
+    from ikeactors.protocol.ikev2.association import Association
+
+
+def expire(association: Association) -> None:
+    """Serve every timer that is due, the earliest first."""
+    for timer, number in association.timers.expire(association.now):
+        if not association.closed:
+            _SERVED[timer](association, number)
+
+
+def begin(association: Association) -> None:
+    """An IKE SA stands: from now on it ages, and the peer's silence is noticed."""
+    connection, timers, now = association.connection, association.timers, association.now
+    if connection.rekey_time:
+        spread = connection.rand_time * association.surroundings.fraction()
+        timers.start(Timer.IKE_REKEY, now + max(connection.rekey_time - spread, 1.0))
+        timers.start(Timer.IKE_EXPIRE, now + connection.rekey_time + connection.over_time)
+    if connection.dpd_delay:
+        timers.start(Timer.LIVENESS, now + connection.dpd_delay)
+    if connection.keepalive and association.nat.local:
+        timers.start(Timer.KEEPALIVE, now + connection.keepalive)
+
+
+def _retransmit(association: Association, number: int) -> None:
+    if isinstance(association.phase, InitSent):
+        association.phase.retransmit(association)
+        return
+    ike_sa = association.ike_sas.numbered(number)
+    if ike_sa is None or ike_sa.requests.outstanding is None:
+        return
+    outstanding = ike_sa.requests.outstanding
+    outstanding.tries += 1
+    name = outstanding.exchange.exchange.name
+    if outstanding.tries > association.connection.retransmission.tries:
+        _give_up(association, ike_sa, name, outstanding.tries)
+        return
+    report_retransmission(association, name, outstanding.tries)
+    association.send(outstanding.octets)
+    start_retransmitting(association, outstanding.tries, number)
+
+
+def _give_up(association: Association, ike_sa: IkeSa, exchange: str, tries: int) -> None:
+    """The peer is dead (RFC 7296 section 2.4), or a former IKE SA is."""
+    if ike_sa is not association.ike_sa:
+        association.ike_sas.forget(ike_sa)
+        return
+    if ike_sa.state is IkeSaState.DELETING:
+        association.close("the peer did not answer the Delete")
+        return
+    association.wanted = tuple(
+        child.name
+        for child in association.children
+        if child.is_up and child.settings.dpd_action is DownAction.START
+    )
+    association.fail(silence(association, exchange, tries))
+
+
+def _lose_patience(association: Association, number: int) -> None:
+    if isinstance(association.phase, InitSent):
+        association.fail(association.phase.refusal)
+
+
+def _end_half_open(association: Association, number: int) -> None:
+    if isinstance(association.phase, InitAnswered | Authenticating):
+        association.fail(f"{association.remote} did not complete IKE_AUTH in time")
+
+
+def _rekey_ike_sa(association: Association, number: int) -> None:
+    if association.ike_sa.state is IkeSaState.ESTABLISHED:
+        association.ike_sa.ask(association, RekeyIkeInitiator(Request(None)))
+
+
+def _expire_ike_sa(association: Association, number: int) -> None:
+    association.delete_ike_sa("its lifetime is over and it was not rekeyed", Request(None))
+
+
+def _retire_ike_sa(association: Association, number: int) -> None:
+    former = association.ike_sas.numbered(number)
+    if former is not None and former is not association.ike_sa:
+        association.ike_sas.forget(former)
+
+
+def _check_liveness(association: Association, number: int) -> None:
+    delay = association.connection.dpd_delay
+    quiet_until = association.last_heard_at + delay
+    if quiet_until > association.now:
+        association.timers.start(Timer.LIVENESS, quiet_until)
+        return
+    if association.ike_sa.is_idle:
+        association.ike_sa.ask(association, LivenessInitiator())
+    association.timers.start(Timer.LIVENESS, association.now + delay)
+
+
+def _keep_alive(association: Association, number: int) -> None:
+    association.emit(SendKeepalive(association.local, association.remote))
+    due_at = association.now + association.connection.keepalive
+    association.timers.start(Timer.KEEPALIVE, due_at)
+
+
+def _rekey_child(association: Association, number: int) -> None:
+    child = association.children.get(number)
+    if child is not None:
+        association.children.expire(child, hard=False)
+
+
+def _expire_child(association: Association, number: int) -> None:
+    child = association.children.get(number)
+    if child is not None:
+        association.children.expire(child, hard=True)
+
+
+def _retire_child(association: Association, number: int) -> None:
+    child = association.children.get(number)
+    if child is not None:
+        association.children.remove(child)
+
+
+_SERVED: dict[Timer, Callable[[Association, int], None]] = {
+    Timer.RETRANSMIT: _retransmit,
+    Timer.ERROR_PATIENCE: _lose_patience,
+    Timer.HALF_OPEN: _end_half_open,
+    Timer.IKE_REKEY: _rekey_ike_sa,
+    Timer.IKE_EXPIRE: _expire_ike_sa,
+    Timer.IKE_RETIRE: _retire_ike_sa,
+    Timer.LIVENESS: _check_liveness,
+    Timer.KEEPALIVE: _keep_alive,
+    Timer.CHILD_REKEY: _rekey_child,
+    Timer.CHILD_EXPIRE: _expire_child,
+    Timer.CHILD_RETIRE: _retire_child,
+}

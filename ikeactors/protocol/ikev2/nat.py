@@ -1,0 +1,66 @@
+"""NAT detection (RFC 7296 section 2.23): what the two notifies say about the path."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from ikeactors.iana import NotifyType
+from ikeactors.protocol.events import Endpoint
+from ikeactors.wire.message import notifies
+from ikeactors.wire.payload import Notify, Payload
+
+# The specification's: the ports and the length of the hash.
+HASH_OCTETS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class NatSituation:
+    """Which ends are behind a NAT, as far as the detection could tell."""
+
+    supported: bool = False
+    local: bool = False
+    remote: bool = False
+
+    @property
+    def present(self) -> bool:
+        """Whether there is a NAT on the path, or one end feigns it."""
+        return self.local or self.remote
+
+
+def address_hash(spi_i: bytes, spi_r: bytes, endpoint: Endpoint) -> bytes:
+    """SHA-1 of the SPIs, the address and the port."""
+    octets = spi_i + spi_r + endpoint.address.packed + endpoint.port.to_bytes(2, "big")
+    return hashlib.sha1(octets, usedforsecurity=False).digest()
+
+
+def detection_notifies(
+    spi_i: bytes, spi_r: bytes, local: Endpoint, remote: Endpoint, feign: bool
+) -> tuple[Notify, Notify]:
+    """Our two notifies. `feign` makes the peer believe in a NAT, so that ESP goes in UDP."""
+    source = bytes(HASH_OCTETS) if feign else address_hash(spi_i, spi_r, local)
+    return (
+        Notify(NotifyType.NAT_DETECTION_SOURCE_IP, source),
+        Notify(NotifyType.NAT_DETECTION_DESTINATION_IP, address_hash(spi_i, spi_r, remote)),
+    )
+
+
+def detect(
+    payloads: tuple[Payload, ...], spi_i: bytes, spi_r: bytes, local: Endpoint, remote: Endpoint
+) -> NatSituation:
+    """Compare the peer's notifies with the addresses its message came with.
+
+    A source hash that does not fit says that the peer is behind a NAT; a destination hash that
+    does not fit says that we are. A peer may send several source hashes, one an address.
+    """
+    sources = notifies(payloads, NotifyType.NAT_DETECTION_SOURCE_IP)
+    destinations = notifies(payloads, NotifyType.NAT_DETECTION_DESTINATION_IP)
+    if not sources or not destinations:
+        return NatSituation()
+    here = address_hash(spi_i, spi_r, local)
+    there = address_hash(spi_i, spi_r, remote)
+    return NatSituation(
+        supported=True,
+        local=all(notify.data != here for notify in destinations),
+        remote=all(notify.data != there for notify in sources),
+    )

@@ -1,0 +1,132 @@
+"""What operators, and the configuration in their name, ask of an association."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ikeactors.protocol.actions import AnswerRequest, RegisterSpi
+from ikeactors.protocol.events import DeletionRequested, InitiationRequested, RekeyRequested
+from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
+from ikeactors.protocol.ikev2.ike_auth import AuthInitiator
+from ikeactors.protocol.ikev2.ike_sa_init import InitSent, Transcript
+from ikeactors.protocol.ikev2.phases import Authenticating, Established, Fresh
+from ikeactors.protocol.ikev2.rekey_ike_sa import RekeyIkeInitiator
+from ikeactors.protocol.ikev2.requests import Request
+from ikeactors.protocol.settings import ChildSettings
+
+if TYPE_CHECKING:
+    from ikeactors.protocol.ikev2.association import Association
+
+
+def initiate(association: Association, event: InitiationRequested) -> None:
+    """Bring up what is wanted: the IKE SA with its first child, or further children."""
+    wanted = _wanted(association, event.children)
+    if not wanted:
+        named = ", ".join(event.children) or "any child"
+        text = f"connection {association.connection.name} does not have {named}"
+        _answer(association, event.request_id, text)
+        if isinstance(association.phase, Fresh):
+            association.fail(text)
+        return
+    phase = association.phase
+    if isinstance(phase, Fresh):
+        _connect(association, wanted, Request(event.request_id, len(wanted)))
+    elif isinstance(phase, Established):
+        _create(association, wanted, event.request_id)
+    elif isinstance(phase, InitSent):
+        phase.join(wanted, event.request_id)
+    else:
+        _answer(association, event.request_id, "the IKE SA is being negotiated already")
+
+
+def _connect(association: Association, wanted: tuple[ChildSettings, ...], request: Request) -> None:
+    association.created_at = association.now
+    phase = InitSent(association, wanted, request)
+    association.phase = phase
+    association.emit(RegisterSpi(phase.spi))
+    association.report(
+        "ike-sa-initiated",
+        f"initiating connection {association.connection.name} "
+        f"from {association.local} to {association.remote}",
+    )
+    phase.send(association)
+
+
+def authenticate(association: Association, transcript: Transcript, sent: InitSent) -> None:
+    """IKE_SA_INIT is done: prove who we are, and ask for the first child."""
+    assert isinstance(association.phase, Authenticating)
+    association.phase.request = sent.request
+    first = AuthInitiator(association, transcript, sent.wanted, sent.request)
+    association.ike_sa.ask(association, first)
+
+
+def _create(
+    association: Association, wanted: tuple[ChildSettings, ...], request_id: int | None
+) -> None:
+    missing = [one for one in wanted if not association.children.named(one.name)]
+    if not missing:
+        _answer(association, request_id, "")
+        return
+    request = Request(request_id, len(missing))
+    for settings in missing:
+        association.children.create(settings, request)
+
+
+def _wanted(association: Association, names: tuple[str, ...]) -> tuple[ChildSettings, ...]:
+    children = association.connection.children
+    if not names:
+        return children
+    return tuple(child for child in children if child.name in names)
+
+
+def rekey(association: Association, event: RekeyRequested) -> None:
+    """Rekey the IKE SA, or the Child SAs that are named."""
+    if not association.established:
+        _answer(association, event.request_id, "the IKE SA is not established")
+        return
+    if event.child is None and event.spi is None:
+        exchange = RekeyIkeInitiator(Request(event.request_id))
+        association.ike_sa.ask(association, exchange)
+        return
+    chosen = [
+        child
+        for child in _chosen(association, event.child, event.spi)
+        if child.state is ChildState.INSTALLED
+    ]
+    if not chosen:
+        _answer(association, event.request_id, "no such Child SA can be rekeyed now")
+        return
+    request = Request(event.request_id, len(chosen))
+    for child in chosen:
+        association.children.rekey(child, request)
+
+
+def delete(association: Association, event: DeletionRequested) -> None:
+    """Delete the IKE SA, or the Child SAs that are named."""
+    if not association.established:
+        association.close("cancelled")
+        _answer(association, event.request_id, "")
+        return
+    if event.child is None and event.spi is None:
+        association.delete_ike_sa("deleted by the operator", Request(event.request_id))
+        return
+    chosen = _chosen(association, event.child, event.spi)
+    if not chosen:
+        _answer(association, event.request_id, "there is no such Child SA")
+        return
+    request = Request(event.request_id, len(chosen))
+    for child in chosen:
+        association.children.delete(child, request)
+
+
+def _chosen(association: Association, name: str | None, spi: int | None) -> list[ChildSa]:
+    return [
+        child
+        for child in association.children
+        if child.is_up and (child.name == name or child.spi_in == spi)
+    ]
+
+
+def _answer(association: Association, request_id: int | None, problem: str) -> None:
+    if request_id is not None:
+        association.emit(AnswerRequest(request_id, not problem, problem))

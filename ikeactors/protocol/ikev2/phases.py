@@ -1,0 +1,61 @@
+"""The phases of an association: each holds what is true in it and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent, Transcript
+from ikeactors.protocol.ikev2.requests import Request
+from ikeactors.protocol.settings import ConnectionSettings
+from ikeactors.wire.identities import Identity
+
+if TYPE_CHECKING:
+    from ikeactors.protocol.ikev2.association import Association
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """Nothing has happened yet."""
+
+    def ended(self, association: Association, reason: str) -> None:
+        """Nobody waits."""
+
+
+@dataclass(slots=True)
+class Authenticating:
+    """There are keys and no proof; the peer may claim any of these connections."""
+
+    transcript: Transcript
+    connections: tuple[ConnectionSettings, ...]
+    request: Request | None = None
+
+    def ended(self, association: Association, reason: str) -> None:
+        """Whoever asked for it hears why it did not come about."""
+        if self.request is not None:
+            self.request.fail(association, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Established:
+    """Both ends have proven who they are; `request` is what brought it up, if it was we."""
+
+    local: Identity
+    remote: Identity
+    request: Request | None
+
+    def ended(self, association: Association, reason: str) -> None:
+        """Whoever still waits for a Child SA hears why it did not come about."""
+        if self.request is not None:
+            self.request.fail(association, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """It is all over."""
+
+    def ended(self, association: Association, reason: str) -> None:
+        """It has ended before."""
+
+
+Phase = Fresh | InitSent | InitAnswered | Authenticating | Established | Closed

@@ -1,0 +1,116 @@
+"""Sealing and opening messages: the SK payload (RFC 7296 section 3.14)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from ikeactors.crypto.suite import IkeSuite
+from ikeactors.errors import IntegrityFailed, InvalidSyntax
+from ikeactors.iana import ExchangeType, PayloadType
+from ikeactors.wire.header import HEADER_LENGTH, Header, write_header
+from ikeactors.wire.message import find
+from ikeactors.wire.payload import (
+    Encrypted,
+    EncryptedFragment,
+    Payload,
+    read_payloads,
+    write_payloads,
+)
+
+_GENERIC = struct.Struct("!BBH")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What was inside of an SK payload whose integrity is proven, still to be parsed."""
+
+    first: PayloadType
+    plaintext: bytes
+
+    def payloads(self) -> tuple[Payload, ...]:
+        """Parse the inner payloads; raises a ProtocolFault that is to be answered."""
+        payloads = read_payloads(self.first, self.plaintext)
+        if find(payloads, Encrypted) or find(payloads, EncryptedFragment):
+            raise InvalidSyntax("an SK payload within an SK payload")
+        return payloads
+
+    def body_of(self, kind: PayloadType) -> bytes:
+        """The octets of a payload's body as they were received.
+
+        AUTH covers them with their RESERVED octets (RFC 7296 section 2.15). The payload must be
+        there and `payloads()` must have succeeded.
+        """
+        at, current = 0, self.first
+        while current != kind:
+            following, _, length = _GENERIC.unpack_from(self.plaintext, at)
+            at, current = at + length, PayloadType(following)
+        _, _, length = _GENERIC.unpack_from(self.plaintext, at)
+        return self.plaintext[at + _GENERIC.size : at + length]
+
+
+@dataclass(frozen=True, slots=True)
+class DirectionKeys:
+    """What protects one direction: the suite, SK_e and SK_a."""
+
+    suite: IkeSuite
+    sk_e: bytes
+    sk_a: bytes
+
+    def __repr__(self) -> str:
+        return f"DirectionKeys({self.suite})"
+
+
+def seal(
+    keys: DirectionKeys,
+    iv: bytes,
+    spi_i: bytes,
+    spi_r: bytes,
+    exchange: ExchangeType,
+    message_id: int,
+    payloads: tuple[Payload, ...],
+    *,
+    is_response: bool,
+    from_original_initiator: bool,
+) -> bytes:
+    """The octets of a protected message: HDR, SK {payloads}."""
+    cipher = keys.suite.cipher
+    first, chain = write_payloads(payloads)
+    pad_length = -(len(chain) + 1) % cipher.block_octets
+    plaintext = chain + bytes(pad_length) + bytes((pad_length,))
+    length = _GENERIC.size + len(iv) + len(plaintext) + cipher.icv_octets
+    header = write_header(
+        spi_i,
+        spi_r,
+        PayloadType.SK,
+        exchange,
+        message_id,
+        HEADER_LENGTH + length,
+        is_response=is_response,
+        from_original_initiator=from_original_initiator,
+    )
+    associated = header + _GENERIC.pack(first, 0, length)
+    sealed = cipher.keyed(keys.sk_e, keys.sk_a).seal(iv, plaintext, associated)
+    return associated + iv + sealed
+
+
+def open_sealed(keys: DirectionKeys, octets: bytes, header: Header) -> Opened:
+    """Check the integrity of a protected message and decrypt it.
+
+    Raises a Fault when it is not of the peer: such a message is dropped, nobody is told. What
+    comes before SK is ignored, unless it is critical and unknown.
+    """
+    outer = read_payloads(header.next_payload, octets, HEADER_LENGTH, header.length)
+    sealed = outer[-1] if outer else None
+    if not isinstance(sealed, Encrypted):
+        raise IntegrityFailed("the message is not protected")
+    cipher = keys.suite.cipher
+    if len(sealed.data) < cipher.iv_octets + cipher.icv_octets + 1:
+        raise IntegrityFailed("the SK payload is too short")
+    associated = octets[: header.length - len(sealed.data)]
+    iv, ciphertext = sealed.data[: cipher.iv_octets], sealed.data[cipher.iv_octets :]
+    plaintext = cipher.keyed(keys.sk_e, keys.sk_a).open(iv, ciphertext, associated)
+    pad_length = plaintext[-1]
+    if pad_length + 1 > len(plaintext):
+        raise IntegrityFailed("the padding is longer than what it pads")
+    return Opened(sealed.next_payload, plaintext[: len(plaintext) - pad_length - 1])

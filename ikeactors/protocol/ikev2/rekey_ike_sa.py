@@ -1,0 +1,226 @@
+"""Rekeying the IKE SA, both roles (RFC 7296 sections 1.3.2 and 2.18).
+
+    Initiator                         Responder
+    -------------------------------------------------------------------
+    HDR, SK {SA, Ni, KEi}  -->
+                                 <--  HDR, SK {SA, Nr, KEr}
+
+The successor inherits the Child SAs; its message IDs start from 0 and its original initiator is
+the initiator of this exchange. The old IKE SA is deleted by the same end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ikeactors.crypto.key_exchange import PrivateKey, key_exchange_for
+from ikeactors.crypto.keys import Skeyseed
+from ikeactors.crypto.suite import IkeSuite
+from ikeactors.errors import (
+    InvalidKePayload,
+    InvalidKeyExchange,
+    InvalidSyntax,
+    ProtocolFault,
+    TemporaryFailure,
+)
+from ikeactors.iana import ExchangeType, KeyExchangeMethod, NotifyType, TransformType
+from ikeactors.protocol.actions import Level
+from ikeactors.protocol.choosing import check_choice, choose_proposal, numbered
+from ikeactors.protocol.ikev2.exchange import Answer, Payloads
+from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState, Spis, error_of
+from ikeactors.protocol.ikev2.ike_sa_init import NONCE_OCTETS
+from ikeactors.protocol.ikev2.requests import Request
+from ikeactors.protocol.ikev2.window import RequestWindow, ResponseWindow
+from ikeactors.wire.header import ZERO_SPI
+from ikeactors.wire.message import find, only
+from ikeactors.wire.payload import KeyExchange, Nonce, Notify, SecurityAssociation
+from ikeactors.wire.proposals import Proposal
+
+if TYPE_CHECKING:
+    from ikeactors.protocol.ikev2.association import Association
+    from ikeactors.protocol.ikev2.protection import Opened
+
+# Ours: groups we try before we give up, as in IKE_SA_INIT.
+MAX_GROUPS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Half:
+    """One end's nonce."""
+
+    nonce_i: bytes
+    nonce_r: bytes
+
+
+class RekeyIkeInitiator:
+    """The initiator's side: our half of the new IKE SA is out."""
+
+    exchange = ExchangeType.CREATE_CHILD_SA
+
+    __slots__ = ("_groups_tried", "_method", "_nonce", "_offer", "_private", "_request", "_spi")
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._method = KeyExchangeMethod.NONE
+        self._private: PrivateKey | None = None
+        self._groups_tried = 0
+        self._nonce = b""
+        self._spi = b""
+        self._offer: tuple[Proposal, ...] = ()
+
+    def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
+        """SA with the new SPI, Ni, KEi."""
+        if ike_sa.state is not IkeSaState.ESTABLISHED:
+            self._request.finish_part(association)
+            return None
+        self._spi = association.surroundings.choose_ike_spi()
+        self._offer = numbered(association.connection.proposals, self._spi)
+        if not self._groups_tried:
+            self._method = _preferred(ike_sa, self._offer)
+        self._nonce = association.surroundings.entropy.octets(NONCE_OCTETS)
+        self._private = _private_key(association, self._method)
+        association.ike_sas.is_replacing = True
+        return (
+            SecurityAssociation(self._offer),
+            Nonce(self._nonce),
+            KeyExchange(self._method, self._private.public),
+        )
+
+    def answered(
+        self, association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
+    ) -> None:
+        """The responder's half: the new IKE SA takes over and the old one is deleted."""
+        association.ike_sas.is_replacing = False
+        error = error_of(payloads)
+        if error is not None and find(payloads, SecurityAssociation) is None:
+            self._refused(association, ike_sa, error)
+            return
+        try:
+            successor = self._successor(association, ike_sa, payloads)
+        except InvalidKeyExchange as fault:
+            association.delete_ike_sa(
+                f"the KE payload of the peer is invalid: {fault}", Request(None)
+            )
+            self._request.finish_part(association, str(fault))
+            return
+        except ProtocolFault as fault:
+            self._failed(association, str(fault))
+            return
+        association.ike_sas.succeed(ike_sa, successor)
+        association.ike_sas.delete_former(ike_sa)
+        self._request.finish_part(association)
+
+    def _successor(self, association: Association, ike_sa: IkeSa, payloads: Payloads) -> IkeSa:
+        choice = check_choice(only(payloads, SecurityAssociation).proposals, self._offer)
+        if len(choice.spi) != 8 or choice.spi == ZERO_SPI:
+            raise InvalidSyntax("the new IKE SA has no SPI")
+        exchanged = only(payloads, KeyExchange)
+        suite = IkeSuite.from_proposal(choice)
+        if exchanged.method != self._method or suite.ke != self._method:
+            raise InvalidSyntax("the responder's KE payload is of another group than chosen")
+        assert self._private is not None
+        return _make(
+            association,
+            ike_sa,
+            Spis(self._spi, choice.spi, True),
+            suite,
+            Half(self._nonce, only(payloads, Nonce).data),
+            self._private.exchange(exchanged.data),
+        )
+
+    def _refused(self, association: Association, ike_sa: IkeSa, error: Notify) -> None:
+        if error.type is NotifyType.INVALID_KE_PAYLOAD and self._try_group(error.data):
+            ike_sa.ask(association, self)
+            return
+        self._failed(association, f"the peer answered {error.type.name}")
+
+    def _try_group(self, data: bytes) -> bool:
+        self._groups_tried += 1
+        method = KeyExchangeMethod(int.from_bytes(data, "big")) if len(data) == 2 else None
+        if method not in _methods(self._offer) or method == self._method:
+            return False
+        if self._groups_tried > MAX_GROUPS:
+            return False
+        self._method = method
+        return True
+
+    def _failed(self, association: Association, reason: str) -> None:
+        association.report(
+            "ike-sa-rekey-failed", f"rekeying the IKE SA failed: {reason}", Level.WARNING
+        )
+        association.ike_sas.retry_rekey()
+        self._request.finish_part(association, reason)
+
+    def abandoned(self, association: Association, reason: str) -> None:
+        """The IKE SA is gone."""
+        association.ike_sas.is_replacing = False
+        self._request.finish_part(association, reason)
+
+
+def respond(association: Association, ike_sa: IkeSa, payloads: Payloads) -> Answer:
+    """The responder's half; the new IKE SA takes over when the answer is out."""
+    if ike_sa.state is not IkeSaState.ESTABLISHED:
+        raise TemporaryFailure("the IKE SA is being rekeyed or deleted")
+    if not association.ike_sas.may_be_rekeyed(ike_sa):
+        raise TemporaryFailure("an exchange for a Child SA is under way")
+    offered = only(payloads, SecurityAssociation).proposals
+    exchanged = only(payloads, KeyExchange)
+    nonce_i = only(payloads, Nonce).data
+    choice = choose_proposal(offered, association.connection.proposals, exchanged.method)
+    if len(choice.spi) != 8 or choice.spi == ZERO_SPI:
+        raise InvalidSyntax("the new IKE SA has no SPI")
+    suite = IkeSuite.from_proposal(choice)
+    if suite.ke != exchanged.method:
+        raise InvalidKePayload(f"{suite.ke.name} is wanted", suite.ke.to_bytes(2, "big"))
+    private = _private_key(association, suite.ke)
+    try:
+        shared = private.exchange(exchanged.data)
+    except InvalidKeyExchange as fault:
+        raise InvalidSyntax(f"the KE payload is invalid: {fault}") from None
+    nonce_r = association.surroundings.entropy.octets(NONCE_OCTETS)
+    spi = association.surroundings.choose_ike_spi()
+    spis = Spis(choice.spi, spi, False)
+    successor = _make(association, ike_sa, spis, suite, Half(nonce_i, nonce_r), shared)
+    ours = Proposal(choice.number, choice.protocol, spi, choice.transforms)
+    association.ike_sas.succeed(ike_sa, successor)
+    return Answer(
+        (SecurityAssociation((ours,)), Nonce(nonce_r), KeyExchange(suite.ke, private.public))
+    )
+
+
+def _make(
+    association: Association,
+    ike_sa: IkeSa,
+    spis: Spis,
+    suite: IkeSuite,
+    half: Half,
+    shared: bytes,
+) -> IkeSa:
+    seed = Skeyseed.for_rekey(
+        ike_sa.suite.prf_function, ike_sa.keys.sk_d, shared, half.nonce_i, half.nonce_r
+    )
+    keys = seed.expand(suite, half.nonce_i, half.nonce_r, spis.spi_i, spis.spi_r)
+    windows = RequestWindow(), ResponseWindow()
+    successor = IkeSa(association.next_number(), spis, suite, keys, association.now, windows)
+    successor.state = IkeSaState.ESTABLISHED
+    return successor
+
+
+def _preferred(ike_sa: IkeSa, offer: tuple[Proposal, ...]) -> KeyExchangeMethod:
+    """The group that worked the last time, where it is still offered."""
+    methods = _methods(offer)
+    return ike_sa.suite.ke if ike_sa.suite.ke in methods else methods[0]
+
+
+def _methods(offer: tuple[Proposal, ...]) -> list[KeyExchangeMethod]:
+    return [
+        KeyExchangeMethod(transform.id)
+        for proposal in offer
+        for transform in proposal.of_type(TransformType.KE)
+    ]
+
+
+def _private_key(association: Association, method: KeyExchangeMethod) -> PrivateKey:
+    exchange = key_exchange_for(method)
+    return exchange.generate(association.surroundings.entropy.octets(exchange.secret_octets))

@@ -1,0 +1,55 @@
+"""What an operator has asked of an association, and the answer she waits for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ikeactors.protocol.actions import AnswerRequest
+
+if TYPE_CHECKING:
+    from ikeactors.protocol.ikev2.association import Association
+
+
+class Request:
+    """One request, which may take several exchanges: it is answered when the last has ended.
+
+    With `request_id` None nobody waits: our own timers ask in the same words.
+    """
+
+    __slots__ = ("_joined", "_problems", "_remaining", "request_id")
+
+    def __init__(self, request_id: int | None, parts: int = 1) -> None:
+        self.request_id = request_id
+        self._remaining = parts
+        self._problems: list[str] = []
+        self._joined: list[int] = []
+
+    def add_part(self) -> None:
+        """One more exchange is needed."""
+        self._remaining += 1
+
+    def joined(self, request_id: int | None) -> None:
+        """Somebody else asks for the same, and hears the same answer."""
+        if request_id is not None:
+            self._joined.append(request_id)
+
+    def finish_part(self, association: Association, problem: str = "") -> None:
+        """One exchange has ended, well where `problem` is empty."""
+        if self._remaining <= 0:
+            return
+        self._remaining -= 1
+        if problem and problem not in self._problems:
+            self._problems.append(problem)
+        if self._remaining == 0:
+            self._answer(association)
+
+    def _answer(self, association: Association) -> None:
+        text = "; ".join(self._problems)
+        asked = [] if self.request_id is None else [self.request_id]
+        for request_id in asked + self._joined:
+            association.emit(AnswerRequest(request_id, not text, text))
+
+    def fail(self, association: Association, problem: str) -> None:
+        """Whatever is missing will not come."""
+        while self._remaining > 0:
+            self.finish_part(association, problem)

@@ -1,0 +1,47 @@
+"""When a request is sent again, and when its peer is given up (RFC 7296 section 2.4).
+
+The octets are always the same (section 2.1); the schedule is the connection's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ikeactors.protocol.settings import Retransmission
+from ikeactors.protocol.timers import Timer
+
+if TYPE_CHECKING:
+    from ikeactors.protocol.ikev2.association import Association
+
+
+def wait_of(retransmission: Retransmission, tries: int, fraction: float) -> float:
+    """How long to wait after the `tries`th retransmission, in seconds."""
+    wait = retransmission.timeout * retransmission.base**tries
+    if retransmission.limit:
+        wait = min(wait, retransmission.limit)
+    return wait * (1.0 - retransmission.jitter / 100.0 * fraction)
+
+
+def start_retransmitting(association: Association, tries: int, number: int) -> None:
+    """Look again when this wait is over; `number` is the IKE SA's, 0 before there is one."""
+    fraction = association.surroundings.fraction()
+    wait = wait_of(association.connection.retransmission, tries, fraction)
+    association.timers.start(Timer.RETRANSMIT, association.now + wait, number)
+
+
+def silence(association: Association, exchange: str, tries: int) -> str:
+    """Why a peer that does not answer is given up."""
+    return (
+        f"the peer {association.remote} does not answer {exchange} "
+        f"(sent {tries} times from {association.local}): it is down, unreachable, or a firewall "
+        f"drops UDP port {association.remote.port}"
+    )
+
+
+def report_retransmission(association: Association, exchange: str, tries: int) -> None:
+    """Say that a request goes out again."""
+    association.report(
+        "retransmitted",
+        f"{exchange} is sent again to {association.remote} (retransmission {tries})",
+        tries=tries,
+    )

@@ -1,0 +1,47 @@
+"""What every association of a daemon shares: where chance and numbers come from, and the ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ikeactors.protocol.entropy import Entropy
+
+IKE_PORT = 500
+NAT_PORT = 4500
+
+# Ours: the low bits of the first octet of each SPI we choose name the process that owns it, so
+# that several processes can share the ports one day. One process: shard 0.
+SHARD_BITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Shared by all associations. `reqids` never ends and never repeats one that is in use.
+
+    `nat_port` is the local port that speaks UDP encapsulation (RFC 3948), `encapsulate` whether
+    the data plane carries ESP in UDP only, so that a NAT has to be feigned. A peer that asked for
+    an IKE SA has `half_open_timeout` seconds to prove who it is.
+    """
+
+    entropy: Entropy
+    reqids: Iterator[int]
+    nat_port: int = NAT_PORT
+    encapsulate: bool = False
+    half_open_timeout: float = 30.0
+
+    def choose_ike_spi(self) -> bytes:
+        """A fresh SPI for an IKE SA: eight octets, never all zero."""
+        octets = bytearray(self.entropy.octets(8))
+        octets[0] &= 0xFF << SHARD_BITS & 0xFF
+        octets[7] |= 1
+        return bytes(octets)
+
+    def choose_child_spi(self) -> int:
+        """A fresh SPI for an ESP or AH SA; 0 to 255 are reserved (RFC 4303 section 2.1)."""
+        value = int.from_bytes(self.entropy.octets(4), "big")
+        return value | 0x100 if value < 0x100 else value
+
+    def fraction(self) -> float:
+        """A number from 0 up to 1, for spreading timers."""
+        return int.from_bytes(self.entropy.octets(4), "big") / 2**32

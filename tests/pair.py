@@ -1,0 +1,325 @@
+"""Two ends and the network between them, without sockets: for tests that read as a trace."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address, ip_network
+
+from ikeactors.config.proposals import esp_proposals, ike_proposals, templates
+from ikeactors.iana import ProtocolId
+from ikeactors.kernel.requests import PolicyRequest, SaId, SaRequest
+from ikeactors.protocol.actions import (
+    Action,
+    AnswerRequest,
+    ClaimIdentity,
+    InstallChildSa,
+    MoveChildSa,
+    RemoveChildSa,
+    Report,
+    SendDatagram,
+    Trace,
+)
+from ikeactors.protocol.events import (
+    ChildSaInstalled,
+    DatagramReceived,
+    Endpoint,
+    Event,
+    IdentityClaimed,
+    InitiationRequested,
+    KernelRefused,
+    TimerExpired,
+)
+from ikeactors.protocol.ikev2.association import Association
+from ikeactors.protocol.settings import (
+    AddressPattern,
+    AuthSettings,
+    ChildSettings,
+    ConnectionSettings,
+    IdentityPattern,
+    Secret,
+    SelectorTemplate,
+    Settings,
+)
+from ikeactors.protocol.surroundings import Surroundings
+from ikeactors.wire.identities import Identity
+from ikeactors.wire.selectors import TrafficSelector
+
+WEST = Endpoint(ip_address("192.0.2.1"), 500)
+EAST = Endpoint(ip_address("192.0.2.2"), 500)
+PSK = b"a secret of thirty-two octets ok"
+
+
+class SeededEntropy:
+    """Octets that are a function of the seed, for runs that repeat."""
+
+    def __init__(self, seed: str) -> None:
+        self._seed = seed.encode()
+        self._count = itertools.count()
+
+    def octets(self, count: int) -> bytes:
+        label = self._seed + next(self._count).to_bytes(8, "big")
+        return hashlib.shake_256(label).digest(count)
+
+
+def ike(*words: str) -> tuple:
+    return templates(ProtocolId.IKE, [one for word in words for one in ike_proposals(word)])
+
+
+def esp(*words: str) -> tuple:
+    return templates(ProtocolId.ESP, [one for word in words for one in esp_proposals(word)])
+
+
+def selectors(*networks: str) -> tuple[SelectorTemplate, ...]:
+    return tuple(
+        SelectorTemplate(TrafficSelector.of_network(ip_network(network))) for network in networks
+    )
+
+
+def child(name: str = "net", **changes: object) -> ChildSettings:
+    """A child as the western end configures it."""
+    settings = ChildSettings(
+        name,
+        local_ts=selectors("10.1.0.0/16"),
+        remote_ts=selectors("10.2.0.0/16"),
+        esp_proposals=esp("aes128gcm16"),
+    )
+    return replace(settings, **changes)
+
+
+def mirrored(settings: ChildSettings) -> ChildSettings:
+    return replace(settings, local_ts=settings.remote_ts, remote_ts=settings.local_ts)
+
+
+def connection(**changes: object) -> ConnectionSettings:
+    """A connection as the western end configures it."""
+    settings = ConnectionSettings(
+        "gw",
+        remote_addrs=(AddressPattern(EAST.address, EAST.address),),
+        proposals=ike("aes128gcm16-prfsha256-x25519"),
+        local=AuthSettings("psk", IdentityPattern(Identity.from_text("west.example"))),
+        remote=AuthSettings("psk", IdentityPattern(Identity.from_text("east.example"))),
+        children=(child(),),
+        rand_time=0.0,
+    )
+    return replace(settings, **changes)
+
+
+def opposite(settings: ConnectionSettings) -> ConnectionSettings:
+    """The same connection as the eastern end configures it."""
+    return replace(
+        settings,
+        remote_addrs=(AddressPattern(WEST.address, WEST.address),),
+        local=settings.remote,
+        remote=settings.local,
+        children=tuple(mirrored(one) for one in settings.children),
+    )
+
+
+@dataclass
+class End:
+    """One end: an association, what its data plane holds, and what it has said."""
+
+    name: str
+    association: Association
+    sas: dict[SaId, SaRequest] = field(default_factory=dict)
+    policies: list[PolicyRequest] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
+    traces: list[Trace] = field(default_factory=list)
+    answers: list[AnswerRequest] = field(default_factory=list)
+    actions: list[Action] = field(default_factory=list)
+    refuse: Callable[[InstallChildSa], str] = lambda action: ""
+    grant: Callable[[ClaimIdentity], bool] = lambda action: True
+
+    def said(self, name: str) -> list[Report]:
+        """The reports of a name."""
+        return [report for report in self.reports if report.name == name]
+
+    def spis(self) -> set[int]:
+        """The SPIs in the data plane."""
+        return {sa_id.spi for sa_id in self.sas}
+
+
+@dataclass
+class Flight:
+    """A datagram under way."""
+
+    receiver: End
+    datagram: DatagramReceived
+    text: str = ""
+
+
+class Pair:
+    """West initiates, east responds. `trace` is what both sent, in the RFC's notation."""
+
+    def __init__(
+        self,
+        west: ConnectionSettings | None = None,
+        east: ConnectionSettings | None = None,
+        *,
+        west_secret: bytes = PSK,
+        east_secret: bytes = PSK,
+        seed: str = "0",
+        encapsulate: bool = False,
+    ) -> None:
+        west = west or connection()
+        east = east or opposite(west)
+        self.now = 1000.0
+        self.trace: list[str] = []
+        self.flights: list[Flight] = []
+        self.nat: Callable[[DatagramReceived], DatagramReceived] = lambda datagram: datagram
+        self.west_settings = settings_of(west, west_secret)
+        self.east_settings = settings_of(east, east_secret)
+        self._surroundings = {
+            name: Surroundings(
+                SeededEntropy(f"{seed}/{name}"), itertools.count(1), encapsulate=encapsulate
+            )
+            for name in ("west", "east")
+        }
+        self.west = End(
+            "west",
+            Association.initiating(
+                self.west_settings, west, WEST, EAST, self._surroundings["west"]
+            ),
+        )
+        self.east = End("east", self.responder())
+
+    def responder(self) -> Association:
+        """A fresh responder for the eastern end."""
+        return Association.responding(
+            self.east_settings, EAST, WEST, self._surroundings["east"]
+        )
+
+    # Driving.
+
+    def give(self, end: End, event: Event) -> None:
+        """One step of one end, and the answers of its surroundings."""
+        for action in end.association.handle(event, self.now):
+            end.actions.append(action)
+            answer = self._carry_out(end, action)
+            if answer is not None:
+                self.give(end, answer)
+
+    def _carry_out(self, end: End, action: Action) -> Event | None:
+        match action:
+            case SendDatagram():
+                self._send(end, action)
+            case InstallChildSa():
+                return self._install(end, action)
+            case RemoveChildSa():
+                self._remove(end, action.sas, action.policies)
+            case MoveChildSa():
+                self._remove(end, action.old, action.old_policies)
+                self._add(end, action.sas, action.policies)
+            case ClaimIdentity():
+                return IdentityClaimed(action.ticket, end.grant(action))
+            case AnswerRequest():
+                end.answers.append(action)
+            case Report():
+                end.reports.append(action)
+            case Trace():
+                end.traces.append(action)
+                if action.sent:
+                    arrow = "-->" if end is self.west else "<--"
+                    self.trace.append(f"{arrow} {action.text[4:]}")
+        return None
+
+    def _send(self, end: End, action: SendDatagram) -> None:
+        other = self.east if end is self.west else self.west
+        datagram = self.nat(DatagramReceived(action.octets, action.remote, action.local))
+        self.flights.append(Flight(other, datagram))
+
+    def _install(self, end: End, action: InstallChildSa) -> Event:
+        refusal = end.refuse(action)
+        if refusal:
+            return KernelRefused(action.ticket, 22, refusal)
+        self._add(end, action.sas, action.policies)
+        return ChildSaInstalled(action.ticket)
+
+    def _add(self, end: End, sas: tuple[SaRequest, ...], policies: tuple) -> None:
+        for sa in sas:
+            assert sa.sa_id not in end.sas, "an SA was installed twice"
+            end.sas[sa.sa_id] = sa
+        end.policies.extend(policies)
+
+    def _remove(self, end: End, sas: tuple[SaId, ...], policies: tuple) -> None:
+        for sa_id in sas:
+            end.sas.pop(sa_id, None)
+        for policy in policies:
+            end.policies.remove(policy)
+
+    def deliver(self, flight: Flight) -> None:
+        """Let one datagram arrive."""
+        self.flights.remove(flight)
+        self.give(flight.receiver, flight.datagram)
+
+    def settle(self, limit: int = 200) -> None:
+        """Deliver what is under way until nothing is."""
+        for _ in range(limit):
+            if not self.flights:
+                return
+            self.deliver(self.flights[0])
+        raise AssertionError("the two ends do not come to rest")
+
+    def drop(self) -> None:
+        """Lose everything that is under way."""
+        self.flights.clear()
+
+    def initiate(self, *children: str, request_id: int | None = 1) -> None:
+        """West initiates; nothing is delivered yet."""
+        self.give(self.west, InitiationRequested(children, request_id))
+
+    def establish(self, *children: str) -> Pair:
+        """West initiates, and everything arrives."""
+        self.initiate(*children)
+        self.settle()
+        assert self.west.association.established, self.west.association.failure
+        assert self.east.association.established, self.east.association.failure
+        return self
+
+    def pass_time(self, seconds: float, deliver: bool = True) -> None:
+        """Let time pass, serving every timer at its deadline."""
+        end_at = self.now + seconds
+        while True:
+            deadline = min(end.association.deadline for end in self.ends())
+            if deadline > end_at:
+                break
+            self.now = max(self.now, deadline)
+            for end in self.ends():
+                if end.association.deadline <= self.now:
+                    self.give(end, TimerExpired())
+            self.settle() if deliver else self.drop()
+        self.now = end_at
+
+    def to_next_timer(self) -> None:
+        """Let time pass up to the first deadline, and serve it."""
+        deadline = min(end.association.deadline for end in self.ends())
+        assert not math.isinf(deadline)
+        self.now = max(self.now, deadline)
+        for end in self.ends():
+            if end.association.deadline <= self.now:
+                self.give(end, TimerExpired())
+
+    def ends(self) -> Iterator[End]:
+        """Both ends."""
+        yield self.west
+        yield self.east
+
+    # What must hold.
+
+    def assert_mirrored(self) -> None:
+        """Both data planes hold the same SAs with the same keys, and nothing else."""
+        assert set(self.west.sas) == set(self.east.sas)
+        for sa_id, ours in self.west.sas.items():
+            theirs = self.east.sas[sa_id]
+            assert (ours.encr_key, ours.integ_key) == (theirs.encr_key, theirs.integ_key)
+            assert ours.direction is not theirs.direction
+            assert ours.suite == theirs.suite
+
+
+def settings_of(one: ConnectionSettings, secret: bytes) -> Settings:
+    """A configuration of one connection."""
+    return Settings((one,), (Secret("psk", (), secret),))
