@@ -15,7 +15,7 @@ _MULTILINE = re.compile(r"\"\"\"|'''")
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
-    """The first line of every key and every section."""
+    """The first line of every key and every section, also of those that are only implied."""
     found: dict[KeyPath, int] = {}
     section: KeyPath = ()
     within_text = False
@@ -25,10 +25,13 @@ def key_lines(text: str) -> dict[KeyPath, int]:
         if was_within_text:
             continue
         if header := _HEADER.match(line):
-            section = _path(header[1])
-            found.setdefault(section, number)
+            path = section = _path(header[1])
         elif assignment := _ASSIGNMENT.match(line):
-            found.setdefault((*section, *_path(assignment[1])), number)
+            path = (*section, *_path(assignment[1]))
+        else:
+            continue
+        for end in range(1, len(path) + 1):
+            found.setdefault(path[:end], number)
     return found
 
 

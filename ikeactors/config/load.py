@@ -64,8 +64,9 @@ def _daemon(documents: list[Document], mistakes: Mistakes) -> Section | None:
     before = len(mistakes.found)
     holders = [document for document in documents if "daemon" in document.tables]
     for holder in holders[1:]:
-        first = holders[0].source.path
-        mistakes.add(Place(holder.source, ("daemon",)), f"defined already in {first}")
+        first = Place(holders[0].source, ("daemon",))
+        message = f"defined already in {first.source.path}:{first.line}"
+        mistakes.add(Place(holder.source, ("daemon",)), message)
     if not documents:
         return None
     holder = (holders or documents)[0]

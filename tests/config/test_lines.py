@@ -26,12 +26,17 @@ def test_keys_and_sections_have_the_line_they_are_first_on():
     tomllib.loads(TEXT)
     assert key_lines(TEXT) == {
         ("include",): 1,
+        ("connections",): 2,
         ("connections", "gw"): 2,
         ("connections", "gw", "proposals"): 3,
+        ("connections", "gw", "local"): 7,
         ("connections", "gw", "local", "id"): 7,
         ("connections", "gw", "quoted key"): 8,
+        ("connections", "b.lab"): 9,
         ("connections", "b.lab", "children"): 9,
+        ("connections", "b.lab", "children", "net"): 10,
         ("connections", "b.lab", "children", "net", "mode"): 10,
+        ("secrets",): 11,
         ("secrets", "psk"): 11,
         ("secrets", "psk", "secret"): 12,
         ("secrets", "psk", "id"): 16,

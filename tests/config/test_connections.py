@@ -1,0 +1,273 @@
+from ipaddress import ip_address
+
+import pytest
+
+from ikeactors.config import load
+from ikeactors.kernel.requests import Mark, Mode
+from ikeactors.protocol.settings import (
+    AddressPattern,
+    ConnectionSettings,
+    DownAction,
+    Retransmission,
+    StartAction,
+    Unique,
+)
+
+SECRET = '[secrets.psk]\nsecret = "0123456789abcdef"\n'
+CHILD = "[connections.gw.children.net]\n"
+
+
+@pytest.fixture
+def connection(write):
+    """The connection `gw` of a text."""
+
+    def connection(text: str) -> ConnectionSettings:
+        (found,) = load(write(SECRET + text)).connections
+        return found
+
+    return connection
+
+
+def of_connection(options: str) -> str:
+    return f"[connections.gw]\n{options}\n{CHILD}"
+
+
+def test_a_connection_has_the_words_of_swanctl(connection):
+    found = connection(
+        """
+        [connections.gw]
+        local_addrs = "192.0.2.1"
+        remote_addrs = ["198.51.100.1", "198.51.100.7-198.51.100.9"]
+        local_port = 4500
+        remote_port = 4501
+        proposals = "aes128-sha256-x25519, aes256gcm16-prfsha384-ecp384"
+        dpd_delay = "30s"
+        keepalive = 0
+        encap = true
+        unique = "replace"
+        keyingtries = "%forever"
+        send_initial_contact = false
+        retransmit_timeout = 2
+        retransmit_base = 1.5
+        retransmit_tries = 3
+        retransmit_limit = "10s"
+        retransmit_jitter = 20
+        log_level = "debug"
+        [connections.gw.children.net]
+        """
+    )
+    addresses = [("198.51.100.1", "198.51.100.1"), ("198.51.100.7", "198.51.100.9")]
+    assert found.remote_addrs == tuple(
+        AddressPattern(ip_address(first), ip_address(last)) for first, last in addresses
+    )
+    assert (found.local_port, found.remote_port) == (4500, 4501)
+    assert [proposal.number for proposal in found.proposals] == [1, 2]
+    assert (found.dpd_delay, found.keepalive, found.keyingtries) == (30.0, 0.0, 0)
+    assert found.encap
+    assert not found.send_initial_contact
+    assert found.unique is Unique.REPLACE
+    assert found.retransmission == Retransmission(2.0, 1.5, 3, 10.0, 20)
+    assert found.log_level == "debug"
+
+
+def test_a_child_has_the_words_of_swanctl(connection):
+    found = connection(
+        """
+        [connections.gw]
+        remote_addrs = "192.0.2.2"
+        [connections.gw.children.net]
+        local_ts = "10.1.0.0/16, 10.3.0.0/16"
+        remote_ts = ["dynamic[tcp/80]"]
+        mode = "transport"
+        start_action = "start"
+        dpd_action = "restart"
+        close_action = "none"
+        reqid = 7
+        mark_in = "0x10/0xff"
+        mark_out = 42
+        replay_window = 4096
+        priority = 100
+        policies = false
+        """
+    )
+    child = found.child("net")
+    assert child is not None
+    assert (len(child.local_ts), len(child.remote_ts)) == (2, 1)
+    assert child.mode is Mode.TRANSPORT
+    assert child.start_action is StartAction.START
+    assert (child.dpd_action, child.close_action) == (DownAction.START, DownAction.CLEAR)
+    assert (child.mark_in, child.mark_out) == (Mark(0x10, 0xFF), Mark(42))
+    assert (child.reqid, child.replay_window, child.priority) == (7, 4096, 100)
+    assert not child.policies
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("", (14400.0, 1440.0, 1440.0)),
+        ('rekey_time = "1h"', (3600.0, 360.0, 360.0)),
+        ('rekey_time = "1h"\nover_time = "10m"', (3600.0, 600.0, 600.0)),
+        ('rekey_time = "1h"\nrand_time = 0', (3600.0, 360.0, 0.0)),
+        ('rekey_time = "1h"\nover_time = "2h"', (3600.0, 7200.0, 1800.0)),
+        ("rekey_time = 0", (0.0, 0.0, 0.0)),
+    ],
+)
+def test_the_times_of_an_ike_sa_follow_from_each_other(connection, options, expected):
+    found = connection(of_connection(options))
+    assert (found.rekey_time, found.over_time, found.rand_time) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("", (3600.0, 3960.0, 360.0)),
+        ('rekey_time = "10m"', (600.0, 660.0, 60.0)),
+        ('life_time = "90m"', (3600.0, 5400.0, 1800.0)),
+        ('life_time = "10h"', (3600.0, 36000.0, 1800.0)),
+        ("life_time = 0", (3600.0, 0.0, 0.0)),
+        ("rekey_time = 0", (0.0, 0.0, 0.0)),
+        ('rekey_time = 0\nlife_time = "1h"', (0.0, 3600.0, 0.0)),
+    ],
+)
+def test_the_times_of_a_child_follow_from_each_other(connection, options, expected):
+    (child,) = connection(of_connection("") + options).children
+    assert (child.rekey_time, child.life_time, child.rand_time) == expected
+
+
+def test_the_amounts_of_a_child_follow_from_each_other_as_whole_numbers(connection):
+    (child,) = connection(of_connection("") + 'rekey_bytes = "1G"\nrekey_packets = 1000').children
+    gigabyte = 1 << 30
+    amounts = (child.rekey_bytes, child.life_bytes, child.rand_bytes)
+    assert amounts == (gigabyte, gigabyte + gigabyte // 10, gigabyte // 10)
+    assert (child.rekey_packets, child.life_packets, child.rand_packets) == (1000, 1100, 100)
+    assert all(isinstance(amount, int) for amount in amounts)
+
+
+def test_a_child_has_the_interface_of_its_connection_unless_it_says_its_own(connection):
+    (child,) = connection(of_connection("if_id_in = 5\nif_id_out = 6") + "if_id_in = 7").children
+    assert (child.if_id_in, child.if_id_out) == (7, 6)
+
+
+def test_a_connection_without_children_is_a_warning(write, tmp_path):
+    (warning,) = load(write(f"{SECRET}[connections.gw]")).warnings
+    assert warning == f"{tmp_path}/ike.toml: connections.gw: no children: it protects nothing"
+
+
+def test_weak_algorithms_are_permitted_by_a_word_of_the_connection(connection):
+    found = connection(
+        of_connection('allow_weak = true\nproposals = "3des-md5-modp1024"')
+        + 'esp_proposals = "null-sha256"'
+    )
+    assert str(found.proposals[0]) == "IKE:TRIPLE_DES/HMAC_MD5_96/PRF_HMAC_MD5/MODP_1024"
+    assert str(found.children[0].esp_proposals[0]) == "ESP:NULL/HMAC_SHA2_256_128/NO_ESN"
+
+
+WEAK = "is weak: only with allow_weak = true in the connection"
+NOT_YET = 'is not available yet: write "psk"'
+TRAP = '"trap" is not available yet: write "start", or leave it out'
+AT_ONCE = "not less than rekey_time: it could be rekeyed at once, again and again"
+
+BAD_CONNECTION = [
+    ('proposals = "aes129-sha256-x25519"', 'proposals: "aes129": unknown keyword; nearest: aes192'),
+    ("proposals = []", "proposals: []: at least one expected"),
+    (
+        'proposals = ["aes128-sha256-x25519", "aes-sha-modp2048-esn"]',
+        'proposals: "aes-sha-modp2048-esn": esn and noesn are for ESP only',
+    ),
+    (
+        'proposals = ["aes128-sha256-x25519", "aes-sha2_256-curve25519"]',
+        'proposals: "aes-sha2_256-curve25519": given twice',
+    ),
+    ('proposals = "3des-sha256-x25519"', f'proposals: "3des-sha256-x25519": 3des {WEAK}'),
+    ("version = 1", "version: 1: IKEv1 is not available yet: write 2"),
+    ("version = 0", "version: 0: IKEv1 is not available yet: write 2"),
+    ("version = 3", "version: 3: out of range: 0 to 2"),
+    (
+        'reauth_time = "3h"',
+        'reauth_time: "3h": reauthentication is not available yet: write 0',
+    ),
+    (
+        'remote_addrs = "gw.example.org"',
+        'remote_addrs: "gw.example.org": DNS names are not available yet: write the address',
+    ),
+    (
+        'local_addrs = "192.0.2.1"\nremote_addrs = "2001:db8::1"',
+        "remote_addrs: local_addrs and remote_addrs have no address family in common",
+    ),
+    ("local_port = 501", "local_port: 501: the daemon listens on 500 and 4500 only"),
+    ("rekey_time = true", "rekey_time: true: a duration expected: seconds, "),
+    ('rand_time = "5h"', f"rand_time: {AT_ONCE}"),
+    ("retransmit_base = 0.5", "retransmit_base: 0.5: out of range: 1 to 10"),
+    (
+        'unique = "kepp"',
+        'unique: "kepp": one of these expected: no, replace, keep, never; nearest: keep',
+    ),
+    ("[connections.gw.local]\nauth = 'pubkey'", f'local.auth: "pubkey": "pubkey" {NOT_YET}'),
+    ("[connections.gw.remote]\nid = 'a*b'", 'remote.id: "a*b": a pattern begins with "*." or "*@"'),
+    ("[connections.gw.local]\nidd = 'a'", "local.idd: unknown key; nearest: id"),
+    ("proposal = 'x'", "proposal: unknown key; nearest: proposals"),
+    ("children = 5", "children: 5: a section expected: [connections.gw.children]"),
+]
+
+BAD_CHILD = [
+    ('esp_proposals = "aes128"', 'esp_proposals: "aes128": no integrity algorithm: add one'),
+    ('esp_proposals = "null-sha1"', f'esp_proposals: "null-sha1": null {WEAK}'),
+    ('esp_proposals = "default, aes128-md5"', f'esp_proposals: "aes128-md5": md5 {WEAK}'),
+    ('start_action = "trap"', f'start_action: "trap": {TRAP}'),
+    ('dpd_action = "trap"', f'dpd_action: "trap": {TRAP}'),
+    (
+        'start_action = "start"',
+        "start_action: start needs a single address in remote_addrs of the connection",
+    ),
+    (
+        'life_time = "30m"',
+        "life_time: not more than rekey_time: it would end before it is rekeyed",
+    ),
+    (
+        'rekey_bytes = "1G"\nlife_bytes = "1G"',
+        "life_bytes: not more than rekey_bytes: it would end before it is rekeyed",
+    ),
+    ('rand_time = "1h"', f"rand_time: {AT_ONCE}"),
+    ("replay_window = 4097", "replay_window: 4097: out of range: 0 to 4096"),
+    (
+        'mark_in = "0x100/0xff"',
+        'mark_in: "0x100/0xff": the mark has bits outside of its mask',
+    ),
+    (
+        'local_ts = "10.0.0.0/8"\nremote_ts = "2001:db8::/32"',
+        "remote_ts: local_ts and remote_ts have no address family in common",
+    ),
+    ('local_ts = "10.0.0.1/8"', 'local_ts: "10.0.0.1/8": bits are set behind the prefix; nearest'),
+    ("policies = 'no'", 'policies: "no": true or false expected: write false, without quotes'),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), BAD_CONNECTION)
+def test_a_mistake_in_a_connection_is_one_line(mistakes_in, options, message):
+    (line,) = mistakes_in(f"{SECRET}[connections.gw]\n{options}")
+    assert line.partition(": connections.gw.")[2].startswith(message)
+
+
+@pytest.mark.parametrize(("options", "message"), BAD_CHILD)
+def test_a_mistake_in_a_child_is_one_line(mistakes_in, options, message):
+    (line,) = mistakes_in(f"{SECRET}{CHILD}{options}")
+    assert line.partition(": connections.gw.children.net.")[2].startswith(message)
+
+
+@pytest.mark.parametrize("name", ["a b", "", "a/b", "x" * 65, "-x", "\\u001b[31m"])
+def test_names_that_cannot_be_typed_are_refused(mistakes_in, name):
+    (line,) = mistakes_in(f'{SECRET}[connections."{name}".children.net]')
+    assert line.endswith("a name has up to 64 letters, digits, and any of _.:@-")
+    assert "\x1b" not in line
+
+
+def test_a_faulty_option_has_no_consequences(mistakes_in):
+    lines = mistakes_in(f'{SECRET}{CHILD}rekey_time = "x"\nlife_time = "1m"\nrand_time = "5h"')
+    assert len(lines) == 1
+
+
+def test_a_faulty_address_does_not_forbid_to_start(mistakes_in):
+    lines = mistakes_in(
+        f"{SECRET}[connections.gw]\nremote_addrs = 'x'\n{CHILD}start_action = 'start'"
+    )
+    assert len(lines) == 1
