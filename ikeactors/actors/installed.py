@@ -111,6 +111,10 @@ class Installed:
         sas, policies = self._owned.get(owner, ({}, []))
         return tuple(sas), tuple(policies)
 
+    def owners(self) -> list[int]:
+        """All who have anything installed."""
+        return list(self._owned)
+
     def in_force(self, policies: Iterable[PolicyRequest]) -> tuple[PolicyRequest, ...]:
         """The policies that should be in force where these have been."""
         keys = dict.fromkeys(key_of(policy) for policy in policies)

@@ -94,13 +94,25 @@ def open_commands() -> tuple[trio.MemorySendChannel[Command], trio.MemoryReceive
     return trio.open_memory_channel[Command](MAX_WAITING_COMMANDS)
 
 
-async def usage_of(
-    commands: trio.MemorySendChannel[Command], sa_ids: Sequence[SaId]
-) -> Sequence[SaUsage]:
-    """Ask the kernel actor what went through SAs, and wait for its answer."""
-    send, receive = trio.open_memory_channel[Sequence[SaUsage]](1)
-    await commands.send(UsageRequest(tuple(sa_ids), send.send_nowait))
-    return await receive.receive()
+class KernelCommands:
+    """The way to the kernel actor: waits where too many commands wait already."""
+
+    def __init__(self, commands: trio.MemorySendChannel[Command]) -> None:
+        self._commands = commands
+
+    async def ask(self, owner: int, action: KernelAction, mailbox: Inbox) -> None:
+        """Have an action carried out; its answer goes to the mailbox."""
+        await self._commands.send(KernelRequest(owner, action, mailbox))
+
+    async def forget_owner(self, owner: int) -> None:
+        """Have all removed that an owner has installed."""
+        await self._commands.send(ForgetOwner(owner))
+
+    async def usage(self, sa_ids: Sequence[SaId]) -> Sequence[SaUsage]:
+        """What went through SAs, of those that are there."""
+        send, receive = trio.open_memory_channel[Sequence[SaUsage]](1)
+        await self._commands.send(UsageRequest(tuple(sa_ids), send.send_nowait))
+        return await receive.receive()
 
 
 async def run_kernel(
@@ -117,6 +129,16 @@ async def run_kernel(
         async for command in commands:
             await actor.carry_out(command)
         nursery.cancel_scope.cancel()
+
+
+async def remove_all(backend: Backend, state: KernelState) -> None:
+    """Remove what is installed, for a daemon that stops; the kernel actor has ended before."""
+    installed = state.installed
+    for owner in installed.owners():
+        sas, policies = installed.owned_by(owner)
+        gone = installed.releasing(owner, policies).gone
+        await backend.remove(sas, gone)
+        installed.release(owner, sas, policies)
 
 
 class KernelActor:

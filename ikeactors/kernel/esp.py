@@ -8,6 +8,7 @@ No socket and no clock here: the userspace data plane carries the packets.
 from __future__ import annotations
 
 import enum
+import errno
 import struct
 from collections.abc import Callable
 
@@ -26,10 +27,6 @@ _ALIGNMENT = 4
 _PADDING = bytes(range(1, 256))
 _LAST_SEQUENCE = 0xFFFFFFFF
 _LAST_EXTENDED_SEQUENCE = 0xFFFFFFFFFFFFFFFF
-
-# errno of what we cannot do, as a kernel would say it (EOPNOTSUPP, EINVAL).
-_NOT_SUPPORTED = 95
-_INVALID = 22
 
 
 class SequenceExhausted(Fault):
@@ -216,13 +213,13 @@ def _ip_length(next_header: int, inner: bytes) -> int:
 def _refuse_what_is_not_here(request: SaRequest) -> None:
     if request.protocol != ProtocolId.ESP:
         name = request.protocol.name
-        raise KernelRefusal(_NOT_SUPPORTED, f"the userspace data plane has no {name}, only ESP")
+        raise KernelRefusal(errno.EOPNOTSUPP, f"the userspace data plane has no {name}, only ESP")
     if request.mode is not Mode.TUNNEL:
         raise KernelRefusal(
-            _NOT_SUPPORTED, "the userspace data plane has no transport mode, only tunnel mode"
+            errno.EOPNOTSUPP, "the userspace data plane has no transport mode, only tunnel mode"
         )
     if not 0 <= request.replay_window <= MAX_REPLAY_WINDOW:
-        raise KernelRefusal(_INVALID, f"a replay window is at most {MAX_REPLAY_WINDOW} wide")
+        raise KernelRefusal(errno.EINVAL, f"a replay window is at most {MAX_REPLAY_WINDOW} wide")
 
 
 def _reached(count: int, limit: int) -> bool:

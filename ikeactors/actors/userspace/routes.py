@@ -63,20 +63,28 @@ class Route:
         return arguments
 
 
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """How packets find their way into the tunnel; without `install` somebody else sees to it."""
+
+    mtu: int = DEFAULT_MTU
+    install: bool = True
+    table: int = ROUTING_TABLE
+    priority: int = RULE_PRIORITY
+    mark: int = SOCKET_MARK
+
+
 class Routes:
     """The routes of the outbound policies, each there as long as a policy needs it."""
 
-    def __init__(
-        self, device: str, mtu: int = DEFAULT_MTU, table: int = ROUTING_TABLE,
-        priority: int = RULE_PRIORITY, mark: int = SOCKET_MARK,
-    ) -> None:  # fmt: skip
+    def __init__(self, device: str, routing: Routing) -> None:
         self._device = device
-        self._mtu = mtu
-        self._table = table
+        self._routing = routing
+        self._table = routing.table
         self._rule = {
-            "table": table,
-            "priority": priority,
-            "fwmark": mark,
+            "table": routing.table,
+            "priority": routing.priority,
+            "fwmark": routing.mark,
             "flags": _FIB_RULE_INVERT,
         }
         self._index = 0
@@ -90,14 +98,18 @@ class Routes:
 
     async def add(self, policies: Sequence[PolicyRequest]) -> None:
         """Make the routes that these policies need."""
-        await self._in_thread(self._add, policies)
+        if self._routing.install and policies:
+            await self._in_thread(self._add, policies)
 
     async def remove(self, policies: Sequence[PolicyRequest]) -> None:
         """Take away the routes that only these policies need."""
-        await self._in_thread(self._remove, policies)
+        if self._routing.install and policies:
+            await self._in_thread(self._remove, policies)
 
     async def aclose(self) -> None:
         """Take away all routes and the rules."""
+        if not self._routing.install:
+            return
         with trio.CancelScope(shield=True):
             await self._in_thread(self._close)
 
@@ -109,8 +121,8 @@ class Routes:
         with IPRoute() as ip:
             self._index = ip.link_lookup(ifname=self._device)[0]
             _without_link_local_address(self._device)
-            ip.link("set", index=self._index, mtu=self._mtu, state="up")
-            for family in _FAMILIES.values():
+            ip.link("set", index=self._index, mtu=self._routing.mtu, state="up")
+            for family in _FAMILIES.values() if self._routing.install else ():
                 _ignoring(_flush, ip, self._table, family)
                 _ignoring(ip.rule, "add", family=family, **self._rule)
 

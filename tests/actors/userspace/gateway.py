@@ -40,14 +40,15 @@ async def main(side: str, version: int) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run_userspace, backend)
         nursery.start_soon(_receive, udp, backend, Endpoint(here, 4500))
-        print("ready", flush=True)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
         await trio.to_thread.run_sync(sys.stdin.read)
         nursery.cancel_scope.cancel()
     statistics = backend.statistics()
     await backend.aclose()
     names = ("sealed", "opened")
     counts = {name: getattr(statistics, name) for name in names}
-    print(json.dumps(counts | {"drops": dict(statistics.drops)}), flush=True)
+    sys.stdout.write(json.dumps(counts | {"drops": dict(statistics.drops)}))
 
 
 async def _install(backend, side, here, there):

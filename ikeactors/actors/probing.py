@@ -1,0 +1,88 @@
+"""Which data plane there is: asked once, at the daemon's start."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from ikeactors.actors.backends import Backend
+from ikeactors.actors.netlink import NetlinkSocket
+from ikeactors.actors.xfrm import EVENT_GROUPS, XfrmBackend
+from ikeactors.crypto.suite import ChildSuite
+from ikeactors.iana import Encr, Integ, KeyExchangeMethod, ProtocolId
+from ikeactors.kernel.requests import Direction, KernelRefusal, Mode, SaRequest
+
+OpenXfrm = Callable[[], XfrmBackend]
+OpenUserspace = Callable[[], Awaitable[Backend]]
+
+# Nothing is ever sent to or from these: the probe's SA names addresses of the loopback network.
+_PROBE_SOURCE = IPv4Address("127.0.20.1")
+_PROBE_DESTINATION = IPv4Address("127.0.20.2")
+_SMALLEST_SPI = 0x100
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A data plane, and why it is this one: a sentence for the log and for `status`."""
+
+    backend: Backend
+    reason: str
+
+
+def open_xfrm() -> XfrmBackend:
+    """The kernel's IPsec; raises KernelRefusal where the kernel has no XFRM at all."""
+    requests = NetlinkSocket()
+    try:
+        return XfrmBackend(requests, NetlinkSocket(EVENT_GROUPS))
+    except KernelRefusal:
+        requests.close()
+        raise
+
+
+async def probe(
+    kind: str,
+    entropy: Callable[[int], bytes],
+    open_userspace: OpenUserspace,
+    open_xfrm: OpenXfrm = open_xfrm,
+) -> Choice:
+    """The back end called `kind`; "auto" takes the kernel's IPsec where that takes an ESP SA."""
+    if kind == "userspace":
+        return Choice(await open_userspace(), "userspace is configured")
+    if kind == "xfrm":
+        return Choice(open_xfrm(), "xfrm is configured")
+    assert kind == "auto"
+    try:
+        backend = open_xfrm()
+    except KernelRefusal as refusal:
+        return Choice(await open_userspace(), f"userspace because {refusal}")
+    try:
+        backend.try_sa(_probe_sa(entropy))
+    except KernelRefusal as refusal:
+        await backend.aclose()
+        return Choice(await open_userspace(), f"userspace because {refusal}")
+    return Choice(backend, "xfrm because the kernel took an ESP SA to try")
+
+
+def _probe_sa(entropy: Callable[[int], bytes]) -> SaRequest:
+    """An SA of the algorithms that every kernel with ESP has."""
+    suite = ChildSuite(
+        ProtocolId.ESP,
+        Encr.AES_CBC,
+        128,
+        Integ.HMAC_SHA1_96,
+        KeyExchangeMethod.NONE,
+        esn=False,
+    )
+    return SaRequest(
+        spi=int.from_bytes(entropy(4), "big") | _SMALLEST_SPI,
+        protocol=ProtocolId.ESP,
+        direction=Direction.IN,
+        source=_PROBE_SOURCE,
+        destination=_PROBE_DESTINATION,
+        mode=Mode.TUNNEL,
+        reqid=0,
+        suite=suite,
+        encr_key=entropy(suite.encr_key_octets),
+        integ_key=entropy(suite.integ_key_octets),
+    )

@@ -1,0 +1,234 @@
+"""The kernel's own IPsec as a back end: XFRM over netlink sockets of our own.
+
+The kernel answers a request before `send` returns, so nothing here waits but `events`: a command
+that has begun is finished, whatever happens to the actor that gave it.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+from collections.abc import Sequence
+
+import trio
+
+from ikeactors.actors.backends import EventsLost, KernelEvent
+from ikeactors.actors.netlink import Netlink, Reply, Socket
+from ikeactors.kernel.netlink import Message, read_messages
+from ikeactors.kernel.policies import PolicyKey, key_of
+from ikeactors.kernel.requests import (
+    KernelRefusal,
+    PolicyRequest,
+    SaId,
+    SaRequest,
+    SaUsage,
+)
+from ikeactors.kernel.xfrm import (
+    delete_policy,
+    delete_policy_by_selector,
+    delete_sa,
+    index_of,
+    look_up_sa,
+    new_sa,
+    selectors_of,
+    update_policies,
+    update_sa,
+)
+from ikeactors.kernel.xfrm_events import Expired, MappingChanged, State, read_event, read_state
+from ikeactors.kernel.xfrm_refusals import refusal_of
+from ikeactors.protocol.events import Endpoint, SaExpired, SaMappingChanged
+
+# linux/xfrm.h, enum xfrm_nlgroups. ACQUIRE is not among them: who listens to it makes the kernel
+# hold packets for SAs that nobody would negotiate.
+EVENT_GROUPS = (2, 8)
+
+# Ours: far above what the kernel counts up from, so that other programs' policies do not collide
+# with ours; where one does, policies are removed by their selectors.
+_FIRST_POLICY_NUMBER = 1 << 27
+
+# Ours: datagrams of events read before others have their turn.
+_DRAIN_LIMIT = 64
+
+_GONE = frozenset({errno.ESRCH, errno.ENOENT})
+
+
+class XfrmBackend:
+    """SAs and policies of the kernel."""
+
+    name = "xfrm"
+
+    def __init__(self, requests: Socket, events: Socket) -> None:
+        self._netlink = Netlink(requests)
+        self._events = XfrmEvents(events)
+        self._numbers = itertools.count(_FIRST_POLICY_NUMBER)
+        self._indices: dict[PolicyKey, list[int]] = {}
+
+    async def install(self, sas: Sequence[SaRequest], policies: Sequence[PolicyRequest]) -> None:
+        await trio.lowlevel.checkpoint()
+        # What cannot be said at all is refused before anything is said.
+        messages: list[tuple[Message, SaRequest | PolicyRequest]] = [
+            (new_sa(request), request) for request in sas
+        ]
+        for policy in policies:
+            updates = update_policies(policy, self._indices_of(policy))
+            messages.extend((update, policy) for update in updates)
+        replies = self._netlink.ask([message for message, _ in messages])
+        refused = next(
+            (pair for pair in zip(replies, messages, strict=True) if pair[0].errno), None
+        )
+        if refused is None:
+            return
+        self._roll_back([about for reply, (_, about) in zip(replies, messages, strict=True)
+                         if not reply.errno])  # fmt: skip
+        self._forget_indices(policies)
+        raise _refusal(refused[0], refused[1][1])
+
+    async def remove(self, sas: Sequence[SaId], policies: Sequence[PolicyRequest]) -> None:
+        await trio.lowlevel.checkpoint()
+        self._remove(sas, policies)
+
+    async def move(
+        self,
+        old: Sequence[SaId],
+        sas: Sequence[SaRequest],
+        old_policies: Sequence[PolicyRequest],
+        policies: Sequence[PolicyRequest],
+    ) -> None:
+        await trio.lowlevel.checkpoint()
+        for sa_id, request in zip(old, sas, strict=True):
+            self._move(sa_id, request)
+        kept = {key_of(policy) for policy in policies}
+        await self.install((), policies)
+        self._remove((), [one for one in old_policies if key_of(one) not in kept])
+
+    async def usage(self, sa_ids: Sequence[SaId]) -> list[SaUsage]:
+        await trio.lowlevel.checkpoint()
+        replies = self._netlink.ask([look_up_sa(sa_id) for sa_id in sa_ids])
+        return [
+            _usage(sa_id, read_state(reply.answer.body))
+            for sa_id, reply in zip(sa_ids, replies, strict=True)
+            if reply.answer is not None
+        ]
+
+    def events(self) -> XfrmEvents:
+        return self._events
+
+    async def aclose(self) -> None:
+        self._netlink.close()
+        self._events.close()
+        await trio.lowlevel.checkpoint()
+
+    def try_sa(self, request: SaRequest) -> None:
+        """Add an SA and take it away again; raises what the kernel has against it."""
+        reply = self._netlink.ask([new_sa(request)])[0]
+        if reply.errno:
+            raise refusal_of(reply.acknowledgement, request)
+        self._netlink.ask([delete_sa(request.sa_id)])
+
+    def _indices_of(self, policy: PolicyRequest) -> list[int]:
+        key = key_of(policy)
+        known = self._indices.get(key)
+        if known is None:
+            known = [index_of(next(self._numbers), key.direction) for _ in selectors_of(policy)]
+            self._indices[key] = known
+        return known
+
+    def _forget_indices(self, policies: Sequence[PolicyRequest]) -> None:
+        for policy in policies:
+            self._indices.pop(key_of(policy), None)
+
+    def _roll_back(self, done: list[SaRequest | PolicyRequest]) -> None:
+        sas = [one.sa_id for one in done if isinstance(one, SaRequest)]
+        policies = {key_of(one): one for one in done if isinstance(one, PolicyRequest)}
+        self._remove(sas, list(policies.values()))
+
+    def _remove(self, sas: Sequence[SaId], policies: Sequence[PolicyRequest]) -> None:
+        """Remove what is there; a policy that does not go by its index goes by its selectors."""
+        self._netlink.ask([delete_sa(sa_id) for sa_id in sas])
+        indexed = [(policy, index) for policy in policies for index in self._indices_of(policy)]
+        replies = self._netlink.ask([delete_policy(policy, index) for policy, index in indexed])
+        left = [
+            policy
+            for (policy, _), reply in zip(indexed, replies, strict=True)
+            if reply.errno in _GONE
+        ]
+        for policy in {key_of(one): one for one in left}.values():
+            selectors = selectors_of(policy)
+            self._netlink.ask([delete_policy_by_selector(policy, one) for one in selectors])
+        self._forget_indices(policies)
+
+    def _move(self, sa_id: SaId, request: SaRequest) -> None:
+        """Other ports alone are updated in place; other addresses take a new state."""
+        if sa_id == request.sa_id:
+            self._ask_for(update_sa(request), request)
+            return
+        # One datagram for both: as little as can be leaves between counter and removal.
+        found, _ = self._netlink.ask([look_up_sa(sa_id), delete_sa(sa_id)])
+        if found.answer is not None:
+            carried = read_state(found.answer.body).carried
+            self._ask_for(new_sa(request, carried), request)
+        elif self._netlink.ask([look_up_sa(request.sa_id)])[0].answer is None:
+            raise refusal_of(found.acknowledgement, request)
+
+    def _ask_for(self, message: Message, request: SaRequest) -> None:
+        reply = self._netlink.ask([message])[0]
+        if reply.errno:
+            raise refusal_of(reply.acknowledgement, request)
+
+
+class XfrmEvents:
+    """The kernel's events, one after the other; what was read and not yet taken is kept."""
+
+    def __init__(self, socket: Socket) -> None:
+        self._socket = socket
+        self._waiting: list[KernelEvent] = []
+
+    def __aiter__(self) -> XfrmEvents:
+        return self
+
+    async def __anext__(self) -> KernelEvent:
+        while not self._waiting:
+            await trio.lowlevel.wait_readable(self._socket)
+            self._drain()
+        return self._waiting.pop(0)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _drain(self) -> None:
+        for _ in range(_DRAIN_LIMIT):
+            try:
+                octets = self._socket.receive()
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                # What waits is older than the comparison that follows.
+                self._waiting.clear()
+                raise EventsLost from None
+            if octets is None:
+                return
+            self._waiting.extend(_events(octets))
+
+
+def _events(octets: bytes) -> list[KernelEvent]:
+    found = [_kernel_event(message) for message in read_messages(octets)]
+    return [event for event in found if event is not None]
+
+
+def _kernel_event(message: Message) -> KernelEvent | None:
+    match read_event(message):
+        case Expired(sa_id, hard):
+            return SaExpired(sa_id, hard)
+        case MappingChanged(sa_id, address, port):
+            return SaMappingChanged(sa_id, Endpoint(address, port))
+        case _:
+            return None
+
+
+def _usage(sa_id: SaId, state: State) -> SaUsage:
+    usage = state.usage
+    return SaUsage(sa_id, usage.octets, usage.packets, usage.last_used_at)
+
+
+def _refusal(reply: Reply, about: SaRequest | PolicyRequest) -> KernelRefusal:
+    return refusal_of(reply.acknowledgement, about if isinstance(about, SaRequest) else None)

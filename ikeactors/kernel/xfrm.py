@@ -1,0 +1,296 @@
+"""XFRM netlink messages to the kernel: SAs and policies (linux/xfrm.h).
+
+What the kernel says is read in `xfrm_events`; algorithms and selectors have files of their own.
+"""
+
+from __future__ import annotations
+
+import errno
+import struct
+from dataclasses import dataclass, field
+
+from ikeactors.iana import ProtocolId
+from ikeactors.kernel.netlink import NLM_F_DUMP, NLM_F_REQUEST, Message, write_attribute
+from ikeactors.kernel.policies import priority_of
+from ikeactors.kernel.requests import (
+    Direction,
+    KernelRefusal,
+    Lifetime,
+    Mark,
+    Mode,
+    PolicyAction,
+    PolicyRequest,
+    SaId,
+    SaRequest,
+)
+from ikeactors.kernel.xfrm_algorithms import write_algorithms
+from ikeactors.kernel.xfrm_selectors import (
+    ANY_SELECTOR,
+    XfrmSelector,
+    family_of,
+    xfrm_selectors,
+)
+
+# linux/xfrm.h: messages, attributes, flags.
+XFRM_MSG_NEWSA = 0x10
+XFRM_MSG_DELSA = 0x11
+XFRM_MSG_GETSA = 0x12
+XFRM_MSG_NEWPOLICY = 0x13
+XFRM_MSG_DELPOLICY = 0x14
+XFRM_MSG_ACQUIRE = 0x17
+XFRM_MSG_EXPIRE = 0x18
+XFRM_MSG_UPDPOLICY = 0x19
+XFRM_MSG_UPDSA = 0x1A
+XFRM_MSG_MAPPING = 0x26
+XFRMA_ENCAP = 4
+XFRMA_TMPL = 5
+XFRMA_LTIME_VAL = 9
+XFRMA_REPLAY_VAL = 10
+XFRMA_SRCADDR = 13
+XFRMA_LASTUSED = 15
+XFRMA_MARK = 21
+XFRMA_REPLAY_ESN_VAL = 23
+XFRMA_IF_ID = 31
+_XFRM_STATE_AF_UNSPEC = 32
+_XFRM_STATE_ESN = 128
+_UDP_ENCAP_ESPINUDP = 2
+_NO_LIMIT = 0xFFFFFFFFFFFFFFFF
+_ALL_ALGORITHMS = 0xFFFFFFFF
+_WIDEST_LEGACY_WINDOW = 32
+_WORD_BITS = 32
+
+ID = struct.Struct("=16s4sB3x")
+_LIFETIME = struct.Struct("=8Q")
+LIFETIME_CURRENT = struct.Struct("=4Q")
+_SA_END = struct.Struct("=3I II HBBB7x")
+_SA_ID = struct.Struct("=16s4sHBx")
+_ENCAPSULATION = struct.Struct("=H2s2s2x16x")
+_REPLAY_ESN = struct.Struct("=6I")
+_TEMPLATE = struct.Struct("=24sH2x16sIBBBx3I")
+_POLICY_END = struct.Struct("=II4B4x")
+_POLICY_ID = struct.Struct("=56sIB3x")
+_MARK = struct.Struct("=II")
+_IF_ID = struct.Struct("=I")
+
+# Specification: a policy's index carries its direction in the lowest bits (xfrm_policy_id2dir).
+INDEX_STEP = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a moved SA takes along: attributes as the kernel gave them."""
+
+    counters: bytes
+    replay_type: int
+    replay: bytes = field(repr=False)
+
+    def attributes(self) -> bytes:
+        """The attributes of the new state."""
+        replay = write_attribute(self.replay_type, self.replay)
+        return write_attribute(XFRMA_LTIME_VAL, self.counters) + replay
+
+
+def new_sa(request: SaRequest, carried: Carried | None = None) -> Message:
+    """Add an SA, with the counters and the window of one it replaces."""
+    return Message(XFRM_MSG_NEWSA, _sa(request, carried))
+
+
+def update_sa(request: SaRequest) -> Message:
+    """Give an SA that is there other ports and limits; its counters and window stay."""
+    return Message(XFRM_MSG_UPDSA, _sa(request, None))
+
+
+def delete_sa(sa_id: SaId) -> Message:
+    """Remove an SA."""
+    return Message(XFRM_MSG_DELSA, _named(sa_id))
+
+
+def look_up_sa(sa_id: SaId) -> Message:
+    """Ask for an SA."""
+    return Message(XFRM_MSG_GETSA, _named(sa_id))
+
+
+def list_sas() -> Message:
+    """Ask for all SAs; there is one answer for each, then NLMSG_DONE."""
+    return Message(XFRM_MSG_GETSA, bytes(_SA_ID.size), flags=NLM_F_REQUEST | NLM_F_DUMP)
+
+
+def update_policies(policy: PolicyRequest, indices: list[int]) -> list[Message]:
+    """Put a policy in force, in place of one with the same selectors where there is one.
+
+    `indices` are the numbers of the XFRM policies it takes, as many as `selectors_of` has.
+    """
+    return [
+        Message(XFRM_MSG_UPDPOLICY, _policy(policy, selector, index))
+        for selector, index in zip(selectors_of(policy), indices, strict=True)
+    ]
+
+
+def delete_policy(policy: PolicyRequest, index: int) -> Message:
+    """Remove an XFRM policy by its index."""
+    body = _POLICY_ID.pack(ANY_SELECTOR, index, policy.direction) + _scope(policy)
+    return Message(XFRM_MSG_DELPOLICY, body)
+
+
+def delete_policy_by_selector(policy: PolicyRequest, selector: XfrmSelector) -> Message:
+    """Remove an XFRM policy by what it selects."""
+    body = _POLICY_ID.pack(selector.octets(), 0, policy.direction) + _scope(policy)
+    return Message(XFRM_MSG_DELPOLICY, body)
+
+
+def selectors_of(policy: PolicyRequest) -> list[XfrmSelector]:
+    """What the XFRM policies select that make up this one."""
+    return xfrm_selectors(policy.source, policy.destination)
+
+
+def index_of(number: int, direction: Direction) -> int:
+    """The index of a policy in this direction; different numbers are different indices."""
+    return number * INDEX_STEP | direction
+
+
+def _sa(request: SaRequest, carried: Carried | None) -> bytes:
+    window, replay = _replay(request)
+    parts = [
+        _state_selector(request),
+        _id(request.sa_id),
+        request.source.packed.ljust(16, b"\0"),
+        _lifetime(request.lifetime),
+        bytes(LIFETIME_CURRENT.size),
+        _SA_END.pack(
+            0, 0, 0,
+            0, request.reqid,
+            family_of(request.destination), _MODES[request.mode], window, _flags(request),
+        ),
+        write_algorithms(request),
+        _encapsulation(request),
+        replay if carried is None else carried.attributes(),
+        _mark(request.mark),
+        _if_id(request.if_id),
+    ]  # fmt: skip
+    return b"".join(parts)
+
+
+def _replay(request: SaRequest) -> tuple[int, bytes]:
+    """The window in the fixed part or, where that is too narrow, in an attribute.
+
+    An outbound SA needs none, but the kernel refuses ESN without.
+    """
+    width = request.replay_window if request.direction == Direction.IN else 0
+    if not request.suite.esn and width <= _WIDEST_LEGACY_WINDOW:
+        return width, b""
+    width = max(width, _WIDEST_LEGACY_WINDOW)
+    words = -(-width // _WORD_BITS)
+    state = _REPLAY_ESN.pack(words, 0, 0, 0, 0, width) + bytes(words * 4)
+    return 0, write_attribute(XFRMA_REPLAY_ESN_VAL, state)
+
+
+def _flags(request: SaRequest) -> int:
+    """In tunnel mode either family may be inside."""
+    flags = _XFRM_STATE_ESN if request.suite.esn else 0
+    return flags | _XFRM_STATE_AF_UNSPEC if request.mode is Mode.TUNNEL else flags
+
+
+def _state_selector(request: SaRequest) -> bytes:
+    """In transport mode the kernel holds packets against it; in tunnel mode policies do that."""
+    if request.mode is Mode.TUNNEL or request.selectors is None:
+        return ANY_SELECTOR
+    selectors = xfrm_selectors(*request.selectors)
+    # A state has one selector only: where ours are several, the policies alone select.
+    return selectors[0].octets() if len(selectors) == 1 else ANY_SELECTOR
+
+
+def _encapsulation(request: SaRequest) -> bytes:
+    ports = request.encapsulation
+    if ports is None:
+        return b""
+    source, destination = (
+        port.to_bytes(2, "big") for port in (ports.source_port, ports.destination_port)
+    )
+    value = _ENCAPSULATION.pack(_UDP_ENCAP_ESPINUDP, source, destination)
+    return write_attribute(XFRMA_ENCAP, value)
+
+
+def _lifetime(lifetime: Lifetime) -> bytes:
+    counts = (
+        lifetime.soft_bytes,
+        lifetime.hard_bytes,
+        lifetime.soft_packets,
+        lifetime.hard_packets,
+    )
+    limits = (count or _NO_LIMIT for count in counts)
+    return _LIFETIME.pack(*limits, lifetime.soft_seconds, lifetime.hard_seconds, 0, 0)
+
+
+def _id(sa_id: SaId) -> bytes:
+    destination = sa_id.destination.packed
+    return ID.pack(destination, sa_id.spi.to_bytes(4, "big"), _protocol(sa_id.protocol))
+
+
+def _named(sa_id: SaId) -> bytes:
+    named = _SA_ID.pack(
+        sa_id.destination.packed,
+        sa_id.spi.to_bytes(4, "big"),
+        family_of(sa_id.destination),
+        _protocol(sa_id.protocol),
+    )
+    source = sa_id.source.packed.ljust(16, b"\0")
+    return named + write_attribute(XFRMA_SRCADDR, source) + _mark(sa_id.mark)
+
+
+def _policy(policy: PolicyRequest, selector: XfrmSelector, index: int) -> bytes:
+    block = policy.action is PolicyAction.DROP
+    parts = [
+        selector.octets(),
+        _lifetime(Lifetime()),
+        bytes(LIFETIME_CURRENT.size),
+        _POLICY_END.pack(priority_of(policy), index, policy.direction, block, 0, 0),
+        _template(policy),
+        _scope(policy),
+    ]
+    return b"".join(parts)
+
+
+def _template(policy: PolicyRequest) -> bytes:
+    if policy.action is not PolicyAction.PROTECT:
+        return b""
+    destination, source = policy.tunnel_destination, policy.tunnel_source
+    # In transport mode the packet's own addresses are meant: none may be named.
+    is_tunnel = policy.mode is Mode.TUNNEL
+    template = _TEMPLATE.pack(
+        ID.pack(destination.packed if is_tunnel else b"", b"", _protocol(policy.protocol)),
+        family_of(destination),
+        source.packed if is_tunnel else b"",
+        policy.reqid,
+        _MODES[policy.mode],
+        0,
+        0,
+        _ALL_ALGORITHMS,
+        _ALL_ALGORITHMS,
+        _ALL_ALGORITHMS,
+    )
+    return write_attribute(XFRMA_TMPL, template)
+
+
+def _scope(policy: PolicyRequest) -> bytes:
+    return _mark(policy.mark) + _if_id(policy.if_id)
+
+
+def _mark(mark: Mark | None) -> bytes:
+    if mark is None:
+        return b""
+    return write_attribute(XFRMA_MARK, _MARK.pack(mark.value, mark.mask))
+
+
+def _if_id(if_id: int) -> bytes:
+    return write_attribute(XFRMA_IF_ID, _IF_ID.pack(if_id)) if if_id else b""
+
+
+def _protocol(protocol: ProtocolId) -> int:
+    number = IP_PROTOCOLS.get(protocol)
+    if number is None:
+        raise KernelRefusal(errno.EINVAL, f"{protocol.name} is no protocol of XFRM")
+    return number
+
+
+IP_PROTOCOLS: dict[ProtocolId, int] = {ProtocolId.ESP: 50, ProtocolId.AH: 51}
+_MODES = {Mode.TRANSPORT: 0, Mode.TUNNEL: 1}
