@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import trio
+
 from ikeactors.actors.peer import Peer
 from ikeactors.protocol.events import (
     Address,
@@ -18,7 +20,7 @@ Request = InitiationRequested | RekeyRequested | DeletionRequested
 
 
 class Census:
-    """All peers. What it says of one is true at once, also between two steps of it."""
+    """All peers. Who waits for one to go is parked in `removed`."""
 
     def __init__(self) -> None:
         self._by_number: dict[int, Peer] = {}
@@ -26,6 +28,7 @@ class Census:
         self._half_open: dict[Address, int] = {}
         self._half_open_count = 0
         self._requests: dict[int, tuple[int, Request]] = {}
+        self.removed = trio.lowlevel.ParkingLot()
 
     def __len__(self) -> int:
         return len(self._by_number)
@@ -47,6 +50,7 @@ class Census:
         of_connection.pop(peer.number, None)
         if not of_connection:
             self._by_connection.pop(peer.connection, None)
+        self.removed.unpark_all()
 
     def name(self, peer: Peer, connection: str) -> None:
         """A responder has learned which connection it is of."""

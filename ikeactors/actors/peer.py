@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import trio
 
 from ikeactors.actors.alarms import Alarms
+from ikeactors.actors.kernel import KernelAction, KernelCommands
 from ikeactors.actors.mailbox import Mailbox
 from ikeactors.actors.reports import ReportHub
 from ikeactors.actors.router import Router
@@ -24,8 +25,6 @@ from ikeactors.protocol import actions
 from ikeactors.protocol.events import Address, Endpoint, Event
 from ikeactors.protocol.settings import ConnectionSettings
 from ikeactors.protocol.snapshot import AssociationSnapshot
-
-KernelAction = actions.InstallChildSa | actions.RemoveChildSa | actions.MoveChildSa
 
 
 class Association(Protocol):
@@ -62,13 +61,6 @@ class Sender(Protocol):
 
     def send_message(self, octets: bytes, local: Endpoint, remote: Endpoint) -> None: ...
     def send_keepalive(self, local: Endpoint, remote: Endpoint) -> None: ...
-
-
-class KernelRequests(Protocol):
-    """The way to the kernel actor; it waits where too many requests wait already."""
-
-    async def ask(self, owner: int, action: KernelAction, mailbox: Mailbox) -> None: ...
-    async def forget_owner(self, owner: int) -> None: ...
 
 
 class KeyRecords(Protocol):
@@ -146,7 +138,7 @@ class Outlets:
 
     router: Router
     sender: Sender
-    kernel: KernelRequests
+    kernel: KernelCommands
     workers: Workers
     alarms: Alarms
     hub: ReportHub

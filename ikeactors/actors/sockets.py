@@ -52,7 +52,6 @@ class SocketSettings:
     port: int = _IKE_PORT
     port_nat_t: int = _NAT_T_PORT
     mark: int = 0x1CE
-    esp_in_kernel: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +98,7 @@ class Sockets:
     def __init__(self, settings: SocketSettings, hub: ReportHub) -> None:
         self._settings = settings
         self._hub = hub
+        self._esp_in_kernel = False
         self._ports: list[_Port] = []
         self._endpoints: dict[tuple[object, int], Endpoint] = {}
         self._received = 0
@@ -106,8 +106,12 @@ class Sockets:
         self._dropped: dict[str, int] = {}
         self._failed: dict[str, int] = {}
 
-    def open(self) -> None:
-        """Bind every socket; OSError when an address or port is not to be had."""
+    def open(self, *, esp_in_kernel: bool) -> None:
+        """Bind every socket; OSError when an address or port is not to be had.
+
+        `esp_in_kernel` lets the kernel take ESP out of UDP before we see it.
+        """
+        self._esp_in_kernel = esp_in_kernel
         addresses = self._settings.listen or (ip_address("0.0.0.0"), ip_address("::"))
         for address in addresses:
             if not self._settings.listen and not _family_exists(address):
@@ -126,7 +130,7 @@ class Sockets:
             port.socket = opened.socket
             port.port = port.socket.getsockname()[1]
             problems = list(opened.problems)
-            if port.nat_t and self._settings.esp_in_kernel:
+            if port.nat_t and self._esp_in_kernel:
                 problems += udp.take_esp_out(port.socket)
             for problem in problems:
                 self._report("socket-limited", f"{port.name}: {problem}", Level.WARNING)

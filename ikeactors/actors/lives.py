@@ -1,0 +1,264 @@
+"""An association's life: negotiations one after the other, crashes between them.
+
+A crash costs one negotiation, which starts again after a back-off; its tunnels stay in the kernel
+until its successor is established. One that keeps crashing is parked: it costs a task and a
+mailbox until an operator brings it up again. Children with start_action "start" are kept up: when
+a negotiation has failed or its IKE SA is lost, the next one starts.
+
+A restarting association gets a new mailbox. It would otherwise take the kernel's late answers to
+its predecessor for its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from functools import partial
+
+import trio
+
+from ikeactors.actors.mailbox import Mailbox
+from ikeactors.actors.peer import Association, Associations, Outlets, Peer, run_peer
+from ikeactors.actors.registry import PeerRegistry
+from ikeactors.actors.restarting import (
+    Locator,
+    children_of,
+    children_to_restore,
+    is_at,
+    single_remote,
+    union,
+)
+from ikeactors.actors.supervisor import (
+    BackOff,
+    Crashed,
+    Ended,
+    Intensity,
+    attempt,
+    crash_report,
+    restarts_within,
+)
+from ikeactors.protocol.actions import Level, Report
+from ikeactors.protocol.events import InitiationRequested
+from ikeactors.protocol.settings import ConnectionSettings, Settings
+
+# More than five crashes in a minute, and nobody is helped by a sixth attempt.
+INTENSITY = Intensity(restarts=5, period=60.0)
+CRASH_BACK_OFF = BackOff(first=0.5, limit=10.0)
+# Between failed negotiations: a peer that reboots is found soon, one that is gone costs little.
+RETRY_BACK_OFF = BackOff(first=1.0, limit=60.0)
+
+
+class Lives:
+    """What an association needs to begin, and again after it has ended."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        associations: Associations,
+        locator: Locator,
+        outlets: Outlets,
+        registry: PeerRegistry,
+        chance: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._associations = associations
+        self._locator = locator
+        self._outlets = outlets
+        self._registry = registry
+        self._chance = chance
+        self._owners = itertools.count(1)
+
+    async def live(self, peer: Peer) -> None:
+        """An association's life, crashes and new beginnings included."""
+        while peer.association is not None or await self._prepare(peer):
+            end = await attempt(self._negotiate, peer)
+            if isinstance(end, Crashed):
+                pause = await self._after_crash(peer, end)
+            else:
+                pause = await self._after_end(peer, end)
+            if pause is None:
+                break
+            with trio.move_on_after(pause):
+                await peer.mailbox.filled()
+        await self._bury(peer)
+
+    async def _negotiate(self, peer: Peer) -> str:
+        """Run the association, a new one if there is none; why it failed, or nothing."""
+        assert not peer.midway, "the step before was interrupted"
+        if peer.association is None:
+            peer.owner = next(self._owners)
+            peer.association = self._open(peer)
+        if peer.association is None:
+            return f"no route leads to {peer.remote}"
+        await run_peer(peer, peer.association, self._outlets)
+        return peer.association.failure
+
+    def _open(self, peer: Peer) -> Association | None:
+        assert peer.remote is not None
+        if not peer.initiates:
+            assert peer.local is not None
+            return self._associations.responding(peer.local, peer.remote)
+        connection = self._settings.connection(peer.connection)
+        assert connection is not None
+        peer.remote = single_remote(connection) or peer.remote
+        local = self._locator.local(connection, peer.remote.address)
+        if local is None:
+            return None
+        return self._associations.initiating(connection, local, peer.remote)
+
+    async def _prepare(self, peer: Peer) -> bool:
+        """Before a negotiation begins: what it is to bring up; False when it is called off."""
+        if not peer.initiates:
+            return True
+        waiting = peer.mailbox.drain()
+        if self._registry.stopping or peer.dismissed:
+            return False
+        asked = [event for event in waiting if isinstance(event, InitiationRequested)]
+        if not asked and await self._is_left_to_another(peer):
+            return False
+        if peer.parked:
+            peer.parked, peer.crashes = False, ()
+        pending = [
+            event
+            for event in self._registry.census.requests_to(peer)
+            if isinstance(event, InitiationRequested)
+        ]
+        named = [name for event in pending for name in event.children]
+        left = tuple(name for name in peer.children if name not in named)
+        if left or not pending:
+            peer.mailbox.post_assured(InitiationRequested(left))
+        for event in pending:
+            peer.mailbox.post_assured(event)
+        return True
+
+    async def _is_left_to_another(self, peer: Peer) -> bool:
+        """Whether another association of the connection does the work: the peer itself may have
+        come back meanwhile. What is missing there is asked of that one."""
+        other = next(filter(partial(_replaces, peer), self._others(peer)), None)
+        if other is None:
+            return False
+        up = await _children_up(other)
+        missing = tuple(name for name in peer.children if name not in up)
+        other.children = union(other.children, missing)
+        if missing and other.association is not None:
+            other.mailbox.post_assured(InitiationRequested(missing))
+        return True
+
+    def _others(self, peer: Peer) -> tuple[Peer, ...]:
+        of_connection = self._registry.census.of_connection(peer.connection)
+        return tuple(other for other in of_connection if other is not peer)
+
+    async def _after_crash(self, peer: Peer, crash: Crashed) -> float | None:
+        """How long to wait before the negotiation starts again; None: it does not."""
+        self._registry.crash_count += 1
+        self._publish(crash_report(f"peer {peer.number}", crash, peer.connection), peer)
+        now = trio.current_time()
+        peer.crashes = (*restarts_within(peer.crashes, now, INTENSITY.period), now)
+        was_established = peer.established
+        peer.children = union(peer.children, await _children_up(peer))
+        self._retire(peer)
+        peer.former_owners = (*peer.former_owners, peer.owner)
+        if self._registry.stopping or peer.dismissed:
+            return None
+        if not peer.connection or not (peer.initiates or was_established):
+            return None
+        peer.initiates = True
+        if len(peer.crashes) > INTENSITY.restarts:
+            return self._park(peer)
+        self._registry.refuse_requests(peer, "the association crashed", initiations=False)
+        return CRASH_BACK_OFF.delay(len(peer.crashes), self._chance())
+
+    def _park(self, peer: Peer) -> float:
+        peer.parked = True
+        text = (
+            f"association {peer.number} crashed {len(peer.crashes)} times within"
+            f" {INTENSITY.period:g} s and is parked until it is brought up by hand"
+        )
+        self._registry.note_failure(peer, text)
+        self._registry.refuse_requests(peer, text)
+        self._publish(Report("association-parked", text, Level.ERROR, peer.connection), peer)
+        return math.inf
+
+    async def _after_end(self, peer: Peer, end: Ended[str]) -> float | None:
+        """How long to wait before the next negotiation; None: there is none."""
+        failure, was_established = end.result, peer.established
+        await self._outlets.kernel.forget_owner(peer.owner)
+        if failure:
+            self._registry.note_failure(peer, failure)
+        asked_again = self._retire(peer)
+        if self._registry.stopping:
+            return None
+        if asked_again:
+            peer.initiates = True
+            return 0.0
+        self._registry.refuse_requests(peer, failure or "the association ended")
+        if peer.dismissed or not (peer.initiates or was_established):
+            return None
+        connection = self._settings.connection(peer.connection)
+        if connection is None:
+            return None
+        children = children_to_restore(connection, peer.children, failure, was_established)
+        if not children:
+            return None
+        peer.initiates, peer.children = True, children
+        return self._retry_pause(peer, connection, was_established)
+
+    def _retry_pause(
+        self, peer: Peer, connection: ConnectionSettings, was_established: bool
+    ) -> float | None:
+        peer.sequences = 0 if was_established else peer.sequences + 1
+        if 0 < connection.keyingtries <= peer.sequences:
+            text = f"given up after {peer.sequences} attempts (keyingtries)"
+            self._publish(
+                Report("association-given-up", text, Level.WARNING, peer.connection), peer
+            )
+            return None
+        return RETRY_BACK_OFF.delay(max(peer.sequences, 1), self._chance())
+
+    def _retire(self, peer: Peer) -> bool:
+        """Undo what the association had here; whether it is asked to begin again."""
+        self._outlets.alarms.cancel(peer.number)
+        for spi in peer.spis:
+            self._outlets.router.forget(spi)
+        self._registry.expect_no_more(peer)
+        self._registry.claims.release(peer.number)
+        peer.spis = ()
+        peer.association = None
+        peer.midway = False
+        peer.established = False
+        left = peer.mailbox.close()
+        peer.mailbox = Mailbox()
+        return any(isinstance(event, InitiationRequested) for event in left)
+
+    async def _bury(self, peer: Peer) -> None:
+        """The association is no more."""
+        self._registry.census.remove(peer)
+        self._registry.refuse_requests(peer, "the association ended")
+        peer.mailbox.close()
+        await self._registry.forget_former(peer)
+
+    def _publish(self, report: Report, peer: Peer) -> None:
+        self._outlets.hub.publish(report, peer.number)
+
+
+def _replaces(peer: Peer, other: Peer) -> bool:
+    """Whether `other` brings up, or has up, what `peer` is about to bring up."""
+    assert peer.remote is not None
+    if other.dismissed or other.parked or not is_at(other, peer.remote.address):
+        return False
+    return other.established or other.initiates
+
+
+async def _children_up(peer: Peer) -> tuple[str, ...]:
+    """The names of its Child SAs; none when the association is past telling."""
+    shown = await attempt(_look_at, peer)
+    return () if isinstance(shown, Crashed) else shown.result
+
+
+async def _look_at(peer: Peer) -> tuple[str, ...]:
+    if peer.shown is not None:
+        return children_of(peer.shown)
+    if peer.association is None:
+        return ()
+    return children_of(peer.association.snapshot(trio.current_time()))

@@ -1,0 +1,399 @@
+"""The daemon: builds everything, says who supervises whom, and takes it down.
+
+    supervisor (one_for_one)
+      workers         the crypto pool
+      alarms          the deadlines of all associations
+      kernel          what is installed; userspace: the data plane's own actor, where it is in use
+      sockets         UDP 500 and 4500
+      router          admission of strangers
+      peers           one actor per association, supervised apart
+      control         the admin socket
+      log, key-log    write what is reported
+
+One_for_one, because what an actor works on is made here and outlives it: sockets, the TUN device,
+channels, mailboxes, tables and the registry of what is installed. A successor picks all that up,
+so the death of one actor is no reason to end those started after it; with rest_for_one the peers,
+which come late, would lose every established association with the first of the others.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from ikeactors.actors.alarms import Alarms, run_alarms
+from ikeactors.actors.backends import Backend
+from ikeactors.actors.control import run_control
+from ikeactors.actors.entropy import SystemEntropy, reqids
+from ikeactors.actors.kernel import (
+    Command,
+    KernelCommands,
+    KernelState,
+    kernel_statistics,
+    open_commands,
+    remove_all,
+    run_kernel,
+)
+from ikeactors.actors.keylog import KeyLog, run_key_log
+from ikeactors.actors.lives import Lives
+from ikeactors.actors.log import STANDARD_ERROR, Log, LogLevels, is_journal, run_log, write_to
+from ikeactors.actors.log_lines import LogFormat, line_form
+from ikeactors.actors.peer import Outlets
+from ikeactors.actors.peers import Peers
+from ikeactors.actors.probing import Choice, probe
+from ikeactors.actors.registry import PeerRegistry
+from ikeactors.actors.reports import Answers, ReportHub
+from ikeactors.actors.restarting import Locator
+from ikeactors.actors.router import Refusal, Router, run_router
+from ikeactors.actors.sockets import Sockets, SocketSettings, run_sockets
+from ikeactors.actors.supervisor import ChildSpecification, Intensity, Supervisor
+from ikeactors.actors.unix_socket import ControlListener, open_listener
+from ikeactors.actors.userspace import UserspaceBackend, run_userspace
+from ikeactors.actors.userspace.routes import Routing
+from ikeactors.actors.workers import Workers, run_worker, threads
+from ikeactors.admin.authority import Authority, authority_of
+from ikeactors.admin.ports import Surroundings as AdminSurroundings
+from ikeactors.admin.server import Dispatcher
+from ikeactors.config import Configuration, DaemonSettings
+from ikeactors.protocol.actions import Level, Report
+from ikeactors.protocol.events import DatagramReceived, Endpoint
+from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits, Refused
+from ikeactors.protocol.ikev2.association import Association
+from ikeactors.protocol.settings import ConnectionSettings, Settings
+from ikeactors.protocol.surroundings import Surroundings
+
+# More crashes than an unlucky hour has. The back-off of five seconds comes before that, so that
+# a stranger who found a way to crash the router alone could not end the daemon with it.
+_INTENSITY = Intensity(restarts=25, period=60.0)
+# For the kernel actor to remove what unresponsive peers have left.
+_REMOVAL_PATIENCE = 2.0
+
+# The garbage collector finds little: what associations leave behind goes by reference counts, and
+# its default thresholds cost 30 to 60 us per handshake while tens of thousands come up. What is
+# there after start-up stays, and is not looked at again.
+_GC_THRESHOLDS = (50_000, 20, 50)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says beside the configuration."""
+
+    key_log: Path | None = None
+
+
+async def run_daemon(
+    configuration: Configuration, options: Options, ready: Callable[[], None]
+) -> None:
+    """Be the daemon until SIGTERM, SIGINT or an operator says stop; a second signal insists.
+
+    `ready` is called once peers are served.
+    """
+    async with AsyncExitStack() as stack:
+        daemon = await _build(configuration, options, stack)
+        supervisor = _supervisor(daemon)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_heed_signals, daemon.stopping, nursery.cancel_scope)
+            nursery.start_soon(supervisor.run)
+            daemon.peers.start_configured()
+            _settle_garbage_collector()
+            ready()
+            await daemon.stopping.wait()
+            await _take_down(daemon)
+            nursery.cancel_scope.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class _Daemon:
+    """All that outlives the actors."""
+
+    configuration: Configuration
+    hub: ReportHub
+    answers: Answers
+    sockets: Sockets
+    router: Router
+    admission: Admission
+    alarms: Alarms
+    workers: Workers
+    choice: Choice
+    kernel_state: KernelState
+    commands: trio.MemoryReceiveChannel[Command]
+    kernel: KernelCommands
+    peers: Peers
+    log: Log
+    key_log: KeyLog | None
+    listener: ControlListener
+    authority: Authority
+    stopping: trio.Event
+
+
+class _Associations:
+    """Makes the core's associations, all with the same settings and surroundings."""
+
+    def __init__(self, settings: Settings, surroundings: Surroundings) -> None:
+        self._settings = settings
+        self._surroundings = surroundings
+
+    def initiating(
+        self, connection: ConnectionSettings, local: Endpoint, remote: Endpoint
+    ) -> Association:
+        return Association.initiating(self._settings, connection, local, remote, self._surroundings)
+
+    def responding(self, local: Endpoint, remote: Endpoint) -> Association:
+        return Association.responding(self._settings, local, remote, self._surroundings)
+
+
+async def _build(configuration: Configuration, options: Options, stack: AsyncExitStack) -> _Daemon:
+    """Make everything, in the order in which it is needed; `stack` closes it."""
+    settings = configuration.daemon
+    hub = ReportHub(time.time)
+    # First of all, so that it hears everything.
+    log = _log(configuration, hub)
+    key_log = _key_log(options, hub)
+    authority = authority_of(settings.admin_group)
+    listener = open_listener(Path(settings.admin_socket), authority.group)
+    stack.callback(listener.close)
+    sockets = Sockets(_socket_settings(settings), hub)
+    stack.callback(sockets.close)
+    choice = await probe(
+        settings.kernel, SystemEntropy().octets, partial(_open_userspace, settings, sockets)
+    )
+    is_userspace = isinstance(choice.backend, UserspaceBackend)
+    kernel_state = KernelState()
+    stack.push_async_callback(_clear, choice.backend, kernel_state)
+    sockets.open(esp_in_kernel=not is_userspace)
+    core = configuration.settings(record_keys=options.key_log is not None)
+    router, alarms, answers = Router(hub), Alarms(), Answers()
+    workers = Workers(threads(settings.workers))
+    send, receive = open_commands()
+    kernel = KernelCommands(send)
+    ike_port, nat_port = sockets.local_ports()
+    surroundings = Surroundings(
+        SystemEntropy(),
+        reqids(_configured_reqids(core)),
+        nat_port=nat_port,
+        encapsulate=is_userspace,
+    )
+    registry = PeerRegistry(router, kernel, answers)
+    lives = Lives(
+        core,
+        _Associations(core, surroundings),
+        Locator(sockets.source_for, ike_port),
+        Outlets(router, sockets, kernel, workers, alarms, hub, key_log, registry),
+        registry,
+        random.random,
+    )
+    return _Daemon(
+        configuration=configuration,
+        hub=hub,
+        answers=answers,
+        sockets=sockets,
+        router=router,
+        admission=Admission(surroundings.entropy, _admission_limits(settings)),
+        alarms=alarms,
+        workers=workers,
+        choice=choice,
+        kernel_state=kernel_state,
+        commands=receive,
+        kernel=kernel,
+        peers=Peers(core, lives, registry, router),
+        log=log,
+        key_log=key_log,
+        listener=listener,
+        authority=authority,
+        stopping=trio.Event(),
+    )
+
+
+def _supervisor(daemon: _Daemon) -> Supervisor:
+    """The supervisor of all actors; the admin socket shows its statistics too."""
+
+    def statistics() -> Mapping[str, object]:
+        return {"supervisor": supervisor.statistics(), **_statistics(daemon)}
+
+    dispatcher = Dispatcher(_admin_surroundings(daemon, statistics))
+    children = (*_carriers(daemon), *_writers(daemon), _control(daemon, dispatcher))
+    supervisor = Supervisor("daemon", children, daemon.hub, random.random, intensity=_INTENSITY)
+    return supervisor
+
+
+def _carriers(daemon: _Daemon) -> Iterator[ChildSpecification]:
+    """The actors between the network, the associations and the data plane."""
+    backend, peers, sockets = daemon.choice.backend, daemon.peers, daemon.sockets
+    run_actor: dict[str, Callable[[], Awaitable[None]]] = {
+        f"worker-{number}": partial(run_worker, daemon.workers)
+        for number in range(1, daemon.configuration.daemon.workers + 1)
+    }
+    receive_esp = _ignore_esp
+    if isinstance(backend, UserspaceBackend):
+        run_actor["userspace"] = partial(run_userspace, backend)
+        receive_esp = backend.plane.receive
+    consider = partial(_consider, daemon.admission, peers)
+    run_actor |= {
+        "alarms": partial(run_alarms, daemon.alarms),
+        "kernel": partial(
+            run_kernel, daemon.commands, backend, daemon.kernel_state, daemon.hub.publish
+        ),
+        "sockets": partial(run_sockets, sockets, daemon.router.deliver, receive_esp),
+        "router": partial(run_router, daemon.router, consider, peers, sockets.send_message),
+        "peers": peers.run,
+    }
+    for name, start in run_actor.items():
+        yield ChildSpecification(name, start)
+
+
+def _writers(daemon: _Daemon) -> Iterator[ChildSpecification]:
+    """The actors that write down what happens."""
+    yield ChildSpecification("log", partial(run_log, daemon.log))
+    if daemon.key_log is not None:
+        yield ChildSpecification("key-log", partial(run_key_log, daemon.key_log))
+
+
+def _control(daemon: _Daemon, dispatcher: Dispatcher) -> ChildSpecification:
+    return ChildSpecification(
+        "control", partial(run_control, daemon.listener, dispatcher, daemon.hub)
+    )
+
+
+def _admin_surroundings(
+    daemon: _Daemon, statistics: Callable[[], Mapping[str, object]]
+) -> AdminSurroundings:
+    core = daemon.configuration.settings()
+    return AdminSurroundings(
+        peers=daemon.peers,
+        hub=daemon.hub,
+        answers=daemon.answers,
+        levels=daemon.log.levels,
+        authority=daemon.authority,
+        settings=lambda: core,
+        usage=daemon.kernel.usage,
+        statistics=statistics,
+        failures=daemon.peers.failures,
+        stop=daemon.stopping.set,
+        kernel=daemon.choice.backend.name,
+        kernel_reason=daemon.choice.reason,
+        pid=os.getpid(),
+        started_at=time.time(),
+        monotonic=trio.current_time,
+    )
+
+
+def _statistics(daemon: _Daemon) -> dict[str, object]:
+    statistics: dict[str, object] = {
+        "sockets": daemon.sockets.statistics(),
+        "router": daemon.router.statistics(),
+        "peers": daemon.peers.statistics(),
+        "alarms": daemon.alarms.statistics(),
+        "workers": daemon.workers.statistics(),
+        "kernel": kernel_statistics(daemon.choice.backend, daemon.kernel_state),
+        "control": daemon.listener.statistics(),
+        "reports": daemon.hub.statistics(),
+        "log": daemon.log.statistics(),
+    }
+    if isinstance(daemon.choice.backend, UserspaceBackend):
+        statistics["userspace"] = daemon.choice.backend.statistics()
+    if daemon.key_log is not None:
+        statistics["key-log"] = daemon.key_log.statistics()
+    return statistics
+
+
+async def _take_down(daemon: _Daemon) -> None:
+    """Delete every IKE SA, and let the kernel actor do what that asks of it."""
+    await daemon.peers.stop(daemon.configuration.daemon.stop_timeout)
+    with trio.move_on_after(_REMOVAL_PATIENCE):
+        # An answer means that all commands before it are done.
+        await daemon.kernel.usage(())
+
+
+async def _clear(backend: Backend, state: KernelState) -> None:
+    """Take away what unresponsive peers have left in the data plane, and the data plane."""
+    with trio.move_on_after(_REMOVAL_PATIENCE, shield=True):
+        await remove_all(backend, state)
+    await backend.aclose()
+
+
+async def _heed_signals(stopping: trio.Event, insist: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for _ in signals:
+            if stopping.is_set():
+                insist.cancel()
+            stopping.set()
+
+
+def _consider(
+    admission: Admission, peers: Peers, datagram: DatagramReceived, now: float
+) -> Refusal | None:
+    of_address = peers.half_open_of(datagram.remote.address)
+    verdict = admission.consider(datagram, peers.half_open, of_address, now)
+    return verdict if isinstance(verdict, Refused) else None
+
+
+def _ignore_esp(octets: bytes, local: Endpoint, remote: Endpoint) -> None:
+    """The kernel takes ESP out before we see it; what comes here is of no SA."""
+
+
+async def _open_userspace(settings: DaemonSettings, sockets: Sockets) -> Backend:
+    routing = Routing(
+        settings.tun_mtu,
+        settings.install_routes,
+        settings.routing_table,
+        mark=settings.routing_mark,
+    )
+    return await UserspaceBackend.open(
+        sockets.send, SystemEntropy().octets, settings.tun_name, routing
+    )
+
+
+def _log(configuration: Configuration, hub: ReportHub) -> Log:
+    settings = configuration.daemon
+    levels = LogLevels.configured(settings.log_level, configuration.connections)
+    to_journal = is_journal(STANDARD_ERROR, os.environ)
+    form = line_form(LogFormat(settings.log_format), to_journal=to_journal)
+    return Log(hub, levels, form, write_to(STANDARD_ERROR))
+
+
+def _key_log(options: Options, hub: ReportHub) -> KeyLog | None:
+    if options.key_log is None:
+        return None
+    text = (
+        f"ALL KEYS ARE WRITTEN to {options.key_log}: whoever reads that file reads the traffic"
+        " (--key-log)"
+    )
+    hub.publish(Report("key-log-open", text, Level.ERROR))
+    return KeyLog(options.key_log)
+
+
+def _socket_settings(settings: DaemonSettings) -> SocketSettings:
+    return SocketSettings(
+        settings.listen, settings.port, settings.port_nat_t, settings.routing_mark
+    )
+
+
+def _admission_limits(settings: DaemonSettings) -> AdmissionLimits:
+    return AdmissionLimits(
+        settings.cookie_threshold,
+        settings.cookie_threshold_ip,
+        settings.block_threshold,
+        settings.half_open_timeout,
+    )
+
+
+def _configured_reqids(settings: Settings) -> frozenset[int]:
+    return frozenset(
+        child.reqid for connection in settings.connections for child in connection.children
+    )
+
+
+def _settle_garbage_collector() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
