@@ -198,8 +198,9 @@ def _families(entries: tuple[AddressPattern | SelectorTemplate, ...]) -> set[int
 def _check_start(section: Section, connection: Section, mistakes: Mistakes) -> None:
     if section["start_action"] != StartAction.START or not connection.is_sound("remote_addrs"):
         return
-    if not any(pattern.single for pattern in connection["remote_addrs"]):
-        message = "start needs a single address in remote_addrs of the connection"
+    addresses = connection["remote_addrs"]
+    if len(addresses) != 1 or addresses[0].single is None:
+        message = "start needs a connection whose remote_addrs is a single address"
         mistakes.add(section.place.of("start_action"), message)
 
 

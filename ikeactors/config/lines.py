@@ -37,6 +37,8 @@ def key_lines(text: str) -> dict[KeyPath, int]:
 
 def _path(dotted: str) -> KeyPath:
     """The keys of a dotted key, with the quotes off."""
+    if '"' not in dotted and "'" not in dotted:
+        return tuple(key.strip() for key in dotted.split("."))
     try:
         table: object = tomllib.loads(f"{dotted} = 0")
     except tomllib.TOMLDecodeError:

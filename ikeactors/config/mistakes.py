@@ -7,7 +7,7 @@ a secret gets into neither.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,10 +58,10 @@ class ConfigurationFaults(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file of the configuration: its name, its permissions and on which line each key is."""
+    """A file of the configuration; `lines` is asked only when there is a mistake to tell."""
 
     path: Path
-    lines: Mapping[KeyPath, int] = field(default_factory=dict, repr=False)
+    lines: Callable[[], Mapping[KeyPath, int]] = field(default=dict, repr=False)
     exposure: str = ""
     """Why it may not hold a secret, or nothing."""
 
@@ -80,7 +80,7 @@ class Place:
     @property
     def line(self) -> int:
         """The line of the key, or of the nearest table around it; 0 if unknown."""
-        lines = self.source.lines
+        lines = self.source.lines()
         ends = range(len(self.path), 0, -1)
         return next((lines[self.path[:end]] for end in ends if self.path[:end] in lines), 0)
 

@@ -173,7 +173,7 @@ CONNECTION = options(
         "remote_addrs",
         some(_flat(address_patterns)),
         '["%any"]',
-        "The peer's addresses; we can initiate only to a single one.",
+        "The peer's addresses; we can initiate only if it is a single one.",
     ),
     Option("local_port", values.port, "500", "Our UDP port to initiate from."),
     Option("remote_port", values.port, "500", "The peer's UDP port to initiate to."),

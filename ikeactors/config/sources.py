@@ -9,6 +9,7 @@ import stat
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 from ikeactors.config.lines import key_lines
@@ -95,7 +96,7 @@ def _document(path: Path, mistakes: Mistakes) -> Document | None:
     except ValueError as error:
         mistakes.add_file(path, *_syntax_mistake(str(error)))
     else:
-        return Document(Source(path, key_lines(content), exposure), tables)
+        return Document(Source(path, cache(partial(key_lines, content)), exposure), tables)
     return None
 
 

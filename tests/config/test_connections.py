@@ -217,7 +217,7 @@ BAD_CHILD = [
     ('dpd_action = "trap"', f'dpd_action: "trap": {TRAP}'),
     (
         'start_action = "start"',
-        "start_action: start needs a single address in remote_addrs of the connection",
+        "start_action: start needs a connection whose remote_addrs is a single address",
     ),
     (
         'life_time = "30m"',

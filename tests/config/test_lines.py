@@ -41,3 +41,7 @@ def test_keys_and_sections_have_the_line_they_are_first_on():
         ("secrets", "psk", "secret"): 12,
         ("secrets", "psk", "id"): 16,
     }
+
+
+def test_a_key_that_is_no_toml_is_taken_as_it_stands():
+    assert key_lines('"\\q" = 1') == {('"\\q"',): 1}

@@ -13,7 +13,8 @@ from ikeactors.config.mistakes import (
     shown_value,
 )
 
-SOURCE = Source(Path("ike.toml"), {("connections", "gw"): 3, ("connections", "gw", "unique"): 5})
+LINES = {("connections", "gw"): 3, ("connections", "gw", "unique"): 5}
+SOURCE = Source(Path("ike.toml"), lambda: LINES)
 
 
 def test_a_mistake_is_one_line_with_file_line_key_and_value():

@@ -1,10 +1,13 @@
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from ikeactors.config import DaemonSettings, load
+from ikeactors.config import ConfigurationFaults, DaemonSettings, load
 from ikeactors.config.reference import example, page
 from ikeactors.protocol.settings import ChildSettings, ConnectionSettings, StartAction
 
@@ -68,3 +71,35 @@ def test_every_option_is_on_the_page():
     assert len(names) > 70
     for name in names:
         assert f"``{name}``" in page()
+
+
+LINES = COMMENTED_OUT.sub("", example()).splitlines()
+OPTION_LINES = [number for number, line in enumerate(LINES) if re.match(r"\w+ = ", line)]
+
+words = st.sampled_from(
+    ["%any", "default", "dynamic", "10.0.0.0/8", "::/0", "a.lab", "*.lab", "0x1"]
+)
+# The value of an option as TOML: what JSON has is the same in it.
+scalars = st.one_of(
+    words,
+    st.text(max_size=8),
+    st.integers(-(2**63), 2**64),
+    st.booleans(),
+    st.floats(allow_nan=False, allow_infinity=False),
+).map(json.dumps)
+literals = st.one_of(
+    scalars,
+    st.sampled_from(["nan", "-inf", "1979-05-27", "07:32:00", "{}", "[]", "[[]]", "[{}]"]),
+    st.lists(scalars, max_size=3).map(lambda parts: f"[{', '.join(parts)}]"),
+)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(OPTION_LINES), literals)
+def test_any_value_of_any_option_is_taken_or_told(write, psk, number, literal):
+    name = LINES[number].partition(" = ")[0]
+    lines = [*LINES[:number], f"{name} = {literal}", *LINES[number + 1 :]]
+    try:
+        load(write("\n".join(lines)))
+    except ConfigurationFaults as faults:
+        assert all(len(str(mistake).splitlines()) == 1 for mistake in faults.mistakes)

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from ikeactors.config.mistakes import Mistakes
-from ikeactors.config.sources import Unreadable, read_documents, read_file
+from ikeactors.config.sources import MAX_FILE_OCTETS, Unreadable, read_documents, read_file
 
 
 def names(documents):
@@ -93,3 +93,10 @@ def test_a_file_of_somebody_else_is_no_place_for_a_secret(write):
     os.chown(path, 12345, -1)
     message = f"it belongs to user 12345, who is neither root nor us: chown root {path}"
     assert read_file(path)[1] == message
+
+
+def test_a_huge_file_is_not_read(write):
+    path = write("")
+    os.truncate(path, MAX_FILE_OCTETS + 1)
+    with pytest.raises(Unreadable, match="too large"):
+        read_file(path)
