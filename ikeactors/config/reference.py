@@ -174,8 +174,13 @@ def _comment(text: str, default: str) -> str:
 def _page_section(chapter: Chapter) -> str:
     lines = ["", chapter.title, "-" * len(chapter.title), "", chapter.text, ""]
     for option in chapter.options.values():
-        lines += [f"``{option.name}``{_page_default(option)}", f"    {option.help}"]
+        lines += [f"``{option.name}``{_page_default(option)}", f"    {_escaped(option.help)}"]
     return "\n".join((*lines, ""))
+
+
+def _escaped(text: str) -> str:
+    """An asterisk that does not begin emphasis."""
+    return text.replace("*", "\\*")
 
 
 def _page_default(option: Option) -> str:
