@@ -37,12 +37,12 @@ from ikeactors.actors.control import run_control
 from ikeactors.actors.entropy import SystemEntropy, reqids
 from ikeactors.actors.kernel import (
     Command,
-    KernelCommands,
     KernelState,
     kernel_statistics,
     open_commands,
     remove_all,
     run_kernel,
+    usage_of,
 )
 from ikeactors.actors.keylog import KeyLog, run_key_log
 from ikeactors.actors.lives import Lives
@@ -127,7 +127,7 @@ class _Daemon:
     choice: Choice
     kernel_state: KernelState
     commands: trio.MemoryReceiveChannel[Command]
-    kernel: KernelCommands
+    kernel: trio.MemorySendChannel[Command]
     peers: Peers
     log: Log
     key_log: KeyLog | None
@@ -174,8 +174,7 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
     core = configuration.settings(record_keys=options.key_log is not None)
     router, alarms, answers = Router(hub), Alarms(), Answers()
     workers = Workers(threads(settings.workers))
-    send, receive = open_commands()
-    kernel = KernelCommands(send)
+    kernel, commands = open_commands()
     ike_port, nat_port = sockets.local_ports()
     surroundings = Surroundings(
         SystemEntropy(),
@@ -203,7 +202,7 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
         workers=workers,
         choice=choice,
         kernel_state=kernel_state,
-        commands=receive,
+        commands=commands,
         kernel=kernel,
         peers=Peers(core, lives, registry, router),
         log=log,
@@ -275,7 +274,7 @@ def _admin_surroundings(
         levels=daemon.log.levels,
         authority=daemon.authority,
         settings=lambda: core,
-        usage=daemon.kernel.usage,
+        usage=partial(usage_of, daemon.kernel),
         statistics=statistics,
         failures=daemon.peers.failures,
         stop=daemon.stopping.set,
@@ -311,7 +310,7 @@ async def _take_down(daemon: _Daemon) -> None:
     await daemon.peers.stop(daemon.configuration.daemon.stop_timeout)
     with trio.move_on_after(_REMOVAL_PATIENCE):
         # An answer means that all commands before it are done.
-        await daemon.kernel.usage(())
+        await usage_of(daemon.kernel, ())
 
 
 async def _clear(backend: Backend, state: KernelState) -> None:

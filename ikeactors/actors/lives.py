@@ -18,6 +18,7 @@ from functools import partial
 
 import trio
 
+from ikeactors.actors.kernel import ForgetOwner
 from ikeactors.actors.mailbox import Mailbox
 from ikeactors.actors.peer import Association, Associations, Outlets, Peer, run_peer
 from ikeactors.actors.registry import PeerRegistry
@@ -183,7 +184,7 @@ class Lives:
     async def _after_end(self, peer: Peer, end: Ended[str]) -> float | None:
         """How long to wait before the next negotiation; None: there is none."""
         failure, was_established = end.result, peer.established
-        await self._outlets.kernel.forget_owner(peer.owner)
+        await self._outlets.kernel.send(ForgetOwner(peer.owner))
         if failure:
             self._registry.note_failure(peer, failure)
         asked_again = self._retire(peer)

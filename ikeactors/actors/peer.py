@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import trio
 
 from ikeactors.actors.alarms import Alarms
-from ikeactors.actors.kernel import KernelAction, KernelCommands
+from ikeactors.actors.kernel import Command, KernelAction, KernelRequest
 from ikeactors.actors.mailbox import Mailbox
 from ikeactors.actors.reports import ReportHub
 from ikeactors.actors.router import Router
@@ -138,7 +138,7 @@ class Outlets:
 
     router: Router
     sender: Sender
-    kernel: KernelCommands
+    kernel: trio.MemorySendChannel[Command]
     workers: Workers
     alarms: Alarms
     hub: ReportHub
@@ -183,7 +183,7 @@ async def _in_worker(
 async def _ask_kernel(peer: Peer, action: KernelAction, outlets: Outlets) -> None:
     if outlets.key_records is not None and not isinstance(action, actions.RemoveChildSa):
         outlets.key_records.record_esp(action.sas)
-    await outlets.kernel.ask(peer.owner, action, peer.mailbox)
+    await outlets.kernel.send(KernelRequest(peer.owner, action, peer.mailbox))
 
 
 def _send_datagram(peer: Peer, action: actions.SendDatagram, outlets: Outlets) -> None:

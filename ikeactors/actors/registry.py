@@ -3,9 +3,11 @@ asked, what failed last. It outlives every actor."""
 
 from __future__ import annotations
 
+import trio
+
 from ikeactors.actors.census import Census
 from ikeactors.actors.claims import Claims
-from ikeactors.actors.kernel import KernelCommands
+from ikeactors.actors.kernel import Command, ForgetOwner
 from ikeactors.actors.peer import Association, Peer
 from ikeactors.actors.reports import Answers
 from ikeactors.actors.router import Router
@@ -21,7 +23,9 @@ from ikeactors.protocol.events import (
 class PeerRegistry:
     """The tables of the associations, and what is done at each of their turns."""
 
-    def __init__(self, router: Router, kernel: KernelCommands, answers: Answers) -> None:
+    def __init__(
+        self, router: Router, kernel: trio.MemorySendChannel[Command], answers: Answers
+    ) -> None:
         self._router = router
         self._kernel = kernel
         self._answers = answers
@@ -80,7 +84,7 @@ class PeerRegistry:
         """What crashed predecessors have in the kernel is needed no more."""
         owners, peer.former_owners = peer.former_owners, ()
         for owner in owners:
-            await self._kernel.forget_owner(owner)
+            await self._kernel.send(ForgetOwner(owner))
 
     def note_failure(self, peer: Peer, failure: str) -> None:
         """A negotiation failed; told until one of the connection succeeds."""
