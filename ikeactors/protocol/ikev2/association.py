@@ -11,14 +11,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ikeactors.crypto.key_exchange import key_exchange_for
 from ikeactors.errors import ChildSaNotFound, Fault, InvalidSyntax, ProtocolFault
-from ikeactors.iana import ExchangeType, ProtocolId, TransformType
+from ikeactors.iana import ExchangeType, ProtocolId
 from ikeactors.protocol.actions import (
     Action,
-    ClaimIdentity,
     Level,
-    MoveChildSa,
     RegisterSpi,
     SendDatagram,
 )
@@ -44,18 +41,17 @@ from ikeactors.protocol.ikev2 import (
     informational,
     lifetimes,
     operating,
+    paths,
 )
 from ikeactors.protocol.ikev2.child_sa import Path
 from ikeactors.protocol.ikev2.children import Children
 from ikeactors.protocol.ikev2.exchange import Answer, Continuation, Exchange, Payloads
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState
-from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent, Transcript
+from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent
 from ikeactors.protocol.ikev2.ike_sas import IkeSas
 from ikeactors.protocol.ikev2.informational import (
-    AuthenticationFailedInitiator,
     DeleteIkeInitiator,
 )
-from ikeactors.protocol.ikev2.installing import InstallDemanded, install, install_inbound
 from ikeactors.protocol.ikev2.nat import NatSituation
 from ikeactors.protocol.ikev2.outbox import Outbox
 from ikeactors.protocol.ikev2.phases import (
@@ -68,13 +64,14 @@ from ikeactors.protocol.ikev2.phases import (
 from ikeactors.protocol.ikev2.protection import Opened
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.snapshots import snapshot_of
-from ikeactors.protocol.settings import ChildSettings, ConnectionSettings, Settings, Unique
+from ikeactors.protocol.ikev2.transcript import Transcript
+from ikeactors.protocol.ikev2.workload import is_heavy
+from ikeactors.protocol.settings import ConnectionSettings, Settings
 from ikeactors.protocol.snapshot import AssociationSnapshot
-from ikeactors.protocol.surroundings import IKE_PORT, NAT_PORT, Surroundings
+from ikeactors.protocol.surroundings import Surroundings
 from ikeactors.protocol.timers import Timer, TimerTable
 from ikeactors.wire.header import Header, read_header
 from ikeactors.wire.identities import Identity
-from ikeactors.wire.message import Message
 from ikeactors.wire.payload import Notify
 
 
@@ -190,20 +187,7 @@ class Association:
 
     def needs_worker(self, event: Event) -> bool:
         """Whether the step for this event does public-key work that is worth a worker."""
-        if isinstance(self.phase, InitAnswered):
-            return self.phase.is_slow
-        if isinstance(event, ChildSaInstalled | KernelRefused | IdentityClaimed | SaMappingChanged):
-            return False
-        methods = {
-            transform.id
-            for proposal in self.connection.proposals
-            for transform in proposal.of_type(TransformType.KE)[:1]
-        }
-        if self.ike_sas.exists:
-            methods = {self.ike_sa.suite.ke}
-        elif isinstance(event, DatagramReceived) and not self.connection.name:
-            methods = ike_sa_init.offered_method(event.octets)
-        return any(key_exchange_for(method).is_slow for method in methods)
+        return is_heavy(self, event)
 
     # Dispatch.
 
@@ -228,7 +212,7 @@ class Association:
             case SaExpired():
                 self._expire_sa(event)
             case SaMappingChanged():
-                self._follow_mapping(event)
+                paths.follow_mapping(self, event)
 
     def _receive(self, datagram: DatagramReceived) -> None:
         try:
@@ -312,57 +296,21 @@ class Association:
         assert isinstance(phase, InitSent)
         self.nat = nat or NatSituation()
         if self.path.encapsulated:
-            self._float()
+            paths.float_ports(self)
         operating.authenticate(self, transcript, phase)
 
-    def _float(self) -> None:
-        """From here on both ends use the ports of UDP encapsulation (RFC 7296 section 2.23)."""
-        self.local = replace(self.local, port=self.surroundings.nat_port)
-        if self.remote.port == IKE_PORT:
-            self.remote = replace(self.remote, port=NAT_PORT)
-
-    def authenticated(self, ike_sa: IkeSa, local: Identity, remote: Identity) -> None:
+    def established_between(self, local: Identity, remote: Identity) -> None:
         """Both ends have proven who they are."""
         assert isinstance(self.phase, Authenticating)
-        request = self.phase.request
-        ike_sa.state = IkeSaState.ESTABLISHED
-        self.phase = Established(local, remote, request)
+        self.phase = Established(local, remote, self.phase.request)
         self.outbox.connection = self.connection.name
         self.timers.stop(Timer.HALF_OPEN)
         self.last_heard_at = self.now
         lifetimes.begin(self)
-        self.report(
-            "ike-sa-established",
-            f"IKE SA with {self.remote} is established: {local} === {remote}, {ike_sa.suite}",
-            local_id=str(local),
-            remote_id=str(remote),
-            spi_i=ike_sa.spis.spi_i.hex(),
-            spi_r=ike_sa.spis.spi_r.hex(),
-        )
 
     def begin_lifetimes(self) -> None:
         """The IKE SA that stands is a new one."""
         lifetimes.begin(self)
-
-    def claim(self, initial_contact: bool, then: Continuation) -> None:
-        """Ask whether this IKE SA may stand beside the others of the same identities."""
-        assert isinstance(self.phase, Established)
-        local, remote = self.phase.local, self.phase.remote
-        ticket = self.wait_for(then)
-        unique = self.connection.unique
-        self.emit(ClaimIdentity(ticket, local, remote, unique, initial_contact))
-
-    @property
-    def announces_initial_contact(self) -> bool:
-        """Whether IKE_AUTH says that we know of no other IKE SA (RFC 7296 section 2.4)."""
-        wanted = self.connection.send_initial_contact and self.connection.unique is not Unique.NEVER
-        return wanted and self.initial_contact
-
-    def tell_authentication_failed(self, reason: str) -> None:
-        """The responder's proof does not hold: tell it, and end."""
-        self.ike_sa.state = IkeSaState.DELETING
-        self.ike_sa.ask(self, AuthenticationFailedInitiator(reason))
-        self.fail(reason)
 
     # How it ends.
 
@@ -387,10 +335,10 @@ class Association:
         if self.closed:
             return
         phase, self.phase = self.phase, Closed()
-        if isinstance(phase, Established) and not self.failure:
-            self.report("ike-sa-closed", f"the IKE SA is closed: {reason}")
         self.ike_sas.abandon_all(reason)
         self.children.remove_all(reason)
+        if isinstance(phase, Established) and not self.failure:
+            self.report("ike-sa-closed", f"the IKE SA is closed: {reason}")
         phase.ended(self, reason)
         self.timers.stop_all()
         self._waiting.clear()
@@ -402,44 +350,11 @@ class Association:
         else:
             self.delete_ike_sa(reason, Request(None))
 
-    # What the surroundings report of SAs and paths.
-
     def _expire_sa(self, event: SaExpired) -> None:
         spi = event.sa_id.spi
         child = self.children.by_spi_in(spi) or self.children.by_spi_out(spi)
         if child is not None and self.established:
             self.children.expire(child, event.hard)
-
-    def _follow_mapping(self, event: SaMappingChanged) -> None:
-        if self.established and self._peer_may_move:
-            self._move(self.local, event.remote)
-
-    @property
-    def _peer_may_move(self) -> bool:
-        """Only a peer behind a NAT moves, and only where we are not (RFC 7296 section 2.23)."""
-        return self.nat.remote and not self.nat.local
-
-    def heard(self, ike_sa: IkeSa, datagram: DatagramReceived) -> None:
-        """A fresh message is proven to be the peer's."""
-        self.last_heard_at = self.now
-        if (datagram.local, datagram.remote) == (self.local, self.remote):
-            return
-        if self.half_open:
-            self.local, self.remote = datagram.local, datagram.remote
-        elif ike_sa is self.ike_sa and self._peer_may_move:
-            self._move(datagram.local, datagram.remote)
-
-    def _move(self, local: Endpoint, remote: Endpoint) -> None:
-        """Follow the peer to another address or port, with all its Child SAs."""
-        if (local, remote) == (self.local, self.remote):
-            return
-        self.report("peer-moved", f"the peer is now at {remote}, no longer at {self.remote}")
-        self.local, self.remote = local, remote
-        for child in self.children:
-            old, old_policies = child.installed_sas, child.policies
-            child.moved(self.connection, self.path)
-            sas = (child.inbound, child.outbound)[: len(old)]
-            self.emit(MoveChildSa(old, sas, old_policies, child.policies))
 
     # Small things the exchanges share.
 
@@ -458,31 +373,11 @@ class Association:
         self.numbers += 1
         return self.numbers
 
-    def fresh_child_spi(self) -> int:
-        """An SPI that no Child SA of this association has."""
-        while True:
-            spi = self.surroundings.choose_child_spi()
-            if self.children.by_spi_in(spi) is None:
-                return spi
-
-    def fresh_reqid(self, settings: ChildSettings) -> int:
-        """The configured reqid, or one of our own."""
-        return settings.reqid or next(self.surroundings.reqids)
-
     def wait_for(self, then: Continuation) -> int:
         """A ticket: its answer resumes `then`."""
         ticket = self.next_number()
         self._waiting[ticket] = then
         return ticket
-
-    def install_for_answer(self, ike_sa: IkeSa, answer: Answer) -> None:
-        """Install what an answer promises; then it leaves."""
-        assert answer.install is not None
-        then = InstallDemanded(ike_sa, answer, answer.install)
-        if answer.inbound_only:
-            install_inbound(self, answer.install, then)
-        else:
-            install(self, answer.install, then)
 
     def emit(self, action: Action) -> None:
         """Ask for something."""
@@ -495,22 +390,6 @@ class Association:
     def drop(self, reason: str) -> None:
         """A message is passed over, and counted by whoever listens."""
         self.report("message-dropped", f"dropped a message: {reason}", Level.DEBUG)
-
-    def trace(
-        self,
-        exchange: ExchangeType,
-        message_id: int,
-        is_response: bool,
-        payloads: Payloads,
-        *,
-        sent: bool,
-    ) -> None:
-        """Show a protected message."""
-        self.outbox.trace(exchange, message_id, is_response, payloads, self.remote, sent=sent)
-
-    def trace_clear(self, message: Message, *, sent: bool) -> None:
-        """Show a message in clear."""
-        self.outbox.trace_clear(message, self.remote, sent=sent)
 
     def send(self, octets: bytes) -> None:
         """Send to the peer."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from ikeactors.crypto.keys import psk_auth, signed_octets, verify_psk_auth
 from ikeactors.errors import AuthenticationFailed
 from ikeactors.iana import AuthMethod, IdType
-from ikeactors.protocol.ikev2.ike_sa_init import Transcript
-from ikeactors.protocol.settings import AuthSettings, ConnectionSettings, Settings
+from ikeactors.protocol.ikev2.transcript import Transcript
+from ikeactors.protocol.settings import AuthSettings, Settings
 from ikeactors.wire.identities import Identity, write_identity
 from ikeactors.wire.payload import Authentication
 
@@ -73,38 +73,6 @@ def verify(
             f"the AUTH payload of {remote} does not fit: the pre-shared key between {local} and "
             f"{remote} is not the same on both ends"
         ) from None
-
-
-def choose_connection(
-    connections: tuple[ConnectionSettings, ...],
-    remote: Identity,
-    wanted_local: Identity | None,
-    local_address: Address,
-) -> ConnectionSettings:
-    """The connection whose identities fit best; the configuration's order decides between equals.
-
-    Raises AuthenticationFailed with what was compared.
-    """
-    best: ConnectionSettings | None = None
-    best_quality = 0
-    for connection in connections:
-        quality = connection.remote.id.quality(remote)
-        if wanted_local is not None and quality:
-            local = identity_of(connection.local, local_address)
-            quality = 4 * quality if _same(local, wanted_local) else 0
-        if quality > best_quality:
-            best, best_quality = connection, quality
-    if best is None:
-        tried = ", ".join(connection.name for connection in connections)
-        wanted = f" and asks for {wanted_local}" if wanted_local else ""
-        raise AuthenticationFailed(
-            f"the peer says it is {remote}{wanted}, which fits no connection (compared: {tried})"
-        )
-    return best
-
-
-def _same(ours: Identity, theirs: Identity) -> bool:
-    return ours.type == theirs.type and ours.data.lower() == theirs.data.lower()
 
 
 def _secret(settings: Settings, local: Identity, remote: Identity) -> bytes:

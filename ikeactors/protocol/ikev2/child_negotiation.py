@@ -75,12 +75,12 @@ class Offer:
         A rekeying keeps the reqid, and offers the whole again so that the successor is at least
         as wide as the SA it replaces (RFC 7296 section 2.9.2).
         """
-        spi_in = association.fresh_child_spi()
+        spi_in = _fresh_spi(association)
         templates = settings.esp_proposals
         if in_auth:
             templates = without_key_exchange(templates)
         proposals = numbered(templates, spi_in.to_bytes(4, "big"))
-        reqid = rekeyed.reqid if rekeyed else association.fresh_reqid(settings)
+        reqid = rekeyed.reqid if rekeyed else _fresh_reqid(association, settings)
         return cls(
             settings,
             proposals,
@@ -89,6 +89,10 @@ class Offer:
             spi_in,
             reqid,
         )
+
+    def __str__(self) -> str:
+        proposals = "; ".join(str(proposal) for proposal in self.proposals)
+        return f"{listed(self.local_ts)} === {listed(self.remote_ts)} with {proposals}"
 
     def payloads(self) -> Payloads:
         """SA, TSi, TSr and, for transport mode, its notify."""
@@ -172,10 +176,10 @@ def demanded(
         mode,
         local,
         remote,
-        association.fresh_child_spi(),
+        _fresh_spi(association),
         _spi_of(choice),
     )
-    reqid = rekeyed.reqid if rekeyed else association.fresh_reqid(settings)
+    reqid = rekeyed.reqid if rekeyed else _fresh_reqid(association, settings)
     return Demand(settings, agreement, choice, reqid)
 
 
@@ -240,6 +244,19 @@ def _resolved(
     path = association.path
     address = path.local.address if local else path.remote.address
     return tuple(template.resolve(address) for template in templates)
+
+
+def _fresh_spi(association: Association) -> int:
+    """An SPI that no Child SA of this association has."""
+    while True:
+        spi = association.surroundings.choose_child_spi()
+        if association.children.by_spi_in(spi) is None:
+            return spi
+
+
+def _fresh_reqid(association: Association, settings: ChildSettings) -> int:
+    """The configured reqid, or one of our own."""
+    return settings.reqid or next(association.surroundings.reqids)
 
 
 def _spi_of(choice: Proposal) -> int:

@@ -69,6 +69,7 @@ class ChildSa:
     __slots__ = (
         "agreement",
         "created_at",
+        "delete_sent",
         "inbound",
         "number",
         "outbound",
@@ -97,6 +98,7 @@ class ChildSa:
         self.created_at = created_at
         self.state = ChildState.INSTALLING
         self.outbound_installed = False
+        self.delete_sent = False
 
     @property
     def name(self) -> str:

@@ -81,17 +81,23 @@ class Children:
         """The peer has rekeyed `old`: `new` sends when the peer deletes `old`."""
         self._replaced_by[old.number] = new.number
 
+    def replaced_by(self, child: ChildSa) -> ChildSa | None:
+        """The Child SA in whose place this one comes, or None."""
+        for old_number, new_number in self._replaced_by.items():
+            if new_number == child.number:
+                return self._by_number.get(old_number)
+        return None
+
     def replacement_refused(self, child: ChildSa) -> None:
         """The data plane refused the successor: the old one goes on."""
-        for old_number, new_number in tuple(self._replaced_by.items()):
-            if new_number == child.number:
-                del self._replaced_by[old_number]
-                old = self._by_number.get(old_number)
-                if old is not None and old.state is ChildState.REKEYED:
-                    old.state = ChildState.INSTALLED
+        old = self.replaced_by(child)
+        if old is not None:
+            del self._replaced_by[old.number]
+            if old.state is ChildState.REKEYED:
+                old.state = ChildState.INSTALLED
 
-    def went_up(self, child: ChildSa) -> None:
-        """It is in the data plane: from now on it ages."""
+    def went_up(self, child: ChildSa, replaced: ChildSa | None = None) -> None:
+        """It is in the data plane, perhaps in the place of another: from now on it ages."""
         association, settings = self._association, child.settings
         child.state = ChildState.INSTALLED
         if settings.rekey_time:
@@ -102,9 +108,10 @@ class Children:
             due_at = association.now + settings.life_time
             association.timers.start(Timer.CHILD_EXPIRE, due_at, child.number)
         agreement = child.agreement
+        word = "up" if replaced is None else "rekeyed"
         association.report(
-            "child-sa-up",
-            f"Child SA {child.name} is up: "
+            f"child-sa-{word}",
+            f"Child SA {child.name} is {word}: "
             f"{', '.join(map(str, agreement.local_ts))} === "
             f"{', '.join(map(str, agreement.remote_ts))}, {agreement.suite}",
             child=child.name,
@@ -114,8 +121,8 @@ class Children:
         )
 
     def went_down(self, child: ChildSa, reason: str) -> None:
-        """Say so, once."""
-        if child.state is ChildState.RETIRED:
+        """Say so, once, unless its successor has taken its place."""
+        if child.state in (ChildState.RETIRED, ChildState.REKEYED):
             return
         self._association.report(
             "child-sa-down",
@@ -166,7 +173,7 @@ class Children:
         if successor is not None:
             install_outbound(association, successor)
         was_up = child.is_up
-        self.went_down(child, "rekeyed" if successor else "deleted by the peer")
+        self.went_down(child, "deleted by the peer")
         retire(association, child)
         if was_up and successor is None and child.settings.close_action is DownAction.START:
             self.create(child.settings, Request(None))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ikeactors.crypto.key_exchange import PrivateKey, key_exchange_for
+from ikeactors.crypto.key_exchange import PrivateKey
 from ikeactors.errors import (
     ChildSaNotFound,
     InvalidKePayload,
@@ -28,10 +28,12 @@ from ikeactors.protocol.ikev2 import rekey_ike_sa
 from ikeactors.protocol.ikev2.child_negotiation import Demand, Nonces, Offer, build, demanded
 from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
 from ikeactors.protocol.ikev2.exchange import Answer, Payloads
+from ikeactors.protocol.ikev2.explaining import refused_child
+from ikeactors.protocol.ikev2.groups import GroupChoice, offered_groups, private_key
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState, error_of
-from ikeactors.protocol.ikev2.ike_sa_init import NONCE_OCTETS
 from ikeactors.protocol.ikev2.installing import InstallOffered, install
 from ikeactors.protocol.ikev2.requests import Request
+from ikeactors.protocol.ikev2.transcript import NONCE_OCTETS
 from ikeactors.protocol.settings import ChildSettings
 from ikeactors.wire.message import find, notifies, only
 from ikeactors.wire.payload import KeyExchange, Nonce, Notify, Payload, SecurityAssociation
@@ -40,8 +42,6 @@ if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.association import Association
     from ikeactors.protocol.ikev2.protection import Opened
 
-# Ours: groups we try before we give up, as in IKE_SA_INIT.
-MAX_GROUPS = 3
 # Ours: Child SAs on one IKE SA. A peer that wants more than any configuration we know of is
 # told NO_ADDITIONAL_SAS.
 MAX_CHILDREN = 1024
@@ -53,8 +53,7 @@ class CreateChildInitiator:
     exchange = ExchangeType.CREATE_CHILD_SA
 
     __slots__ = (
-        "_groups_tried",
-        "_method",
+        "_group",
         "_nonce",
         "_offer",
         "_private",
@@ -69,11 +68,10 @@ class CreateChildInitiator:
         self._settings = settings
         self._request = request
         self._rekeyed = rekeyed
-        self._method = KeyExchangeMethod.NONE
+        self._group: GroupChoice | None = None
         self._private: PrivateKey | None = None
         self._nonce = b""
         self._offer: Offer | None = None
-        self._groups_tried = 0
 
     def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
         """[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr; nothing where the SA to rekey is gone."""
@@ -82,14 +80,15 @@ class CreateChildInitiator:
             self._request.finish_part(association)
             return None
         self._offer = Offer.make(association, self._settings, in_auth=False, rekeyed=rekeyed)
-        if not self._groups_tried:
-            self._method = _first_method(self._offer)
+        if self._group is None:
+            groups = offered_groups(self._offer.proposals)
+            self._group = GroupChoice(groups[0] if groups else KeyExchangeMethod.NONE)
         self._nonce = association.surroundings.entropy.octets(NONCE_OCTETS)
         sa, *selectors = self._offer.payloads()
         payloads: list[Payload] = [sa, Nonce(self._nonce)]
-        if self._method is not KeyExchangeMethod.NONE:
-            self._private = _private_key(association, self._method)
-            payloads.append(KeyExchange(self._method, self._private.public))
+        if self._group.method is not KeyExchangeMethod.NONE:
+            self._private = private_key(association.surroundings.entropy, self._group.method)
+            payloads.append(KeyExchange(self._group.method, self._private.public))
         payloads += selectors
         if rekeyed is not None:
             rekeyed.state = ChildState.REKEYING
@@ -143,7 +142,7 @@ class CreateChildInitiator:
             if any(transform.id for transform in choice.of_type(TransformType.KE)):
                 raise InvalidSyntax("the responder chose a group and sent no KE payload")
             return b""
-        if exchanged.method != self._method:
+        if self._group is None or exchanged.method != self._group.method:
             raise InvalidSyntax("the responder's KE payload is of another group than ours")
         return self._private.exchange(exchanged.data)
 
@@ -161,23 +160,12 @@ class CreateChildInitiator:
             association.children.retry_rekey(rekeyed)
             self._request.finish_part(association, "the peer answered TEMPORARY_FAILURE")
             return
-        self._failed(association, f"the peer answered {error.type.name}")
+        self._failed(association, refused_child(association, error.type, str(self._offer)))
 
     def _try_group(self, data: bytes) -> bool:
-        self._groups_tried += 1
-        method = KeyExchangeMethod(int.from_bytes(data, "big")) if len(data) == 2 else None
-        if method is None or self._groups_tried > MAX_GROUPS or method == self._method:
-            return False
+        assert self._group is not None
         assert self._offer is not None
-        offered = {
-            transform.id
-            for proposal in self._offer.proposals
-            for transform in proposal.of_type(TransformType.KE)
-        }
-        if method not in offered:
-            return False
-        self._method = method
-        return True
+        return self._group.corrected(data, self._offer.proposals)
 
     def _failed(self, association: Association, reason: str) -> None:
         self._restore()
@@ -262,21 +250,9 @@ def _exchange(
         return (), b""
     if exchanged is None or exchanged.method != method:
         raise InvalidKePayload(f"{method.name} is wanted", method.to_bytes(2, "big"))
-    private = _private_key(association, method)
+    private = private_key(association.surroundings.entropy, method)
     try:
         shared = private.exchange(exchanged.data)
     except InvalidKeyExchange as fault:
         raise InvalidSyntax(f"the KE payload is invalid: {fault}") from None
     return (KeyExchange(method, private.public),), shared
-
-
-def _first_method(offer: Offer) -> KeyExchangeMethod:
-    for proposal in offer.proposals:
-        for transform in proposal.of_type(TransformType.KE):
-            return KeyExchangeMethod(transform.id)
-    return KeyExchangeMethod.NONE
-
-
-def _private_key(association: Association, method: KeyExchangeMethod) -> PrivateKey:
-    exchange = key_exchange_for(method)
-    return exchange.generate(association.surroundings.entropy.octets(exchange.secret_octets))

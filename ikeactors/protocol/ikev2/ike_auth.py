@@ -17,22 +17,25 @@ from typing import TYPE_CHECKING
 
 from ikeactors.errors import AuthenticationFailed, ProtocolFault
 from ikeactors.iana import ExchangeType, NotifyType, PayloadType
-from ikeactors.protocol.actions import Level
+from ikeactors.protocol.actions import ClaimIdentity, Level
 from ikeactors.protocol.events import IdentityClaimed
 from ikeactors.protocol.ikev2.authentication import (
-    choose_connection,
     identity_of,
     prove,
     verify,
 )
+from ikeactors.protocol.ikev2.candidates import choose_by_identity
 from ikeactors.protocol.ikev2.child_negotiation import Nonces, Offer, build, demanded
-from ikeactors.protocol.ikev2.exchange import Answer, Payloads
-from ikeactors.protocol.ikev2.ike_sa import IkeSa, error_of
-from ikeactors.protocol.ikev2.ike_sa_init import Transcript
+from ikeactors.protocol.ikev2.exchange import Answer, Continuation, Payloads
+from ikeactors.protocol.ikev2.explaining import refused_auth, refused_child
+from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState, error_of
+from ikeactors.protocol.ikev2.informational import AuthenticationFailedInitiator
 from ikeactors.protocol.ikev2.installing import InstallOffered, install
+from ikeactors.protocol.ikev2.phases import Established
 from ikeactors.protocol.ikev2.protection import Opened
 from ikeactors.protocol.ikev2.requests import Request
-from ikeactors.protocol.settings import ChildSettings
+from ikeactors.protocol.ikev2.transcript import Transcript
+from ikeactors.protocol.settings import ChildSettings, Unique
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.message import find, notifies, only
 from ikeactors.wire.payload import (
@@ -83,7 +86,7 @@ class AuthInitiator:
         if expected is not None:
             payloads.append(IdentificationResponder(expected))
         payloads.append(proof)
-        if association.announces_initial_contact:
+        if _announces_initial_contact(association):
             payloads.append(Notify(NotifyType.INITIAL_CONTACT))
         self._offer = Offer.make(association, self._child, in_auth=True)
         payloads += self._offer.payloads()
@@ -95,7 +98,9 @@ class AuthInitiator:
         """The peer's proof: if it is right the IKE SA stands."""
         authentication = find(payloads, Authentication)
         if authentication is None:
-            association.fail(self._explain(association, error_of(payloads)))
+            error = error_of(payloads)
+            kind = error.type if error else None
+            association.fail(refused_auth(association, kind, self._local))
             return
         remote = only(payloads, IdentificationResponder).identity
         try:
@@ -114,12 +119,12 @@ class AuthInitiator:
                 authentication,
             )
         except AuthenticationFailed as fault:
-            association.tell_authentication_failed(str(fault))
+            _tell_authentication_failed(association, ike_sa, str(fault))
             return
 
         # Authenticated: from here on we may change.
-        association.authenticated(ike_sa, self._local, remote)
-        association.claim(False, ClaimedByInitiator())
+        establish(association, ike_sa, self._local, remote)
+        _claim(association, False, ClaimedByInitiator())
         self._install(association, ike_sa, payloads)
         for settings in self._remaining:
             association.children.create(settings, self._request)
@@ -129,10 +134,9 @@ class AuthInitiator:
         assert offer is not None
         error = error_of(payloads)
         if error is not None or find(payloads, SecurityAssociation) is None:
-            name = error.type.name if error else "nothing"
-            association.children.failed(
-                offer.settings, f"the peer answered {name} for the Child SA", self._request
-            )
+            kind = error.type if error else None
+            reason = refused_child(association, kind, str(offer))
+            association.children.failed(offer.settings, reason, self._request)
             return
         try:
             agreement = offer.accepted(payloads)
@@ -150,18 +154,6 @@ class AuthInitiator:
             exchange_initiator=True,
         )
         install(association, child, InstallOffered(child, self._request))
-
-    def _explain(self, association: Association, error: Notify | None) -> str:
-        peer = association.remote
-        if error is None:
-            return f"the peer {peer} answered IKE_AUTH without proving who it is"
-        if error.type is NotifyType.AUTHENTICATION_FAILED:
-            return (
-                f"the peer {peer} answered AUTHENTICATION_FAILED: it does not know us as "
-                f"{self._local}, or the pre-shared key is not the same on both ends. "
-                f"Its log says which"
-            )
-        return f"the peer {peer} answered IKE_AUTH with {error.type.name} and without its proof"
 
     def abandoned(self, association: Association, reason: str) -> None:
         """The IKE SA is gone; the association has said so."""
@@ -183,6 +175,48 @@ class ClaimedByInitiator:
             )
 
 
+def establish(association: Association, ike_sa: IkeSa, local: Identity, remote: Identity) -> None:
+    """Both ends have proven who they are."""
+    ike_sa.state = IkeSaState.ESTABLISHED
+    association.established_between(local, remote)
+    association.report(
+        "ike-sa-established",
+        f"IKE SA with {association.remote} is established: {local} === {remote}, {ike_sa.suite}",
+        local_id=str(local),
+        remote_id=str(remote),
+        spi_i=ike_sa.spis.spi_i.hex(),
+        spi_r=ike_sa.spis.spi_r.hex(),
+    )
+
+
+def _claim(association: Association, initial_contact: bool, then: Continuation) -> None:
+    """Ask whether this IKE SA may stand beside the others of the same identities."""
+    assert isinstance(association.phase, Established)
+    association.emit(
+        ClaimIdentity(
+            association.wait_for(then),
+            association.phase.local,
+            association.phase.remote,
+            association.connection.unique,
+            initial_contact,
+        )
+    )
+
+
+def _announces_initial_contact(association: Association) -> bool:
+    """Whether IKE_AUTH says that we know of no other IKE SA (RFC 7296 section 2.4)."""
+    connection = association.connection
+    wanted = connection.send_initial_contact and connection.unique is not Unique.NEVER
+    return wanted and association.initial_contact
+
+
+def _tell_authentication_failed(association: Association, ike_sa: IkeSa, reason: str) -> None:
+    """The responder's proof does not hold: tell it, and end."""
+    ike_sa.state = IkeSaState.DELETING
+    ike_sa.ask(association, AuthenticationFailedInitiator())
+    association.fail(reason)
+
+
 def respond(
     association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
 ) -> Answer | None:
@@ -192,7 +226,7 @@ def respond(
     wanted = find(payloads, IdentificationResponder)
     authentication = only(payloads, Authentication)
     try:
-        connection = choose_connection(
+        connection = choose_by_identity(
             connections,
             remote,
             wanted.identity if wanted else None,
@@ -219,10 +253,10 @@ def respond(
 
     # Authenticated: from here on we may change.
     association.connection = connection
-    association.authenticated(ike_sa, local, remote)
+    establish(association, ike_sa, local, remote)
     initial_contact = bool(notifies(payloads, NotifyType.INITIAL_CONTACT))
-    association.claim(
-        initial_contact, ClaimedByResponder(ike_sa, local, proof, payloads, transcript)
+    _claim(
+        association, initial_contact, ClaimedByResponder(ike_sa, local, proof, payloads, transcript)
     )
     return None
 

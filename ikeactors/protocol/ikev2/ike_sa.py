@@ -15,6 +15,8 @@ from ikeactors.crypto.suite import IkeSuite
 from ikeactors.errors import Fault, ProtocolFault
 from ikeactors.iana import ExchangeType
 from ikeactors.protocol.ikev2.exchange import Answer, Exchange, Payloads
+from ikeactors.protocol.ikev2.installing import install_for_answer
+from ikeactors.protocol.ikev2.paths import heard
 from ikeactors.protocol.ikev2.protection import DirectionKeys, Opened, open_sealed, seal
 from ikeactors.protocol.ikev2.retransmission import start_retransmitting
 from ikeactors.protocol.ikev2.window import Arrival, Outstanding, RequestWindow, ResponseWindow
@@ -126,7 +128,9 @@ class IkeSa:
         message_id = self.requests.next_id
         octets = self._seal(association, exchange.exchange, message_id, payloads, False)
         self.requests.sent(Outstanding(message_id, octets, exchange))
-        association.trace(exchange.exchange, message_id, False, payloads, sent=True)
+        association.outbox.trace(
+            exchange.exchange, message_id, False, payloads, association.remote, sent=True
+        )
         association.send(octets)
         start_retransmitting(association, 0, self.number)
 
@@ -162,10 +166,12 @@ class IkeSa:
         # Authenticated: from here on we may change.
         self.requests.answered()
         association.timers.stop(Timer.RETRANSMIT, self.number)
-        association.heard(self, datagram)
+        heard(association, self, datagram)
         try:
             payloads = opened.payloads()
-            association.trace(header.exchange, header.message_id, True, payloads, sent=False)
+            association.outbox.trace(
+                header.exchange, header.message_id, True, payloads, association.remote, sent=False
+            )
             outstanding.exchange.answered(association, self, opened, payloads)
         except ProtocolFault as fault:
             association.response_failed(self, outstanding.exchange, fault)
@@ -190,13 +196,15 @@ class IkeSa:
 
         # Authenticated: from here on we may change.
         self.responses.begin(header.message_id, header.exchange)
-        association.heard(self, datagram)
+        heard(association, self, datagram)
         self._answer(association, header, opened)
 
     def _answer(self, association: Association, header: Header, opened: Opened) -> None:
         try:
             payloads = opened.payloads()
-            association.trace(header.exchange, header.message_id, False, payloads, sent=False)
+            association.outbox.trace(
+                header.exchange, header.message_id, False, payloads, association.remote, sent=False
+            )
             answer = association.respond(self, header.exchange, opened, payloads)
         except ProtocolFault as fault:
             answer = association.refuse(fault)
@@ -206,7 +214,7 @@ class IkeSa:
     def answer(self, association: Association, answer: Answer) -> None:
         """Answer the request that is being served, once what it needs is installed."""
         if answer.install is not None:
-            association.install_for_answer(self, answer)
+            install_for_answer(association, self, answer, answer.install)
             return
         self.respond(association, answer.payloads)
         if answer.close:
@@ -217,7 +225,9 @@ class IkeSa:
         message_id, exchange = self.responses.pending_id, self.responses.pending_exchange
         octets = self._seal(association, exchange, message_id, payloads, True)
         self.responses.complete(octets)
-        association.trace(exchange, message_id, True, payloads, sent=True)
+        association.outbox.trace(
+            exchange, message_id, True, payloads, association.remote, sent=True
+        )
         association.send(octets)
 
     def _repeat(self, association: Association, datagram: DatagramReceived) -> None:

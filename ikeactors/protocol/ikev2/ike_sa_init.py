@@ -12,12 +12,11 @@ for a while (section 2.21.1).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ikeactors.crypto.key_exchange import PrivateKey, key_exchange_for
 from ikeactors.crypto.keys import skeyseed
-from ikeactors.crypto.suite import IkeSuite, supported
+from ikeactors.crypto.suite import IkeSuite
 from ikeactors.errors import (
     InvalidKePayload,
     InvalidKeyExchange,
@@ -25,14 +24,15 @@ from ikeactors.errors import (
     NoProposalChosen,
     ProtocolFault,
 )
-from ikeactors.iana import ExchangeType, KeyExchangeMethod, NotifyType, TransformType
+from ikeactors.iana import ExchangeType, NotifyType
 from ikeactors.protocol.choosing import (
     check_choice,
-    choose_proposal,
-    explain_mismatch,
     numbered,
 )
 from ikeactors.protocol.events import DatagramReceived
+from ikeactors.protocol.ikev2.candidates import choose_by_offer
+from ikeactors.protocol.ikev2.explaining import refused_init
+from ikeactors.protocol.ikev2.groups import GroupChoice, is_slow, offered_groups, private_key
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, Spis, error_of
 from ikeactors.protocol.ikev2.nat import detect, detection_notifies
 from ikeactors.protocol.ikev2.requests import Request
@@ -41,18 +41,17 @@ from ikeactors.protocol.ikev2.retransmission import (
     silence,
     start_retransmitting,
 )
+from ikeactors.protocol.ikev2.transcript import NONCE_OCTETS, Transcript
 from ikeactors.protocol.ikev2.window import RequestWindow, ResponseWindow
 from ikeactors.protocol.settings import ChildSettings, ConnectionSettings
 from ikeactors.protocol.timers import Timer
 from ikeactors.wire.header import ZERO_SPI, Header
 from ikeactors.wire.message import Message, find, notifies, only, read_message, write_message
 from ikeactors.wire.payload import KeyExchange, Nonce, Notify, Payload, SecurityAssociation
-from ikeactors.wire.proposals import Proposal, Transform
 
 if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.association import Association
 
-NONCE_OCTETS = 32  # at least half the key of every PRF we have (RFC 7296 section 2.10)
 
 # Ours: corrective answers (another group, a cookie) we follow before we give up, so that no
 # answer can keep us busy for ever. Four round trips are the most the RFC needs (section 2.6.1).
@@ -63,22 +62,13 @@ ERROR_PATIENCE = 4.0
 MIN_REPEAT_INTERVAL = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Transcript:
-    """What the IKE_SA_INIT exchange was, for AUTH and the first Child SA."""
-
-    request: bytes
-    response: bytes
-    nonce_i: bytes
-    nonce_r: bytes = field(repr=False)
-
-
 class InitSent:
     """The initiator's side: the request is out, its answer awaited."""
 
     __slots__ = (
         "_cookie",
         "_corrections",
+        "_group",
         "_nonce",
         "_octets",
         "_offer",
@@ -98,7 +88,8 @@ class InitSent:
         self._spi = association.surroundings.choose_ike_spi()
         self._nonce = association.surroundings.entropy.octets(NONCE_OCTETS)
         self._offer = numbered(association.connection.proposals, b"")
-        self._private = _private_key(association, _methods(self._offer)[0])
+        self._group = GroupChoice(offered_groups(self._offer)[0])
+        self._private = private_key(association.surroundings.entropy, self._group.method)
         self._cookie = b""
         self._corrections = 0
         self._octets = b""
@@ -135,7 +126,7 @@ class InitSent:
         )
         self._octets = write_message(message)
         self._tries = 0
-        association.trace_clear(message, sent=True)
+        association.outbox.trace_clear(message, association.remote, sent=True)
         association.send(self._octets)
         start_retransmitting(association, self._tries, 0)
 
@@ -143,10 +134,9 @@ class InitSent:
         payloads: list[Payload] = []
         if self._cookie:
             payloads.append(Notify(NotifyType.COOKIE, self._cookie))
-        method, private = self._private
         payloads += (
             SecurityAssociation(self._offer),
-            KeyExchange(method, private.public),
+            KeyExchange(self._group.method, self._private.public),
             Nonce(self._nonce),
         )
         payloads += detection_notifies(
@@ -176,7 +166,7 @@ class InitSent:
             return
         try:
             message = read_message(datagram.octets)
-            association.trace_clear(message, sent=False)
+            association.outbox.trace_clear(message, association.remote, sent=False)
             if not self._corrected(association, message):
                 self._complete(association, datagram, message, header.length)
         except (ProtocolFault, InvalidKeyExchange) as fault:
@@ -194,7 +184,7 @@ class InitSent:
         if error.type is NotifyType.INVALID_KE_PAYLOAD:
             self._follow_group(association, error.data)
         else:
-            self._refused(association, self._explain(association, error))
+            self._refused(association, refused_init(association, error.type, self._offer))
         return True
 
     def _follow_cookie(self, association: Association, cookie: bytes) -> None:
@@ -206,12 +196,11 @@ class InitSent:
 
     def _follow_group(self, association: Association, data: bytes) -> None:
         """Another group: only one that we offered, and never the same again (section 1.2)."""
-        method = KeyExchangeMethod(int.from_bytes(data, "big")) if len(data) == 2 else None
-        if method not in _methods(self._offer) or method == self._private[0]:
-            association.drop("INVALID_KE_PAYLOAD names a group that we did not offer")
+        if not self._group.corrected(data, self._offer):
+            association.drop("INVALID_KE_PAYLOAD names a group that we cannot follow")
             return
-        self._private = _private_key(association, method)
-        self._correct(association, f"the peer asks for {method.name}")
+        self._private = private_key(association.surroundings.entropy, self._group.method)
+        self._correct(association, f"the peer asks for {self._group.method.name}")
 
     def _correct(self, association: Association, reason: str) -> None:
         self._corrections += 1
@@ -229,24 +218,6 @@ class InitSent:
         association.report("ike-sa-init-refused", reason)
         association.timers.start(Timer.ERROR_PATIENCE, association.now + ERROR_PATIENCE)
 
-    def _explain(self, association: Association, error: Notify) -> str:
-        offer = "; ".join(str(proposal) for proposal in self._offer)
-        explanations = {
-            NotifyType.NO_PROPOSAL_CHOSEN: (
-                f"the peer {association.remote} answered NO_PROPOSAL_CHOSEN: it has no connection "
-                f"for us, or none of our proposals is acceptable to it. We offered {offer}. "
-                f"Its log says what it would accept"
-            ),
-            NotifyType.INVALID_MAJOR_VERSION: (
-                f"the peer {association.remote} answered INVALID_MAJOR_VERSION: it does not speak "
-                f"IKEv2, or not for this connection"
-            ),
-        }
-        return explanations.get(
-            error.type,
-            f"the peer {association.remote} answered IKE_SA_INIT with {error.type.name}",
-        )
-
     def _complete(
         self, association: Association, datagram: DatagramReceived, message: Message, length: int
     ) -> None:
@@ -256,14 +227,15 @@ class InitSent:
             raise InvalidSyntax("our own SPI came back")
         choice = check_choice(only(message.payloads, SecurityAssociation).proposals, self._offer)
         suite = IkeSuite.from_proposal(choice)
-        method, private = self._private
         exchanged = only(message.payloads, KeyExchange)
-        if exchanged.method != method or suite.ke != method:
+        if {exchanged.method, suite.ke} != {self._group.method}:
             raise InvalidSyntax("the responder's KE payload is of another group than chosen")
         nonce_r = only(message.payloads, Nonce).data
         if nonce_r == self._nonce:
             raise InvalidSyntax("our own nonce came back")
-        seed = skeyseed(suite.prf_function, self._nonce, nonce_r, private.exchange(exchanged.data))
+        seed = skeyseed(
+            suite.prf_function, self._nonce, nonce_r, self._private.exchange(exchanged.data)
+        )
         spis = Spis(self._spi, message.spi_r, True)
         keys = seed.expand(suite, self._nonce, nonce_r, spis.spi_i, spis.spi_r)
         nat = detect(
@@ -305,7 +277,7 @@ class InitAnswered:
     @property
     def is_slow(self) -> bool:
         """Whether the next step computes a shared secret that is worth a worker."""
-        return key_exchange_for(self._suite.ke).is_slow
+        return is_slow(self._suite.ke)
 
     def ended(self, association: Association, reason: str) -> None:
         """Nobody here asked for it."""
@@ -345,19 +317,6 @@ class InitAnswered:
             association.send_to(self.transcript.response, datagram.local, datagram.remote)
 
 
-def offered_method(octets: bytes) -> set[int]:
-    """The group of the KE payload of a request, told without parsing the rest of it."""
-    try:
-        exchanged = find(read_message(octets).payloads, KeyExchange)
-    except ProtocolFault:
-        return set()
-    return {exchanged.method} if exchanged and _is_ours(exchanged.method) else set()
-
-
-def _is_ours(method: KeyExchangeMethod) -> bool:
-    return supported(Transform(TransformType.KE, method))
-
-
 def respond(association: Association, datagram: DatagramReceived) -> None:
     """Answer an IKE_SA_INIT request; refusals leave no state (RFC 7296 section 2.21.1)."""
     try:
@@ -366,7 +325,7 @@ def respond(association: Association, datagram: DatagramReceived) -> None:
         association.drop(f"a malformed IKE_SA_INIT request: {fault}")
         association.close("")
         return
-    association.trace_clear(message, sent=False)
+    association.outbox.trace_clear(message, association.remote, sent=False)
     try:
         _respond(association, datagram, message)
     except (NoProposalChosen, InvalidKePayload) as fault:
@@ -379,7 +338,7 @@ def respond(association: Association, datagram: DatagramReceived) -> None:
             False,
             (Notify(fault.notify, fault.data),),
         )
-        association.trace_clear(refusal, sent=True)
+        association.outbox.trace_clear(refusal, association.remote, sent=True)
         association.send(write_message(refusal))
         if isinstance(fault, InvalidKePayload):
             association.close("")
@@ -396,7 +355,13 @@ def _respond(association: Association, datagram: DatagramReceived, message: Mess
     nonce_i = only(message.payloads, Nonce).data
     if any(proposal.spi for proposal in offered):
         raise InvalidSyntax("a proposal of a first IKE SA has an SPI")
-    connections, choice = _choose(association, datagram, offered, exchanged.method)
+    candidates = association.settings.candidates(datagram.local.address, datagram.remote.address)
+    if not candidates:
+        raise NoProposalChosen(
+            f"no connection is configured for a peer {datagram.remote.address} "
+            f"at our {datagram.local.address}"
+        )
+    connections, choice = choose_by_offer(candidates, offered, exchanged.method)
     association.connection = connections[0]
     suite = IkeSuite.from_proposal(choice)
     if suite.ke != exchanged.method:
@@ -405,7 +370,7 @@ def _respond(association: Association, datagram: DatagramReceived, message: Mess
         raise InvalidSyntax("the KE payload's length is not that of the group")
     spis = Spis(message.spi_i, association.surroundings.choose_ike_spi(), False)
     nonce_r = association.surroundings.entropy.octets(NONCE_OCTETS)
-    _, private = _private_key(association, suite.ke)
+    private = private_key(association.surroundings.entropy, suite.ke)
     payloads: tuple[Payload, ...] = (
         SecurityAssociation((choice,)),
         KeyExchange(suite.ke, private.public),
@@ -419,7 +384,7 @@ def _respond(association: Association, datagram: DatagramReceived, message: Mess
     association.answered_init(
         InitAnswered(spis, suite, private, exchanged.data, transcript, connections)
     )
-    association.trace_clear(answer, sent=True)
+    association.outbox.trace_clear(answer, association.remote, sent=True)
     association.send(response)
 
 
@@ -433,49 +398,3 @@ def _nat_notifies(association: Association, message: Message, spis: Spis) -> tup
     feign = association.feigns_nat
     local, remote = association.local, association.remote
     return detection_notifies(spis.spi_i, spis.spi_r, local, remote, feign)
-
-
-def _choose(
-    association: Association,
-    datagram: DatagramReceived,
-    offered: tuple[Proposal, ...],
-    method: KeyExchangeMethod,
-) -> tuple[tuple[ConnectionSettings, ...], Proposal]:
-    """The connections this peer may use that take the same choice, and the choice."""
-    local, remote = datagram.local.address, datagram.remote.address
-    candidates = association.settings.candidates(local, remote)
-    if not candidates:
-        raise NoProposalChosen(f"no connection is configured for a peer {remote} at our {local}")
-    for place, connection in enumerate(candidates):
-        try:
-            choice = choose_proposal(offered, connection.proposals, method)
-        except NoProposalChosen:
-            continue
-        connections = tuple(one for one in candidates[place:] if _takes(one, choice))
-        return connections, choice
-    ours = tuple(proposal for one in candidates for proposal in one.proposals)
-    raise NoProposalChosen(explain_mismatch(offered, tuple(dict.fromkeys(ours))))
-
-
-def _takes(connection: ConnectionSettings, choice: Proposal) -> bool:
-    try:
-        choose_proposal((choice,), connection.proposals)
-    except NoProposalChosen:
-        return False
-    return True
-
-
-def _methods(offer: tuple[Proposal, ...]) -> list[KeyExchangeMethod]:
-    return [
-        KeyExchangeMethod(transform.id)
-        for proposal in offer
-        for transform in proposal.of_type(TransformType.KE)
-    ]
-
-
-def _private_key(
-    association: Association, method: KeyExchangeMethod
-) -> tuple[KeyExchangeMethod, PrivateKey]:
-    exchange = key_exchange_for(method)
-    seed = association.surroundings.entropy.octets(exchange.secret_octets)
-    return method, exchange.generate(seed)

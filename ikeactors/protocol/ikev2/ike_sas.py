@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 # Ours: how long a deleted former IKE SA goes on answering the peer's repeated Delete.
 FORGOTTEN_AFTER = 10.0
-# Ours: how long a former IKE SA waits for the Delete of the peer that rekeyed it.
-RETIRED_FOR = 60.0
+# Ours: how long a former IKE SA waits for the Delete of the peer that rekeyed it: longer than
+# that peer repeats its request when our answer is lost.
+RETIRED_FOR = 200.0
 # Ours: as for Child SAs.
 RETRY_AFTER = 10.0
 RETRY_SPREAD = 20.0

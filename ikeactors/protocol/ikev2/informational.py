@@ -60,7 +60,9 @@ class DeleteChildInitiator:
         if child.state is ChildState.RETIRED or child not in association.children:
             self._request.finish_part(association)
             return None
-        child.state = ChildState.DELETING
+        child.delete_sent = True
+        if child.state is not ChildState.REKEYED:
+            child.state = ChildState.DELETING
         protocol = ProtocolId(child.agreement.suite.protocol)
         return (Delete(protocol, (child.spi_in.to_bytes(4, "big"),)),)
 
@@ -118,10 +120,7 @@ class AuthenticationFailedInitiator:
 
     exchange = ExchangeType.INFORMATIONAL
 
-    __slots__ = ("_reason",)
-
-    def __init__(self, reason: str) -> None:
-        self._reason = reason
+    __slots__ = ()
 
     def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
         """N(AUTHENTICATION_FAILED), the only notify that needs no answer."""
@@ -171,7 +170,7 @@ def _delete_child(association: Association, protocol: ProtocolId, spi: bytes) ->
         return None
     if child.agreement.suite.protocol != protocol:
         return None
-    crossing = child.state is ChildState.DELETING
+    crossing = child.delete_sent
     association.children.deleted_by_peer(child)
     return None if crossing else child.spi_in.to_bytes(4, "big")
 

@@ -28,8 +28,17 @@ def install(association: Association, child: ChildSa, then: Continuation) -> Non
     association.emit(InstallChildSa(ticket, (child.inbound, child.outbound), child.policies))
 
 
-def install_inbound(association: Association, child: ChildSa, then: Continuation) -> None:
-    """Install what receives, and the policies: the peer may not be ready to receive yet."""
+def install_for_answer(
+    association: Association, ike_sa: IkeSa, answer: Answer, child: ChildSa
+) -> None:
+    """Install what an answer promises, then let it leave.
+
+    With `inbound_only` the outbound SA waits: the peer may not be ready to receive yet.
+    """
+    then = InstallDemanded(ike_sa, answer, child)
+    if not answer.inbound_only:
+        install(association, child, then)
+        return
     ticket = association.wait_for(then)
     association.emit(InstallChildSa(ticket, (child.inbound,), child.policies))
 
@@ -80,9 +89,9 @@ class InstallOffered:
             association.children.delete(self.child, Request(None))
             self.request.finish_part(association, _refusal(self.child, event))
             return
-        association.children.went_up(self.child)
-        self.request.finish_part(association)
         old = association.children.get(self.replaces) if self.replaces is not None else None
+        association.children.went_up(self.child, old)
+        self.request.finish_part(association)
         if old is not None:
             old.state = ChildState.REKEYED
             association.children.delete(old, Request(None))
@@ -107,7 +116,8 @@ class InstallDemanded:
             self.ike_sa.respond(association, self.answer.otherwise)
             return
         self.ike_sa.respond(association, self.answer.payloads)
-        association.children.went_up(self.child)
+        children = association.children
+        children.went_up(self.child, children.replaced_by(self.child))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from ikeactors.protocol.actions import AnswerRequest, RegisterSpi
 from ikeactors.protocol.events import DeletionRequested, InitiationRequested, RekeyRequested
 from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
 from ikeactors.protocol.ikev2.ike_auth import AuthInitiator
-from ikeactors.protocol.ikev2.ike_sa_init import InitSent, Transcript
+from ikeactors.protocol.ikev2.ike_sa_init import InitSent
 from ikeactors.protocol.ikev2.phases import Authenticating, Established, Fresh
 from ikeactors.protocol.ikev2.rekey_ike_sa import RekeyIkeInitiator
 from ikeactors.protocol.ikev2.requests import Request
+from ikeactors.protocol.ikev2.transcript import Transcript
 from ikeactors.protocol.settings import ChildSettings
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent, Transcript
+from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent
 from ikeactors.protocol.ikev2.requests import Request
+from ikeactors.protocol.ikev2.transcript import Transcript
 from ikeactors.protocol.settings import ConnectionSettings
 from ikeactors.wire.identities import Identity
 

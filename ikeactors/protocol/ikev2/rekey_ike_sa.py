@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ikeactors.crypto.key_exchange import PrivateKey, key_exchange_for
+from ikeactors.crypto.key_exchange import PrivateKey
 from ikeactors.crypto.keys import Skeyseed
 from ikeactors.crypto.suite import IkeSuite
 from ikeactors.errors import (
@@ -24,13 +24,14 @@ from ikeactors.errors import (
     ProtocolFault,
     TemporaryFailure,
 )
-from ikeactors.iana import ExchangeType, KeyExchangeMethod, NotifyType, TransformType
+from ikeactors.iana import ExchangeType, KeyExchangeMethod, NotifyType
 from ikeactors.protocol.actions import Level
 from ikeactors.protocol.choosing import check_choice, choose_proposal, numbered
 from ikeactors.protocol.ikev2.exchange import Answer, Payloads
+from ikeactors.protocol.ikev2.groups import GroupChoice, offered_groups, private_key
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState, Spis, error_of
-from ikeactors.protocol.ikev2.ike_sa_init import NONCE_OCTETS
 from ikeactors.protocol.ikev2.requests import Request
+from ikeactors.protocol.ikev2.transcript import NONCE_OCTETS
 from ikeactors.protocol.ikev2.window import RequestWindow, ResponseWindow
 from ikeactors.wire.header import ZERO_SPI
 from ikeactors.wire.message import find, only
@@ -40,9 +41,6 @@ from ikeactors.wire.proposals import Proposal
 if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.association import Association
     from ikeactors.protocol.ikev2.protection import Opened
-
-# Ours: groups we try before we give up, as in IKE_SA_INIT.
-MAX_GROUPS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +56,12 @@ class RekeyIkeInitiator:
 
     exchange = ExchangeType.CREATE_CHILD_SA
 
-    __slots__ = ("_groups_tried", "_method", "_nonce", "_offer", "_private", "_request", "_spi")
+    __slots__ = ("_group", "_nonce", "_offer", "_private", "_request", "_spi")
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._method = KeyExchangeMethod.NONE
+        self._group: GroupChoice | None = None
         self._private: PrivateKey | None = None
-        self._groups_tried = 0
         self._nonce = b""
         self._spi = b""
         self._offer: tuple[Proposal, ...] = ()
@@ -76,15 +73,15 @@ class RekeyIkeInitiator:
             return None
         self._spi = association.surroundings.choose_ike_spi()
         self._offer = numbered(association.connection.proposals, self._spi)
-        if not self._groups_tried:
-            self._method = _preferred(ike_sa, self._offer)
+        if self._group is None:
+            self._group = GroupChoice(_preferred(ike_sa, self._offer))
         self._nonce = association.surroundings.entropy.octets(NONCE_OCTETS)
-        self._private = _private_key(association, self._method)
+        self._private = private_key(association.surroundings.entropy, self._group.method)
         association.ike_sas.is_replacing = True
         return (
             SecurityAssociation(self._offer),
             Nonce(self._nonce),
-            KeyExchange(self._method, self._private.public),
+            KeyExchange(self._group.method, self._private.public),
         )
 
     def answered(
@@ -117,9 +114,10 @@ class RekeyIkeInitiator:
             raise InvalidSyntax("the new IKE SA has no SPI")
         exchanged = only(payloads, KeyExchange)
         suite = IkeSuite.from_proposal(choice)
-        if exchanged.method != self._method or suite.ke != self._method:
-            raise InvalidSyntax("the responder's KE payload is of another group than chosen")
         assert self._private is not None
+        assert self._group is not None
+        if {exchanged.method, suite.ke} != {self._group.method}:
+            raise InvalidSyntax("the responder's KE payload is of another group than chosen")
         return _make(
             association,
             ike_sa,
@@ -130,20 +128,13 @@ class RekeyIkeInitiator:
         )
 
     def _refused(self, association: Association, ike_sa: IkeSa, error: Notify) -> None:
-        if error.type is NotifyType.INVALID_KE_PAYLOAD and self._try_group(error.data):
+        assert self._group is not None
+        if error.type is NotifyType.INVALID_KE_PAYLOAD and self._group.corrected(
+            error.data, self._offer
+        ):
             ike_sa.ask(association, self)
             return
         self._failed(association, f"the peer answered {error.type.name}")
-
-    def _try_group(self, data: bytes) -> bool:
-        self._groups_tried += 1
-        method = KeyExchangeMethod(int.from_bytes(data, "big")) if len(data) == 2 else None
-        if method not in _methods(self._offer) or method == self._method:
-            return False
-        if self._groups_tried > MAX_GROUPS:
-            return False
-        self._method = method
-        return True
 
     def _failed(self, association: Association, reason: str) -> None:
         association.report(
@@ -173,7 +164,7 @@ def respond(association: Association, ike_sa: IkeSa, payloads: Payloads) -> Answ
     suite = IkeSuite.from_proposal(choice)
     if suite.ke != exchanged.method:
         raise InvalidKePayload(f"{suite.ke.name} is wanted", suite.ke.to_bytes(2, "big"))
-    private = _private_key(association, suite.ke)
+    private = private_key(association.surroundings.entropy, suite.ke)
     try:
         shared = private.exchange(exchanged.data)
     except InvalidKeyExchange as fault:
@@ -209,18 +200,5 @@ def _make(
 
 def _preferred(ike_sa: IkeSa, offer: tuple[Proposal, ...]) -> KeyExchangeMethod:
     """The group that worked the last time, where it is still offered."""
-    methods = _methods(offer)
+    methods = offered_groups(offer)
     return ike_sa.suite.ke if ike_sa.suite.ke in methods else methods[0]
-
-
-def _methods(offer: tuple[Proposal, ...]) -> list[KeyExchangeMethod]:
-    return [
-        KeyExchangeMethod(transform.id)
-        for proposal in offer
-        for transform in proposal.of_type(TransformType.KE)
-    ]
-
-
-def _private_key(association: Association, method: KeyExchangeMethod) -> PrivateKey:
-    exchange = key_exchange_for(method)
-    return exchange.generate(association.surroundings.entropy.octets(exchange.secret_octets))

@@ -1,0 +1,66 @@
+"""Key exchange groups: what is offered, what the peer asks for instead, and our half of it."""
+
+from __future__ import annotations
+
+from ikeactors.crypto.key_exchange import PrivateKey, key_exchange_for
+from ikeactors.crypto.suite import supported
+from ikeactors.errors import ProtocolFault
+from ikeactors.iana import KeyExchangeMethod, TransformType
+from ikeactors.protocol.entropy import Entropy
+from ikeactors.wire.message import find, read_message
+from ikeactors.wire.payload import KeyExchange
+from ikeactors.wire.proposals import Proposal, Transform
+
+# Ours: groups we try before we give up, so that no peer can send us round in circles.
+MAX_GROUPS = 3
+
+
+def offered_groups(offer: tuple[Proposal, ...]) -> list[KeyExchangeMethod]:
+    """The groups of an offer, in the order of preference; NONE is no group."""
+    return [
+        KeyExchangeMethod(transform.id)
+        for proposal in offer
+        for transform in proposal.of_type(TransformType.KE)
+        if transform.id
+    ]
+
+
+class GroupChoice:
+    """The group of our KE payload, which the peer may correct (RFC 7296 section 1.3)."""
+
+    __slots__ = ("_tried", "method")
+
+    def __init__(self, method: KeyExchangeMethod) -> None:
+        self.method = method
+        self._tried = {method}
+
+    def corrected(self, data: bytes, offer: tuple[Proposal, ...]) -> bool:
+        """Take the group that INVALID_KE_PAYLOAD asks for: one we offered and have not tried."""
+        method = KeyExchangeMethod(int.from_bytes(data, "big")) if len(data) == 2 else None
+        if method is None or method in self._tried or len(self._tried) > MAX_GROUPS:
+            return False
+        if method not in offered_groups(offer):
+            return False
+        self.method = method
+        self._tried.add(method)
+        return True
+
+
+def private_key(entropy: Entropy, method: KeyExchangeMethod) -> PrivateKey:
+    """A fresh private key of a group; never used twice."""
+    exchange = key_exchange_for(method)
+    return exchange.generate(entropy.octets(exchange.secret_octets))
+
+
+def is_slow(method: KeyExchangeMethod) -> bool:
+    """Whether an exchange in this group is worth a worker."""
+    return supported(Transform(TransformType.KE, method)) and key_exchange_for(method).is_slow
+
+
+def group_of(octets: bytes) -> KeyExchangeMethod:
+    """The group of the KE payload of a message in clear; NONE where it has none."""
+    try:
+        exchanged = find(read_message(octets).payloads, KeyExchange)
+    except ProtocolFault:
+        return KeyExchangeMethod.NONE
+    return exchanged.method if exchanged else KeyExchangeMethod.NONE

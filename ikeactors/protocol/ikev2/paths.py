@@ -1,0 +1,60 @@
+"""Where the peer is: floating to the ports of UDP encapsulation, and following a peer that moves.
+
+(RFC 7296 section 2.23)
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ikeactors.protocol.actions import MoveChildSa
+from ikeactors.protocol.events import DatagramReceived, Endpoint, SaMappingChanged
+from ikeactors.protocol.surroundings import IKE_PORT, NAT_PORT
+
+if TYPE_CHECKING:
+    from ikeactors.protocol.ikev2.association import Association
+    from ikeactors.protocol.ikev2.ike_sa import IkeSa
+
+
+def float_ports(association: Association) -> None:
+    """From here on both ends use the ports of UDP encapsulation."""
+    association.local = replace(association.local, port=association.surroundings.nat_port)
+    if association.remote.port == IKE_PORT:
+        association.remote = replace(association.remote, port=NAT_PORT)
+
+
+def heard(association: Association, ike_sa: IkeSa, datagram: DatagramReceived) -> None:
+    """A fresh message is proven to be the peer's: it is alive, and there."""
+    association.last_heard_at = association.now
+    local, remote = datagram.local, datagram.remote
+    if association.half_open:
+        association.local, association.remote = local, remote
+    elif ike_sa is association.ike_sa and _may_move(association):
+        _move(association, local, remote)
+
+
+def follow_mapping(association: Association, event: SaMappingChanged) -> None:
+    """The data plane has seen the peer's ESP, proven to be its, come from elsewhere."""
+    if association.established and _may_move(association):
+        _move(association, association.local, event.remote)
+
+
+def _may_move(association: Association) -> bool:
+    """Only a peer behind a NAT moves, and only where we are not behind one ourselves."""
+    return association.nat.remote and not association.nat.local
+
+
+def _move(association: Association, local: Endpoint, remote: Endpoint) -> None:
+    """Go on at another address or port, with all Child SAs."""
+    if (local, remote) == (association.local, association.remote):
+        return
+    association.report(
+        "peer-moved", f"the peer is now at {remote}, no longer at {association.remote}"
+    )
+    association.local, association.remote = local, remote
+    for child in association.children:
+        old, old_policies = child.installed_sas, child.policies
+        child.moved(association.connection, association.path)
+        sas = (child.inbound, child.outbound)[: len(old)]
+        association.emit(MoveChildSa(old, sas, old_policies, child.policies))

@@ -1,0 +1,33 @@
+"""Which steps are worth a worker: those with slow public-key work (see the performance notes)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ikeactors.protocol.events import (
+    ChildSaInstalled,
+    DatagramReceived,
+    Event,
+    IdentityClaimed,
+    KernelRefused,
+    SaMappingChanged,
+)
+from ikeactors.protocol.ikev2.groups import group_of, is_slow, offered_groups
+from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered
+from ikeactors.protocol.ikev2.phases import Fresh
+
+if TYPE_CHECKING:
+    from ikeactors.protocol.ikev2.association import Association
+
+
+def is_heavy(association: Association, event: Event) -> bool:
+    """Whether this step may compute in a slow group. What is inside of SK is not looked at."""
+    if isinstance(event, ChildSaInstalled | KernelRefused | IdentityClaimed | SaMappingChanged):
+        return False
+    if isinstance(association.phase, InitAnswered):
+        return association.phase.is_slow
+    if association.ike_sas.exists:
+        return is_slow(association.ike_sa.suite.ke)
+    if isinstance(event, DatagramReceived) and isinstance(association.phase, Fresh):
+        return is_slow(group_of(event.octets))
+    return any(is_slow(group) for group in offered_groups(association.connection.proposals)[:1])
