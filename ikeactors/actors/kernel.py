@@ -7,7 +7,9 @@ command it was killed over is noted in `KernelState` and done again by its succe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 import trio
 
@@ -94,25 +96,20 @@ def open_commands() -> tuple[trio.MemorySendChannel[Command], trio.MemoryReceive
     return trio.open_memory_channel[Command](MAX_WAITING_COMMANDS)
 
 
-class KernelCommands:
-    """The way to the kernel actor: waits where too many commands wait already."""
-
-    def __init__(self, commands: trio.MemorySendChannel[Command]) -> None:
-        self._commands = commands
-
-    async def ask(self, owner: int, action: KernelAction, mailbox: Inbox) -> None:
-        """Have an action carried out; its answer goes to the mailbox."""
-        await self._commands.send(KernelRequest(owner, action, mailbox))
-
-    async def forget_owner(self, owner: int) -> None:
-        """Have all removed that an owner has installed."""
-        await self._commands.send(ForgetOwner(owner))
-
-    async def usage(self, sa_ids: Sequence[SaId]) -> Sequence[SaUsage]:
-        """What went through SAs, of those that are there."""
-        send, receive = trio.open_memory_channel[Sequence[SaUsage]](1)
-        await self._commands.send(UsageRequest(tuple(sa_ids), send.send_nowait))
+async def usage_of(
+    commands: trio.MemorySendChannel[Command], sa_ids: Sequence[SaId]
+) -> Sequence[SaUsage]:
+    """Ask the kernel actor what went through SAs, and wait for its answer."""
+    send, receive = trio.open_memory_channel[Sequence[SaUsage]](1)
+    with send, receive:
+        await commands.send(UsageRequest(tuple(sa_ids), partial(_reply, send)))
         return await receive.receive()
+
+
+def _reply(send: trio.MemorySendChannel[Sequence[SaUsage]], usages: Sequence[SaUsage]) -> None:
+    # Who asked may be gone.
+    with suppress(trio.ClosedResourceError, trio.BrokenResourceError):
+        send.send_nowait(usages)
 
 
 async def run_kernel(

@@ -13,7 +13,7 @@ import trio
 
 from ikeactors.actors.backends import EventQueue
 from ikeactors.actors.userspace.plane import Plane, PlaneStatistics, Send
-from ikeactors.actors.userspace.routes import Routes, Routing
+from ikeactors.actors.userspace.routes import DEFAULT_MTU, Routes, Routing
 from ikeactors.actors.userspace.tun import Tun
 from ikeactors.kernel.policies import key_of
 from ikeactors.kernel.requests import KernelRefusal, PolicyRequest, SaId, SaRequest, SaUsage
@@ -42,13 +42,14 @@ class UserspaceBackend:
         send: Send,
         entropy: Callable[[int], bytes],
         device: str = DEFAULT_DEVICE,
+        mtu: int = DEFAULT_MTU,
         routing: Routing = DEFAULT_ROUTING,
     ) -> UserspaceBackend:
         """Make the TUN device, its routing table and an empty plane."""
         with ExitStack() as on_failure:
             tun = Tun.open(device)
             on_failure.callback(tun.close)
-            routes = Routes(tun.name, routing)
+            routes = Routes(tun.name, mtu, routing)
             await routes.open()
             on_failure.pop_all()
         plane = Plane(send, tun.write, entropy, trio.current_time, time)

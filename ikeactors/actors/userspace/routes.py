@@ -67,7 +67,6 @@ class Route:
 class Routing:
     """How packets find their way into the tunnel; without `install` somebody else sees to it."""
 
-    mtu: int = DEFAULT_MTU
     install: bool = True
     table: int = ROUTING_TABLE
     priority: int = RULE_PRIORITY
@@ -77,8 +76,9 @@ class Routing:
 class Routes:
     """The routes of the outbound policies, each there as long as a policy needs it."""
 
-    def __init__(self, device: str, routing: Routing) -> None:
+    def __init__(self, device: str, mtu: int, routing: Routing) -> None:
         self._device = device
+        self._mtu = mtu
         self._routing = routing
         self._table = routing.table
         self._rule = {
@@ -121,7 +121,7 @@ class Routes:
         with IPRoute() as ip:
             self._index = ip.link_lookup(ifname=self._device)[0]
             _without_link_local_address(self._device)
-            ip.link("set", index=self._index, mtu=self._routing.mtu, state="up")
+            ip.link("set", index=self._index, mtu=self._mtu, state="up")
             for family in _FAMILIES.values() if self._routing.install else ():
                 _ignoring(_flush, ip, self._table, family)
                 _ignoring(ip.rule, "add", family=family, **self._rule)
