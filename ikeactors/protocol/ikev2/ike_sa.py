@@ -237,6 +237,19 @@ class IkeSa:
 
     # Sealing.
 
+    @staticmethod
+    def _trace(
+        association: Association,
+        exchange: ExchangeType,
+        message_id: int,
+        is_response: bool,
+        payloads: Payloads,
+        *,
+        sent: bool,
+    ) -> None:
+        remote = association.remote
+        association.outbox.trace(exchange, message_id, is_response, payloads, remote, sent=sent)
+
     def _open(
         self, association: Association, datagram: DatagramReceived, header: Header
     ) -> Opened | None:
