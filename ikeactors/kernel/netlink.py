@@ -70,7 +70,7 @@ def read_messages(octets: bytes) -> Iterator[Message]:
 
 def read_acknowledgement(message: Message) -> Acknowledgement:
     """What an NLMSG_ERROR message says."""
-    if len(message.body) < _ERROR.size:
+    if len(message.body) < _ERROR.size + _HEADER.size:
         raise InvalidSyntax("a netlink acknowledgement is too short")
     number = -_ERROR.unpack_from(message.body)[0]
     if not message.flags & _NLM_F_ACK_TLVS:
