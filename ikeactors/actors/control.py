@@ -148,6 +148,7 @@ class _Client:
         self._backlog: deque[bytes] = deque()
         self._waiting = 0
         self._in_flight = 0
+        self._is_cut_off = False
         self._nursery: trio.Nursery | None = None
         self._reading = trio.CancelScope()
         self._drained = trio.lowlevel.ParkingLot()
@@ -164,6 +165,8 @@ class _Client:
 
     def send(self, body: bytes) -> None:
         """Send a frame without waiting; a client that has too much unread is cut off."""
+        if self._is_cut_off:
+            return
         octets = frame(body)
         if not self._backlog:
             octets = octets[self._sent_of(octets) :]
@@ -273,6 +276,7 @@ class _Client:
             await self._drained.park()
 
     def _cut_off(self, why: str) -> None:
+        self._is_cut_off = True
         self.listener.counters.cut_off += 1
         if self._nursery is not None:
             self._nursery.cancel_scope.cancel()

@@ -70,6 +70,7 @@ class Surroundings:
     kernel: str
     kernel_reason: str
     pid: int
+    # By the clock below, which no operator can set.
     started_at: float
     monotonic: Callable[[], float]
     # Of all clients together: answers of associations are told apart by them.
