@@ -342,13 +342,14 @@ def _ignore_esp(octets: bytes, local: Endpoint, remote: Endpoint) -> None:
 
 async def _open_userspace(settings: DaemonSettings, sockets: Sockets) -> Backend:
     routing = Routing(
-        settings.tun_mtu,
-        settings.install_routes,
-        settings.routing_table,
-        mark=settings.routing_mark,
+        install=settings.install_routes, table=settings.routing_table, mark=settings.routing_mark
     )
     return await UserspaceBackend.open(
-        sockets.send, SystemEntropy().octets, settings.tun_name, routing
+        sockets.send,
+        SystemEntropy().octets,
+        device=settings.tun_name,
+        mtu=settings.tun_mtu,
+        routing=routing,
     )
 
 

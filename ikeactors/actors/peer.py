@@ -213,6 +213,14 @@ def _report(peer: Peer, action: actions.Report, outlets: Outlets) -> None:
     outlets.hub.publish(action, peer.number)
 
 
+def _trace(peer: Peer, action: actions.Trace, outlets: Outlets) -> None:
+    if outlets.hub.is_wanted(action.level, action.connection):
+        report = actions.Report(
+            action.name, action.text, action.level, action.connection, action.details
+        )
+        outlets.hub.publish(report, peer.number)
+
+
 def _answer(_: Peer, action: actions.AnswerRequest, outlets: Outlets) -> None:
     outlets.registry.answer(action)
 
@@ -229,6 +237,7 @@ _CARRY: dict[type, Callable[[Peer, Any, Outlets], None]] = {
     actions.ForgetSpi: _forget_spi,
     actions.ClaimIdentity: _claim_identity,
     actions.Report: _report,
+    actions.Trace: _trace,
     actions.AnswerRequest: _answer,
     actions.RecordIkeKeys: _record_keys,
 }

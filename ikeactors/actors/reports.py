@@ -14,10 +14,18 @@ from typing import NamedTuple
 import trio
 
 from ikeactors.errors import Fault
-from ikeactors.protocol.actions import AnswerRequest, Report
+from ikeactors.protocol.actions import AnswerRequest, Level, Report
 
 # Reports a subscriber may leave unread: a few hundred tunnels coming up at once.
 QUEUE_LIMIT = 4096
+
+
+# Whether reports of this level about this connection are to be heard.
+Wants = Callable[[Level, str], bool]
+
+
+def _everything(level: Level, connection: str) -> bool:
+    return True
 
 
 class Published(NamedTuple):
@@ -45,7 +53,8 @@ class HubStatistics:
 class Subscription:
     """The reports since it was made, as an async iterator; a context that ends it."""
 
-    def __init__(self, hub: ReportHub, limit: int) -> None:
+    def __init__(self, hub: ReportHub, limit: int, wants: Wants) -> None:
+        self.wants = wants
         self._hub = hub
         self._limit = limit
         self._unread: deque[Published] = deque()
@@ -104,20 +113,25 @@ class ReportHub:
         self._sequence = 0
         self._cut_off = 0
 
+    def is_wanted(self, level: Level, connection: str) -> bool:
+        """Whether anybody hears such a report: what is costly to tell is told only then."""
+        return any(one.wants(level, connection) for one in self._subscriptions)
+
     def publish(self, report: Report, association: int = 0) -> None:
-        """Number a report and offer it to all; the slow ones are cut off."""
+        """Number a report and offer it to all who want it; the slow ones are cut off."""
         self._sequence += 1
-        if not self._subscriptions:
+        hearers = [one for one in self._subscriptions if one.wants(report.level, report.connection)]
+        if not hearers:
             return
         published = Published(self._sequence, self._wall_clock(), association, report)
-        slow = [one for one in self._subscriptions if not one.offer(published)]
+        slow = [one for one in hearers if not one.offer(published)]
         for one in slow:
             self._cut_off += 1
             self.drop(one)
 
-    def subscribe(self, limit: int = QUEUE_LIMIT) -> Subscription:
-        """Hear every report from now on, at most `limit` of them unread."""
-        subscription = Subscription(self, limit)
+    def subscribe(self, limit: int = QUEUE_LIMIT, wants: Wants = _everything) -> Subscription:
+        """Hear the reports from now on, at most `limit` of them unread."""
+        subscription = Subscription(self, limit, wants)
         self._subscriptions.append(subscription)
         return subscription
 
