@@ -48,12 +48,16 @@ def _explain(fault: Fault, in_json: bool) -> int:
         word = code.value if code else _word(fault)
         print(json.dumps({"ok": False, "error": {"code": word, "text": str(fault)}}))
     else:
-        lines = [printable(line, _PARAGRAPH) for line in str(fault).splitlines()]
-        text = "\n".join(textwrap.fill(line, _WIDTH, break_long_words=False) for line in lines)
-        print(f"ikeactors: {text}", file=sys.stderr)
+        lines = [_folded(printable(line, _PARAGRAPH)) for line in str(fault).splitlines()]
+        print("ikeactors:", "\n".join(lines), file=sys.stderr)
     if isinstance(fault, DaemonUnreachable) or code is ErrorCode.NOT_PERMITTED:
         return UNREACHABLE
     return FAILED
+
+
+def _folded(line: str) -> str:
+    """A line for whoever reads it: people want it folded, `grep` does not."""
+    return textwrap.fill(line, _WIDTH, break_long_words=False) if sys.stderr.isatty() else line
 
 
 def _word(fault: Fault) -> str:

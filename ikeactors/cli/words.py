@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import enum
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -106,32 +107,42 @@ def size(octets: int) -> str:
     return f"{octets} B"
 
 
-class _Line(list[str]):
-    """The cells of a line; `depth` says whose it is: 0 an IKE SA's, 1 a Child SA's."""
+class _Kind(enum.Enum):
+    """Lines whose columns are aligned with each other. Why a connection is down may be long."""
 
-    def __init__(self, depth: int, cells: Iterable[str]) -> None:
+    IKE_SA = enum.auto()
+    CHILD_SA = enum.auto()
+    DOWN = enum.auto()
+
+
+class _Line(list[str]):
+    """The cells of a line, and of which kind it is."""
+
+    def __init__(self, kind: _Kind, cells: Iterable[str]) -> None:
         super().__init__(cells)
-        self.depth = depth
+        self.kind = kind
 
 
 def _laid_out(rows: Sequence[_Line]) -> list[str]:
     """The first three columns are aligned over all lines, the others among their kind."""
-    heads = aligned([[_INDENT * row.depth + row[0], *row[1:3]] for row in rows])
+    heads = aligned([[_indent(row.kind) + row[0], *row[1:3]] for row in rows])
     width = max(map(len, heads), default=0)
-    tails: dict[int, Iterator[str]] = {
-        depth: iter(aligned([row[3:] for row in rows if row.depth == depth])) for depth in (0, 1)
-    }
+    tails = {kind: iter(aligned([row[3:] for row in rows if row.kind is kind])) for kind in _Kind}
     return [
-        f"{head.ljust(width)}  {next(tails[row.depth])}".rstrip()
+        f"{head.ljust(width)}  {next(tails[row.kind])}".rstrip()
         for head, row in zip(heads, rows, strict=True)
     ]
+
+
+def _indent(kind: _Kind) -> str:
+    return _INDENT if kind is _Kind.CHILD_SA else ""
 
 
 def _sa_rows(sas: Iterable[Facts]) -> list[_Line]:
     rows = []
     for sa in sas:
-        rows.append(_Line(0, _ike_sa_cells(sa)))
-        rows += [_Line(1, _child_sa_cells(child)) for child in sa["children"]]
+        rows.append(_Line(_Kind.IKE_SA, _ike_sa_cells(sa)))
+        rows += [_Line(_Kind.CHILD_SA, _child_sa_cells(child)) for child in sa["children"]]
     return rows
 
 
@@ -165,12 +176,12 @@ def _down_row(tunnel: Facts) -> _Line:
     failure = tunnel["last_failure"]
     why = f"(last failure: {printable(failure, _PARAGRAPH)})" if failure else ""
     name = printable(tunnel["connection"])
-    return _Line(0, [name, f"IKEv{tunnel['version']}", _NOT_UP, why])
+    return _Line(_Kind.DOWN, [name, f"IKEv{tunnel['version']}", _NOT_UP, why])
 
 
 def _children_down(tunnel: Facts) -> list[_Line]:
     return [
-        _Line(1, [printable(child["name"]), "", _NOT_UP, _selectors(child)])
+        _Line(_Kind.CHILD_SA, [printable(child["name"]), "", _NOT_UP, _selectors(child)])
         for child in tunnel["children_down"]
     ]
 

@@ -1,0 +1,48 @@
+"""Facts in words for people."""
+
+from __future__ import annotations
+
+import pytest
+
+from ikeactors.cli.tables import aligned
+from ikeactors.cli.words import size, span
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-5, "0s"),
+        (0, "0s"),
+        (40.9, "40s"),
+        (60, "1m"),
+        (90, "1m30s"),
+        (3120, "52m"),
+        (13860, "3h51m"),
+        (86400, "1d"),
+        (187200, "2d4h"),
+    ],
+)
+def test_a_span_has_its_two_largest_units(seconds: float, words: str) -> None:
+    assert span(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("octets", "words"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1500, "1.5 kB"),
+        (2_000_000, "2.0 MB"),
+        (7 * 10**12, "7000.0 GB"),
+    ],
+)
+def test_a_size_has_a_unit(octets: int, words: str) -> None:
+    assert size(octets) == words
+
+
+def test_columns_begin_at_the_same_place_and_lines_end_without_blanks() -> None:
+    assert aligned([["a", "long", "x"], ["longer", "b"], []]) == [
+        "a       long  x",
+        "longer  b",
+        "",
+    ]
