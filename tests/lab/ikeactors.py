@@ -42,8 +42,8 @@ class IkeactorsPeer:
         self._title = f"ikeactors, {gateway.label}"
         self._file = self.folder / "ikeactors.toml"
         self._write(configuration, identities, secret, options or {})
-        LOGS.add(self._title, self.log_file)
         self._process = self._start()
+        LOGS.add(self._title, self.log_file)
 
     def __enter__(self) -> IkeactorsPeer:
         return self
@@ -126,6 +126,7 @@ class IkeactorsPeer:
             wait_until(lambda: self._is_up(process), _START_SECONDS, "the daemon's socket")
         except BaseException:
             stop(process)
+            shutil.rmtree(self.folder, ignore_errors=True)
             raise
         return process
 

@@ -46,8 +46,8 @@ def test_a_wrong_secret_is_explained_on_both_sides(network: Network) -> None:
     with attempted(network, ours, theirs, their_secret=other) as sides:
         assert sides.status == 1
         assert "AUTHENTICATION_FAILED" in sides.said
-        assert "secret" in sides.said
-        assert "secret" in sides.east.log
+        assert "pre-shared key" in sides.said
+        assert "pre-shared key" in sides.east.log
         assert "west.lab" in sides.east.log
         for secret in (SECRET, other):
             assert secret not in sides.west.log + sides.east.log + sides.said
@@ -77,7 +77,9 @@ def test_no_common_esp_proposal_is_explained_on_both_sides(network: Network) -> 
 
 
 def test_selectors_that_do_not_meet_are_explained_on_both_sides(network: Network) -> None:
-    ours = connection(network, network.west, child={"remote_ts": "10.9.0.0/24"})
+    ours = connection(
+        network, network.west, child={"local_ts": "10.1.0.0/24", "remote_ts": "10.9.0.0/24"}
+    )
     theirs = connection(network, network.east)
     with attempted(network, ours, theirs) as sides:
         assert sides.status == 1
