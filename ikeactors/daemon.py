@@ -50,7 +50,7 @@ from ikeactors.actors.log import STANDARD_ERROR, Log, LogLevels, is_journal, run
 from ikeactors.actors.log_lines import LogFormat, line_form
 from ikeactors.actors.peer import Outlets
 from ikeactors.actors.peers import Peers
-from ikeactors.actors.probing import Choice, probe
+from ikeactors.actors.probing import Choice, Entropy, OpenUserspace, probe
 from ikeactors.actors.registry import PeerRegistry
 from ikeactors.actors.reports import Answers, ReportHub
 from ikeactors.actors.restarting import Locator
@@ -86,9 +86,10 @@ _GC_THRESHOLDS = (50_000, 20, 50)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says beside the configuration."""
+    """What the command line says beside the configuration, and where the data plane comes from."""
 
     key_log: Path | None = None
+    probe: Callable[[str, Entropy, OpenUserspace], Awaitable[Choice]] = probe
 
 
 async def run_daemon(
@@ -164,9 +165,8 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
     stack.callback(listener.close)
     sockets = Sockets(_socket_settings(settings), hub)
     stack.callback(sockets.close)
-    choice = await probe(
-        settings.kernel, SystemEntropy().octets, partial(_open_userspace, settings, sockets)
-    )
+    open_userspace = partial(_open_userspace, settings, sockets)
+    choice = await options.probe(settings.kernel, SystemEntropy().octets, open_userspace)
     is_userspace = isinstance(choice.backend, UserspaceBackend)
     kernel_state = KernelState()
     stack.push_async_callback(_clear, choice.backend, kernel_state)

@@ -14,6 +14,7 @@ from ikeactors.iana import Encr, Integ, KeyExchangeMethod, ProtocolId
 from ikeactors.kernel.requests import Direction, KernelRefusal, Mode, SaRequest
 
 OpenXfrm = Callable[[], XfrmBackend]
+Entropy = Callable[[int], bytes]
 OpenUserspace = Callable[[], Awaitable[Backend]]
 
 # Nothing is ever sent to or from these: the probe's SA names addresses of the loopback network.
@@ -42,7 +43,7 @@ def open_xfrm() -> XfrmBackend:
 
 async def probe(
     kind: str,
-    entropy: Callable[[int], bytes],
+    entropy: Entropy,
     open_userspace: OpenUserspace,
     open_xfrm: OpenXfrm = open_xfrm,
 ) -> Choice:
@@ -64,7 +65,7 @@ async def probe(
     return Choice(backend, "xfrm because the kernel took an ESP SA to try")
 
 
-def _probe_sa(entropy: Callable[[int], bytes]) -> SaRequest:
+def _probe_sa(entropy: Entropy) -> SaRequest:
     """An SA of the algorithms that every kernel with ESP has."""
     suite = ChildSuite(
         ProtocolId.ESP,
