@@ -30,7 +30,10 @@ _VERSIONS = 256
 
 @dataclass(frozen=True, slots=True)
 class AdmissionLimits:
-    """Half-open IKE SAs: from when on cookies are asked for, and when an address is refused."""
+    """Half-open IKE SAs: from when on cookies are asked for, and when an address is refused.
+
+    0 is never, as in the configuration.
+    """
 
     cookie_threshold: int = 30
     cookie_threshold_ip: int = 3
@@ -92,11 +95,11 @@ class Admission:
         refused = self._misfit(header, now)
         if refused is not None:
             return refused
-        if half_open_of_address >= self.limits.block_threshold:
+        limits = self.limits
+        if _is_reached(half_open_of_address, limits.block_threshold):
             return Refused("too many half-open IKE SAs of one address")
-        if (
-            half_open >= self.limits.cookie_threshold
-            or half_open_of_address >= self.limits.cookie_threshold_ip
+        if _is_reached(half_open, limits.cookie_threshold) or _is_reached(
+            half_open_of_address, limits.cookie_threshold_ip
         ):
             return self._ask_for_cookie(datagram, now)
         return Admitted()
@@ -192,6 +195,10 @@ def _cookie(secret: _Secret, datagram: DatagramReceived, spi_i: bytes, nonce: by
     remote = datagram.remote
     octets = nonce + remote.address.packed + remote.port.to_bytes(2, "big") + spi_i
     return bytes((secret.version,)) + hmac.digest(secret.key, octets, hashlib.sha256)
+
+
+def _is_reached(count: int, threshold: int) -> bool:
+    return 0 < threshold <= count
 
 
 def _data_of(notify: NotifyType) -> bytes:
