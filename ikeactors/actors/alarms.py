@@ -79,6 +79,11 @@ class Alarms:
         with trio.move_on_at(self._slept_until):
             await self._sleeper.park()
 
+    @property
+    def heap_size(self) -> int:
+        """Entries in the heap, outdated ones included."""
+        return len(self._heap)
+
     def statistics(self) -> AlarmStatistics:
         """What the admin socket shows."""
         return AlarmStatistics(len(self._pending), self._rung)

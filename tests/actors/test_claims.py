@@ -1,0 +1,80 @@
+"""Uniqueness of identities: who is granted, who has to go."""
+
+from __future__ import annotations
+
+import pytest
+
+from ikeactors.actors.claims import Claims, Verdict
+from ikeactors.protocol.actions import ClaimIdentity
+from ikeactors.protocol.settings import Unique
+from ikeactors.wire.identities import Identity
+
+US = Identity.from_text("a.lab")
+THEM = Identity.from_text("b.lab")
+
+
+def claim(
+    unique: Unique, *, initial_contact: bool = False, remote: Identity = THEM
+) -> ClaimIdentity:
+    return ClaimIdentity(1, US, remote, unique, initial_contact)
+
+
+@pytest.mark.parametrize(
+    ("unique", "initial_contact", "verdict"),
+    [
+        (Unique.NO, False, Verdict(True)),
+        (Unique.NO, True, Verdict(True, (1,), silent=True)),
+        (Unique.REPLACE, False, Verdict(True, (1,), silent=False)),
+        (Unique.REPLACE, True, Verdict(True, (1,), silent=True)),
+        (Unique.KEEP, False, Verdict(False)),
+        (Unique.KEEP, True, Verdict(True, (1,), silent=True)),
+        (Unique.NEVER, False, Verdict(True)),
+        (Unique.NEVER, True, Verdict(True)),
+    ],
+)
+def test_a_second_association_between_two_identities(
+    unique: Unique, initial_contact: bool, verdict: Verdict
+) -> None:
+    claims = Claims()
+    assert claims.claim(1, claim(unique)) == Verdict(True)
+    assert claims.claim(2, claim(unique, initial_contact=initial_contact)) == verdict
+
+
+def test_other_identities_do_not_matter() -> None:
+    claims = Claims()
+    claims.claim(1, claim(Unique.REPLACE))
+    other = claim(Unique.REPLACE, remote=Identity.from_text("c.lab"))
+    assert claims.claim(2, other) == Verdict(True)
+
+
+def test_names_are_the_same_in_any_case() -> None:
+    claims = Claims()
+    claims.claim(1, claim(Unique.KEEP))
+    shouted = Identity.from_text("B.LAB")
+    assert not claims.claim(2, claim(Unique.KEEP, remote=shouted)).granted
+
+
+def test_who_is_gone_stands_in_nobodys_way() -> None:
+    claims = Claims()
+    claims.claim(1, claim(Unique.KEEP))
+    claims.release(1)
+    claims.release(1)
+    assert claims.claim(2, claim(Unique.KEEP)).granted
+    claims.release(2)
+    assert len(claims) == 0
+
+
+def test_who_was_superseded_is_superseded_once() -> None:
+    claims = Claims()
+    claims.claim(1, claim(Unique.REPLACE))
+    assert claims.claim(2, claim(Unique.REPLACE)).superseded == (1,)
+    assert claims.claim(3, claim(Unique.REPLACE)).superseded == (2,)
+    claims.release(1)
+    assert len(claims) == 1
+
+
+def test_an_association_that_claims_again_does_not_supersede_itself() -> None:
+    claims = Claims()
+    claims.claim(1, claim(Unique.REPLACE))
+    assert claims.claim(1, claim(Unique.REPLACE)) == Verdict(True)
+    assert len(claims) == 1
