@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import trio
 
-from ikeactors.actors.log_lines import Form, LogFormat, line_form
+from ikeactors.actors.log_lines import Form
 from ikeactors.actors.reports import Published, ReportHub, SubscriberTooSlow
 from ikeactors.protocol.actions import Level, Report
 from ikeactors.protocol.settings import ConnectionSettings
@@ -176,12 +176,6 @@ async def run_log(log: Log) -> None:
                 await log.read_reports()
                 await log.drained()
             writing.cancel()
-
-
-def open_log(hub: ReportHub, levels: LogLevels, form: LogFormat) -> Log:
-    """The log on standard error, which systemd connects to the journal."""
-    to_journal = is_journal(STANDARD_ERROR, os.environ)
-    return Log(hub, levels, line_form(form, to_journal=to_journal), write_to(STANDARD_ERROR))
 
 
 def write_to(descriptor: int) -> Write:

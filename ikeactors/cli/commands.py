@@ -52,7 +52,7 @@ def listing(options: argparse.Namespace) -> int:
         for line in sa_lines(found):
             print(line)
         return 0
-    print_table(("connection", "local", "remote", "children", "proposals"), connection_rows(found))
+    print_table(("connection", "local", "remote", "auth", "children"), connection_rows(found))
     return 0
 
 

@@ -27,7 +27,7 @@ def status_head(daemon: Facts) -> str:
     return (
         f"ikeactors {daemon['version']}, process {daemon['pid']}, up {span(daemon['uptime'])}, "
         f"kernel: {printable(daemon['kernel'])}{printable(why)}\n"
-        f"{daemon['connections']} connections, IKE SAs: {states or 'none'}, "
+        f"connections: {daemon['connections']}, IKE SAs: {states or 'none'}, "
         f"Child SAs: {daemon['child_sas']}\n"
     )
 
@@ -59,8 +59,8 @@ def connection_rows(connections: Iterable[Facts]) -> list[list[str]]:
             one["name"],
             _end(", ".join(one["local_addrs"]) or "%any", one["local"]["id"]),
             _end(", ".join(one["remote_addrs"]) or "%any", one["remote"]["id"]),
+            f"{one['local']['auth']} / {one['remote']['auth']}",
             ", ".join(child["name"] for child in one["children"]),
-            ", ".join(one["proposals"]),
         ]
         for one in connections
     ]
@@ -206,8 +206,24 @@ def _rekey_in(seconds: float | None) -> str:
 
 
 def _flat(prefix: str, value: object) -> Iterator[tuple[str, object]]:
-    if isinstance(value, dict):
-        for key, one in value.items():
-            yield from _flat(f"{prefix}.{key}" if prefix else str(key), one)
-    else:
+    for key, one in _parts(value):
+        yield from _flat(f"{prefix}.{key}" if prefix else key, one)
+    if not isinstance(value, dict | list):
         yield prefix, printable(str(value))
+
+
+def _parts(value: object) -> Iterable[tuple[str, object]]:
+    """What a map or a list is made of: by name where there is one, else by number."""
+    if isinstance(value, dict):
+        return [(str(key), one) for key, one in value.items()]
+    if not isinstance(value, list):
+        return ()
+    return [_named(number, one) for number, one in enumerate(value)]
+
+
+def _named(number: int, part: object) -> tuple[str, object]:
+    if isinstance(part, dict) and "name" in part:
+        return str(part["name"]), {key: one for key, one in part.items() if key != "name"}
+    if isinstance(part, list) and len(part) == 2 and isinstance(part[0], str):
+        return part[0], part[1]
+    return str(number), part

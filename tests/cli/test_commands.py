@@ -16,7 +16,7 @@ from tests.cli.conftest import Command
 
 STATUS = """\
 ikeactors 0.1.0, process 4711, up 1m30s, kernel: userspace (the kernel has no ESP)
-2 connections, IKE SAs: 1 ESTABLISHED, Child SAs: 1
+connections: 2, IKE SAs: 1 ESTABLISHED, Child SAs: 1
 
 site-a-b  IKEv2  ESTABLISHED  10.77.0.1 [a.lab] === 10.77.0.2 [b.lab]\
   AES_GCM_16_128/PRF_HMAC_SHA2_256/CURVE_25519  rekey in 3h51m
@@ -90,9 +90,9 @@ async def test_connections_are_a_table(command: Command) -> None:
     printed = await command("list", "conns")
 
     assert printed.out.splitlines() == [
-        "CONNECTION  LOCAL        REMOTE       CHILDREN    PROPOSALS",
-        "site-a-b    %any [%any]  %any [%any]  net, voice",
-        "site-a-c    %any [%any]  %any [%any]  net, lan",
+        "CONNECTION  LOCAL        REMOTE       AUTH       CHILDREN",
+        "site-a-b    %any [%any]  %any [%any]  psk / psk  net, voice",
+        "site-a-c    %any [%any]  %any [%any]  psk / psk  net, lan",
     ]
 
 

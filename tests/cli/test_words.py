@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ikeactors.cli.tables import aligned
-from ikeactors.cli.words import size, span
+from ikeactors.cli.words import size, span, statistics_lines
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,20 @@ def test_a_span_has_its_two_largest_units(seconds: float, words: str) -> None:
 )
 def test_a_size_has_a_unit(octets: int, words: str) -> None:
     assert size(octets) == words
+
+
+def test_statistics_are_lines_whatever_they_are_made_of() -> None:
+    counted = {
+        "supervisor": {"children": [{"name": "router", "restarts": 2}]},
+        "sockets": {"bound": ["a:1", "b:2"], "dropped": [["too short", 3]], "none": []},
+    }
+
+    assert list(statistics_lines(counted)) == [
+        "supervisor.children.router.restarts  2",
+        "sockets.bound.0                      a:1",
+        "sockets.bound.1                      b:2",
+        "sockets.dropped.too short            3",
+    ]
 
 
 def test_columns_begin_at_the_same_place_and_lines_end_without_blanks() -> None:
