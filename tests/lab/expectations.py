@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.lab.commands import wait_until
 from tests.lab.pair import SETTLED_SECONDS, Pair
 from tests.lab.peer import established, only_child
-from tests.lab.traffic import Pings, ping
+from tests.lab.traffic import Pings, nothing_passes, ping
 from tests.lab.tunnels import CHILD, CONNECTION
 
 
@@ -80,7 +80,7 @@ def expect_child_deletion(pair: Pair, side: str) -> None:
         return only_child(pair.west, CONNECTION, CHILD[6]) is None and pair.agrees()
 
     wait_until(is_gone, SETTLED_SECONDS, "the Child SA is deleted")
-    assert ping(pair.network.west, pair.network.east, version=6, count=1) == 0
+    assert nothing_passes(pair.network.west, pair.network.east, version=6)
     assert ping(pair.network.west, pair.network.east, version=4) == 3
     pair.up()
     assert traffic_passes(pair)
@@ -96,6 +96,6 @@ def expect_ike_deletion(pair: Pair, side: str) -> None:
         return not pair.west.sas() and not pair.east.sas()
 
     wait_until(is_gone, SETTLED_SECONDS, "the IKE SA is deleted")
-    assert ping(pair.network.west, pair.network.east, count=1) == 0
+    assert nothing_passes(pair.network.west, pair.network.east)
     pair.up()
     assert traffic_passes(pair)

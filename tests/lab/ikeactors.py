@@ -19,6 +19,7 @@ from tests.lab.peer import SECRET, Child, Sa, Section, Value
 
 _PROGRAM = (sys.executable, "-m", "ikeactors.cli")
 _START_SECONDS = 20.0
+_LOG_SECONDS = 2.0
 
 
 class IkeactorsPeer:
@@ -101,6 +102,14 @@ class IkeactorsPeer:
     def log(self) -> str:
         """All that the daemon has logged."""
         return self.log_file.read_text(errors="replace")
+
+    def expect_logged(self, *words: str) -> None:
+        """All these words are in the log by now, or soon: it is written behind the daemon."""
+
+        def are_there() -> bool:
+            return all(word in self.log for word in words)
+
+        wait_until(are_there, _LOG_SECONDS, f"logged: {words}")
 
     @property
     def pid(self) -> int:

@@ -61,14 +61,20 @@ _START_SECONDS = 15.0
 class StrongswanPeer:
     """One charon; made running, stopped with `stop` or by leaving the `with` block."""
 
-    def __init__(self, gateway: Gateway, configuration: Section, identities: list[str]) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        configuration: Section,
+        identities: list[str],
+        secret: str = SECRET,
+    ) -> None:
         self.gateway = gateway
         self.folder = Path(tempfile.mkdtemp(prefix="ikl-"))
         self._title = f"strongSwan, {gateway.label}"
         (self.folder / "swanctl").mkdir()
         text = _STRONGSWAN_CONF.format(plugins=_PLUGINS, folder=self.folder, tries=5, timeout=1.0)
         (self.folder / "strongswan.conf").write_text(text)
-        self._write(configuration, identities)
+        self._write(configuration, identities, secret)
         LOGS.add(self._title, self.folder / "charon.log")
         self._process = self._start()
         try:
@@ -83,11 +89,6 @@ class StrongswanPeer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-    def load(self, configuration: Section, identities: list[str]) -> None:
-        """Replace what is configured; SAs that are up stay."""
-        self._write(configuration, identities)
-        self._swanctl("--load-all", "--noprompt")
 
     def up(self, connection: str, child: str) -> None:
         """Bring up the child and, for it, the connection."""
@@ -141,9 +142,9 @@ class StrongswanPeer:
             env={"STRONGSWAN_CONF": str(self.folder / "strongswan.conf")},
         )
 
-    def _write(self, configuration: Section, identities: list[str]) -> None:
+    def _write(self, configuration: Section, identities: list[str], secret: str) -> None:
         owners = {f"id-{number}": name for number, name in enumerate(identities, 1)}
-        secrets = {"ike-lab": {**owners, "secret": f'"{SECRET}"'}}
+        secrets = {"ike-lab": {**owners, "secret": f'"{secret}"'}}
         text = "".join(_lines({**configuration, "secrets": secrets}, ""))
         (self.folder / "swanctl" / "swanctl.conf").write_text(text)
 

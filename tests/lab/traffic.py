@@ -18,6 +18,11 @@ def ping(source: Gateway, destination: Gateway, version: int = 4, count: int = 3
     return Pings.start(source, destination, version, count, interval=0.05).received()
 
 
+def nothing_passes(source: Gateway, destination: Gateway, version: int = 4) -> bool:
+    """Whether a ping between the subnets stays unanswered; answers take a few milliseconds."""
+    return Pings.start(source, destination, version, count=1, patience=0.3).received() == 0
+
+
 @dataclass(frozen=True, slots=True)
 class Pings:
     """A train of pings on its way, for what happens to it meanwhile."""
@@ -33,11 +38,12 @@ class Pings:
         version: int = 4,
         count: int = 100,
         interval: float = 0.02,
+        patience: float = 1.0,
     ) -> Pings:
         """Send `count` pings from subnet to subnet, one every `interval` seconds."""
         argv = [
             *("ip", "netns", "exec", source.namespace),
-            *("ping", "-n", "-q", "-W", "1", "-c", str(count), "-i", str(interval)),
+            *("ping", "-n", "-q", "-W", str(patience), "-c", str(count), "-i", str(interval)),
             *("-I", source.inner[version], destination.inner[version]),
         ]
         process = subprocess.Popen(

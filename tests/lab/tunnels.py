@@ -22,6 +22,7 @@ class Suite:
 
 GCM = Suite("aes128gcm16-prfsha256-x25519", "aes128gcm16-x25519")
 CBC = Suite("aes256-sha256-ecp256", "aes256-sha256")
+DEFAULT = Suite("default", "default")
 CHACHA = Suite("chacha20poly1305-prfsha512-modp2048", "chacha20poly1305")
 
 
