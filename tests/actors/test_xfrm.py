@@ -1,0 +1,225 @@
+"""The kernel's IPsec as a back end, against a kernel made of structures."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+
+from ikeactors.actors.backends import EventsLost
+from ikeactors.actors.netlink import BATCH
+from ikeactors.actors.xfrm import XfrmBackend, XfrmEvents
+from ikeactors.kernel.requests import Direction, Encapsulation, KernelRefusal
+from ikeactors.protocol.events import Endpoint, SaExpired, SaMappingChanged
+from tests.fakes.netlink import DELSA, GETSA, HEADER, NEWSA, UPDPOLICY, UPDSA, FakeXfrmSocket
+from tests.fakes.sas import EAST, WEST, policy, sa, selector
+from tests.kernel import structures
+from tests.kernel.structures import filled
+
+PAIR = (sa(0x1000), sa(0x2000, Direction.IN))
+NAMES = tuple(one.sa_id for one in PAIR)
+POLICIES = (
+    policy("10.2.0.0/24", "10.1.0.0/24", Direction.IN),
+    policy("10.2.0.0/24", "10.1.0.0/24", Direction.FWD),
+    policy(),
+)
+
+
+@pytest.fixture
+def kernel() -> FakeXfrmSocket:
+    return FakeXfrmSocket()
+
+
+@pytest.fixture
+def backend(kernel: FakeXfrmSocket) -> XfrmBackend:
+    return XfrmBackend(kernel, FakeXfrmSocket())
+
+
+async def test_a_child_sa_is_installed_in_one_datagram(
+    kernel: FakeXfrmSocket, backend: XfrmBackend
+) -> None:
+    await backend.install(PAIR, POLICIES)
+    assert kernel.datagrams == 1
+    assert kernel.asked == [NEWSA, NEWSA, UPDPOLICY, UPDPOLICY, UPDPOLICY]
+    await backend.remove(NAMES, POLICIES)
+    assert not kernel.sas
+    assert not kernel.policies
+
+
+@pytest.mark.parametrize("number", range(5))
+async def test_a_refusal_of_anything_leaves_nothing(
+    kernel: FakeXfrmSocket, backend: XfrmBackend, number: int
+) -> None:
+    kernel.refuse[number] = (errno.EPROTONOSUPPORT, "Requested type not found")
+    with pytest.raises(KernelRefusal, match="Requested type not found") as caught:
+        await backend.install(PAIR, POLICIES)
+    assert caught.value.errno == errno.EPROTONOSUPPORT
+    assert not kernel.sas
+    assert not kernel.policies
+
+
+async def test_an_sa_that_is_there_already_survives_the_refusal_of_its_twin(
+    kernel: FakeXfrmSocket, backend: XfrmBackend
+) -> None:
+    await backend.install(PAIR[:1], ())
+    with pytest.raises(KernelRefusal) as caught:
+        await backend.install(PAIR, POLICIES)
+    assert caught.value.errno == errno.EEXIST
+    assert len(kernel.sas) == 1
+    assert not kernel.policies
+
+
+async def test_many_requests_go_in_batches_whose_answers_fit_the_buffer(
+    kernel: FakeXfrmSocket, backend: XfrmBackend
+) -> None:
+    await backend.install([sa(spi) for spi in range(0x100, 0x100 + 3 * BATCH)], ())
+    assert kernel.datagrams == 3
+
+
+async def test_a_policy_in_force_is_replaced_and_one_under_another_index_still_goes(
+    kernel: FakeXfrmSocket, backend: XfrmBackend
+) -> None:
+    await XfrmBackend(kernel, FakeXfrmSocket()).install((), POLICIES)
+    await backend.remove((), POLICIES)
+    assert not kernel.policies
+
+
+async def test_a_range_takes_several_policies_that_all_go_again(
+    kernel: FakeXfrmSocket, backend: XfrmBackend
+) -> None:
+    source = replace(selector("10.1.0.1/32"), end=ip_address("10.1.0.6"))
+    ranged = (replace(policy(), source=source),)
+    await backend.install((), ranged)
+    assert len(kernel.policies) == 4
+    await backend.install((), ranged)
+    await backend.remove((), ranged)
+    assert not kernel.policies
+
+
+async def test_what_is_gone_already_is_removed_without_an_error(backend: XfrmBackend) -> None:
+    await backend.remove(NAMES, POLICIES)
+
+
+async def test_usage_is_told_of_what_is_there(backend: XfrmBackend) -> None:
+    await backend.install(PAIR[:1], ())
+    used = await backend.usage(NAMES)
+    assert [one.sa_id for one in used] == [NAMES[0]]
+
+
+async def test_other_ports_alone_are_changed_in_place(
+    kernel: FakeXfrmSocket, backend: XfrmBackend
+) -> None:
+    await backend.install(PAIR, ())
+    moved = tuple(replace(one, encapsulation=Encapsulation(4500, 61000)) for one in PAIR)
+    await backend.move(NAMES, moved, (), ())
+    assert kernel.asked[2:] == [UPDSA, UPDSA]
+
+
+async def test_other_addresses_take_a_new_state_with_the_old_ones_counters(
+    kernel: FakeXfrmSocket, backend: XfrmBackend
+) -> None:
+    await backend.install(PAIR, POLICIES)
+    elsewhere = ip_address("10.88.0.1")
+    moved = (replace(PAIR[0], source=elsewhere), replace(PAIR[1], destination=elsewhere))
+    towards = (replace(policy(), tunnel_source=elsewhere),)
+    await backend.move(NAMES, moved, POLICIES, towards)
+    assert kernel.asked[5:11] == [GETSA, DELSA, NEWSA, GETSA, DELSA, NEWSA]
+    assert len(kernel.sas) == 2
+    assert len(kernel.policies) == 1
+    assert [one.sa_id for one in await backend.usage([one.sa_id for one in moved])] == [
+        one.sa_id for one in moved
+    ]
+    await backend.move(NAMES, moved, POLICIES, towards)
+    with pytest.raises(KernelRefusal):
+        await backend.move((sa(0x9999).sa_id,), (replace(sa(0x9999), source=elsewhere),), (), ())
+
+
+async def test_answers_that_never_come_are_a_refusal(
+    kernel: FakeXfrmSocket, backend: XfrmBackend
+) -> None:
+    kernel.deaf = True
+    with pytest.raises(KernelRefusal, match="its answer was lost"):
+        await backend.install(PAIR, ())
+
+
+async def test_closing_closes_both_sockets(kernel: FakeXfrmSocket) -> None:
+    events = FakeXfrmSocket()
+    await XfrmBackend(kernel, events).aclose()
+    assert not kernel.is_open
+    assert not events.is_open
+
+
+class EventSocket:
+    """One end of a socket pair in place of the kernel's events."""
+
+    def __init__(self) -> None:
+        self._near, self.far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._near.setblocking(False)
+        self.overflows = False
+
+    def fileno(self) -> int:
+        return self._near.fileno()
+
+    def send(self, octets: bytes) -> None:
+        raise NotImplementedError
+
+    def receive(self) -> bytes | None:
+        if self.overflows:
+            self.overflows = False
+            raise OSError(errno.ENOBUFS, "No buffer space available")
+        try:
+            return self._near.recv(65536)
+        except BlockingIOError:
+            return None
+
+    def close(self) -> None:
+        self._near.close()
+        self.far.close()
+
+
+@pytest.fixture
+def event_socket() -> Iterator[EventSocket]:
+    made = EventSocket()
+    yield made
+    made.close()
+
+
+def expiration(hard: bool) -> bytes:
+    """An XFRM_MSG_EXPIRE."""
+    info = structures.SaInfo(family=2, saddr=filled(str(WEST)))
+    info.id.daddr, info.id.proto, info.id.spi.value = filled(str(EAST)), 50, 0x1000
+    body = bytes(structures.Expire(state=info, hard=hard))
+    return HEADER.pack(16 + len(body), 0x18, 0, 0, 0) + body
+
+
+def mapping() -> bytes:
+    """An XFRM_MSG_MAPPING."""
+    found = structures.Mapping(old_saddr=filled(str(WEST)), new_saddr=filled("192.0.2.9"))
+    found.id.daddr, found.id.proto, found.id.family = filled(str(EAST)), 50, 2
+    found.id.spi.value, found.new_sport.value = 0x1000, 61000
+    return HEADER.pack(16 + 64, 0x26, 0, 0, 0) + bytes(found)
+
+
+async def test_the_kernels_events_come_one_after_the_other(event_socket: EventSocket) -> None:
+    events = XfrmEvents(event_socket)
+    event_socket.far.send(expiration(hard=False) + expiration(hard=True))
+    event_socket.far.send(HEADER.pack(16, 0x99, 0, 0, 0))
+    event_socket.far.send(mapping())
+    assert [await anext(events) for _ in range(3)] == [
+        SaExpired(NAMES[0], hard=False),
+        SaExpired(NAMES[0], hard=True),
+        SaMappingChanged(NAMES[0], Endpoint(ip_address("192.0.2.9"), 61000)),
+    ]
+
+
+async def test_an_overflow_is_told_once_and_events_go_on(event_socket: EventSocket) -> None:
+    events = XfrmEvents(event_socket)
+    event_socket.overflows = True
+    event_socket.far.send(expiration(hard=True))
+    with pytest.raises(EventsLost):
+        await anext(events)
+    assert await anext(events) == SaExpired(NAMES[0], hard=True)
