@@ -190,7 +190,7 @@ class IkeSa:
         if arrival is Arrival.REPEATED:
             self._repeat(association, datagram)
             return
-        if header.exchange not in _GATES[self.state]:
+        if not self._serves(header.exchange):
             association.drop(f"{header.exchange.name} on an IKE SA that is {self.state.value}")
             return
 
@@ -198,6 +198,12 @@ class IkeSa:
         self.responses.begin(header.message_id, header.exchange)
         heard(association, self, datagram)
         self._answer(association, header, opened)
+
+    def _serves(self, exchange: ExchangeType) -> bool:
+        """Only the original responder is asked to authenticate: its peer has only an answer."""
+        if exchange is ExchangeType.IKE_AUTH and self.spis.original_initiator:
+            return False
+        return exchange in _GATES[self.state]
 
     def _answer(self, association: Association, header: Header, opened: Opened) -> None:
         try:
