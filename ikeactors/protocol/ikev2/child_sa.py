@@ -71,6 +71,7 @@ class ChildSa:
         "created_at",
         "delete_sent",
         "inbound",
+        "inbound_installed",
         "number",
         "outbound",
         "outbound_installed",
@@ -97,6 +98,7 @@ class ChildSa:
         self.reqid = self.inbound.reqid
         self.created_at = created_at
         self.state = ChildState.INSTALLING
+        self.inbound_installed = False
         self.outbound_installed = False
         self.delete_sent = False
 
@@ -123,9 +125,20 @@ class ChildSa:
     @property
     def installed_sas(self) -> tuple[SaId, ...]:
         """What the data plane has of it."""
+        if not self.inbound_installed:
+            return ()
         if self.outbound_installed:
             return (self.inbound.sa_id, self.outbound.sa_id)
         return (self.inbound.sa_id,)
+
+    @property
+    def installed_policies(self) -> tuple[PolicyRequest, ...]:
+        """The policies it has a claim on: they come and go with the inbound SA."""
+        return self.policies if self.inbound_installed else ()
+
+    def refused(self) -> None:
+        """The data plane has nothing of it."""
+        self.inbound_installed = self.outbound_installed = False
 
     def moved(self, connection: ConnectionSettings, path: Path) -> None:
         """The same SAs and policies on another path."""

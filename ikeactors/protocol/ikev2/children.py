@@ -122,7 +122,7 @@ class Children:
 
     def went_down(self, child: ChildSa, reason: str) -> None:
         """Say so, once, unless its successor has taken its place."""
-        if child.state in (ChildState.RETIRED, ChildState.REKEYED):
+        if child.state in (ChildState.RETIRED, ChildState.REKEYED) or not child.inbound_installed:
             return
         self._association.report(
             "child-sa-down",

@@ -23,7 +23,7 @@ RETIRED_FOR = 5.0
 
 def install(association: Association, child: ChildSa, then: Continuation) -> None:
     """Install both SAs and the policies; `then` goes on."""
-    child.outbound_installed = True
+    child.inbound_installed = child.outbound_installed = True
     ticket = association.wait_for(then)
     association.emit(InstallChildSa(ticket, (child.inbound, child.outbound), child.policies))
 
@@ -39,6 +39,7 @@ def install_for_answer(
     if not answer.inbound_only:
         install(association, child, then)
         return
+    child.inbound_installed = True
     ticket = association.wait_for(then)
     association.emit(InstallChildSa(ticket, (child.inbound,), child.policies))
 
@@ -69,7 +70,8 @@ def remove(association: Association, child: ChildSa) -> None:
     association.children.stop_timers(child)
     association.timers.stop(Timer.CHILD_RETIRE, child.number)
     association.children.discard(child)
-    association.emit(RemoveChildSa(child.installed_sas, child.policies))
+    if child.inbound_installed:
+        association.emit(RemoveChildSa(child.installed_sas, child.installed_policies))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +85,19 @@ class InstallOffered:
     def resumed(
         self, association: Association, event: ChildSaInstalled | KernelRefused | IdentityClaimed
     ) -> None:
-        """Up, or deleted again because the data plane refused it."""
+        """Up, or deleted again because the data plane refused it: what it replaces goes on."""
+        old = association.children.get(self.replaces) if self.replaces is not None else None
         if isinstance(event, KernelRefused):
             _refused(association, self.child, event)
             association.children.delete(self.child, Request(None))
+            if old is not None and old.state is ChildState.REKEYING:
+                old.state = ChildState.INSTALLED
+                association.children.retry_rekey(old)
             self.request.finish_part(association, _refusal(self.child, event))
             return
-        old = association.children.get(self.replaces) if self.replaces is not None else None
         association.children.went_up(self.child, old)
         self.request.finish_part(association)
-        if old is not None:
+        if old is not None and old.state is not ChildState.RETIRED:
             old.state = ChildState.REKEYED
             association.children.delete(old, Request(None))
 
@@ -132,11 +137,16 @@ class OutboundInstalled:
         """Nothing more to do; a refusal costs the Child SA."""
         if isinstance(event, KernelRefused):
             self.child.outbound_installed = False
-            _refused(association, self.child, event)
+            _report_refusal(association, self.child, event)
             association.children.delete(self.child, Request(None))
 
 
 def _refused(association: Association, child: ChildSa, event: KernelRefused) -> None:
+    child.refused()
+    _report_refusal(association, child, event)
+
+
+def _report_refusal(association: Association, child: ChildSa, event: KernelRefused) -> None:
     association.report("kernel-refused", _refusal(child, event), Level.ERROR)
 
 

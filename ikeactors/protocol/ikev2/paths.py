@@ -54,7 +54,8 @@ def _move(association: Association, local: Endpoint, remote: Endpoint) -> None:
     )
     association.local, association.remote = local, remote
     for child in association.children:
-        old, old_policies = child.installed_sas, child.policies
+        old, old_policies = child.installed_sas, child.installed_policies
         child.moved(association.connection, association.path)
         sas = (child.inbound, child.outbound)[: len(old)]
-        association.emit(MoveChildSa(old, sas, old_policies, child.policies))
+        if sas:
+            association.emit(MoveChildSa(old, sas, old_policies, child.policies))
