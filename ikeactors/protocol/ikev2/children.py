@@ -88,8 +88,8 @@ class Children:
                 return self._by_number.get(old_number)
         return None
 
-    def replacement_refused(self, child: ChildSa) -> None:
-        """The data plane refused the successor: the old one goes on."""
+    def replacement_lost(self, child: ChildSa) -> None:
+        """A data plane refused the successor, ours or the peer's: the old one goes on."""
         old = self.replaced_by(child)
         if old is not None:
             del self._replaced_by[old.number]
@@ -173,6 +173,7 @@ class Children:
         if successor is not None:
             install_outbound(association, successor)
         was_up = child.is_up
+        self.replacement_lost(child)
         self.went_down(child, "deleted by the peer")
         retire(association, child)
         if was_up and successor is None and child.settings.close_action is DownAction.START:

@@ -117,7 +117,7 @@ class InstallDemanded:
         if isinstance(event, KernelRefused):
             _refused(association, self.child, event)
             association.children.discard(self.child)
-            association.children.replacement_refused(self.child)
+            association.children.replacement_lost(self.child)
             self.ike_sa.respond(association, self.answer.otherwise)
             return
         self.ike_sa.respond(association, self.answer.payloads)
