@@ -170,7 +170,7 @@ class Children:
         """The peer has let go of it: its successor, where there is one, sends from now on."""
         association = self._association
         successor = self._by_number.get(self._replaced_by.pop(child.number, -1))
-        if successor is not None:
+        if successor is not None and successor.state is not ChildState.RETIRED:
             install_outbound(association, successor)
         was_up = child.is_up
         self.replacement_lost(child)
