@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ikeactors.crypto.keys import child_keys
 from ikeactors.crypto.suite import ChildSuite
 from ikeactors.errors import InvalidSyntax, TsUnacceptable
-from ikeactors.iana import KeyExchangeMethod, NotifyType
+from ikeactors.iana import KeyExchangeMethod, NotifyType, ProtocolId
 from ikeactors.kernel.requests import Mode
 from ikeactors.protocol.choosing import (
     Selectors,
@@ -89,6 +89,11 @@ class Offer:
             spi_in,
             reqid,
         )
+
+    @property
+    def protocol(self) -> ProtocolId:
+        """ESP or AH; all proposals of an offer have the same SPI."""
+        return self.proposals[0].protocol
 
     def __str__(self) -> str:
         proposals = "; ".join(str(proposal) for proposal in self.proposals)

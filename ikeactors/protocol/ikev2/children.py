@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ikeactors.iana import ProtocolId
 from ikeactors.kernel.requests import PolicyRequest, SaRequest
 from ikeactors.protocol.actions import Level
 from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, ChildState
 from ikeactors.protocol.ikev2.create_child_sa import CreateChildInitiator
-from ikeactors.protocol.ikev2.informational import DeleteChildInitiator
+from ikeactors.protocol.ikev2.informational import DeleteChildInitiator, DisownChildInitiator
 from ikeactors.protocol.ikev2.installing import install_outbound, remove, retire
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.settings import ChildSettings, DownAction
@@ -158,6 +159,11 @@ class Children:
     def delete(self, child: ChildSa, request: Request) -> None:
         """Delete a Child SA on both ends."""
         exchange = DeleteChildInitiator(child, request)
+        self._association.ike_sa.ask(self._association, exchange)
+
+    def disown(self, protocol: ProtocolId, spi_in: int) -> None:
+        """The peer has made a Child SA of our offer that we cannot accept."""
+        exchange = DisownChildInitiator(protocol, spi_in)
         self._association.ike_sa.ask(self._association, exchange)
 
     def lost(self, child: ChildSa, request: Request) -> None:

@@ -117,6 +117,7 @@ class CreateChildInitiator:
             return
         except ProtocolFault as fault:
             self._failed(association, str(fault))
+            association.children.disown(self._offer.protocol, self._offer.spi_in)
             return
         child = build(
             association,

@@ -142,6 +142,7 @@ class AuthInitiator:
             agreement = offer.accepted(payloads)
         except ProtocolFault as fault:
             association.children.failed(offer.settings, str(fault), self._request)
+            association.children.disown(offer.protocol, offer.spi_in)
             return
         nonces = Nonces(self._transcript.nonce_i, self._transcript.nonce_r)
         child = build(

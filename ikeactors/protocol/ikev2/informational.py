@@ -82,6 +82,30 @@ class DeleteChildInitiator:
         self._request.finish_part(association)
 
 
+class DisownChildInitiator:
+    """Delete a Child SA that the peer has made and we did not (RFC 7296 section 1.3.1)."""
+
+    exchange = ExchangeType.INFORMATIONAL
+
+    __slots__ = ("_protocol", "_spi")
+
+    def __init__(self, protocol: ProtocolId, spi: int) -> None:
+        self._protocol = protocol
+        self._spi = spi
+
+    def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
+        """D with the SPI that we offered."""
+        return (Delete(self._protocol, (self._spi.to_bytes(4, "big"),)),)
+
+    def answered(
+        self, association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
+    ) -> None:
+        """The peer has let go."""
+
+    def abandoned(self, association: Association, reason: str) -> None:
+        """The IKE SA is gone, and the peer's Child SA with it."""
+
+
 class DeleteIkeInitiator:
     """Delete an IKE SA and all that hangs on it."""
 
