@@ -117,6 +117,9 @@ class IkeSa:
     def send_next(self, association: Association) -> None:
         """Send the next request if the window has room for it."""
         while self.queue and self.requests.outstanding is None:
+            if self.requests.is_exhausted:
+                association.fail("the message IDs of the IKE SA are used up")
+                return
             exchange = self.queue.popleft()
             payloads = exchange.request(association, self)
             if payloads is not None:
