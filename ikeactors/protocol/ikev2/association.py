@@ -318,7 +318,7 @@ class Association:
         """Delete the IKE SA on both ends."""
         if self.ike_sa.state is not IkeSaState.DELETING:
             self.ike_sa.state = IkeSaState.DELETING
-            self.ike_sa.queue.clear()
+            self.ike_sa.abandon_queue(self, reason)
             self.ike_sa.ask(self, DeleteIkeInitiator(reason, request))
             return
         request.finish_part(self)

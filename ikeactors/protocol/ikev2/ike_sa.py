@@ -298,11 +298,17 @@ class IkeSa:
 
     def abandon(self, association: Association, reason: str) -> None:
         """Tell every exchange that is under way or waiting that no response will come."""
-        waiting = [self.requests.outstanding.exchange] if self.requests.outstanding else []
-        waiting.extend(self.queue)
-        self.queue.clear()
+        outstanding = self.requests.outstanding
         self.requests.answered()
         association.timers.stop(Timer.RETRANSMIT, self.number)
+        if outstanding is not None:
+            outstanding.exchange.abandoned(association, reason)
+        self.abandon_queue(association, reason)
+
+    def abandon_queue(self, association: Association, reason: str) -> None:
+        """Tell every exchange that is waiting for its turn that it will not have one."""
+        waiting = tuple(self.queue)
+        self.queue.clear()
         for exchange in waiting:
             exchange.abandoned(association, reason)
 
