@@ -258,7 +258,9 @@ class Association:
         """A response that is proven to be the peer's makes no sense: the states differ."""
         reason = f"the peer's {exchange.exchange.name} response is malformed: {fault}"
         exchange.abandoned(self, reason)
-        if self.established and isinstance(exchange, DeleteIkeInitiator):
+        if ike_sa is not self.ike_sa:
+            self.ike_sas.forget(ike_sa)
+        elif self.established and isinstance(exchange, DeleteIkeInitiator):
             self.close(reason)
         elif self.established:
             self.delete_ike_sa(reason, Request(None))
