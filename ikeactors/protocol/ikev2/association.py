@@ -13,12 +13,7 @@ from dataclasses import replace
 
 from ikeactors.errors import ChildSaNotFound, Fault, InvalidSyntax, ProtocolFault
 from ikeactors.iana import ExchangeType, ProtocolId
-from ikeactors.protocol.actions import (
-    Action,
-    Level,
-    RegisterSpi,
-    SendDatagram,
-)
+from ikeactors.protocol.actions import Action, Level, RegisterSpi, SendDatagram
 from ikeactors.protocol.events import (
     ChildSaInstalled,
     DatagramReceived,
@@ -49,18 +44,10 @@ from ikeactors.protocol.ikev2.exchange import Answer, Continuation, Exchange, Pa
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState
 from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent
 from ikeactors.protocol.ikev2.ike_sas import IkeSas
-from ikeactors.protocol.ikev2.informational import (
-    DeleteIkeInitiator,
-)
+from ikeactors.protocol.ikev2.informational import DeleteIkeInitiator
 from ikeactors.protocol.ikev2.nat import NatSituation
 from ikeactors.protocol.ikev2.outbox import Outbox
-from ikeactors.protocol.ikev2.phases import (
-    Authenticating,
-    Closed,
-    Established,
-    Fresh,
-    Phase,
-)
+from ikeactors.protocol.ikev2.phases import Authenticating, Closed, Established, Fresh, Phase
 from ikeactors.protocol.ikev2.protection import Opened
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.snapshots import snapshot_of
@@ -70,7 +57,7 @@ from ikeactors.protocol.settings import ConnectionSettings, Settings
 from ikeactors.protocol.snapshot import AssociationSnapshot
 from ikeactors.protocol.surroundings import Surroundings
 from ikeactors.protocol.timers import Timer, TimerTable
-from ikeactors.wire.header import Header, read_header
+from ikeactors.wire.header import ZERO_SPI, Header, read_header
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.payload import Notify
 
@@ -225,6 +212,8 @@ class Association:
             ike_sa_init.respond(self, datagram)
         elif isinstance(self.phase, InitSent | InitAnswered):
             self.phase.receive(self, datagram, header)
+        elif isinstance(self.phase, Authenticating) and header.spi_r == ZERO_SPI:
+            self.phase.repeat(self, datagram, header)
         else:
             self._receive_protected(datagram, header)
 
@@ -293,7 +282,7 @@ class Association:
         self.timers.stop(Timer.ERROR_PATIENCE)
         self.ike_sas.add(ike_sa, register=False)
         if isinstance(phase, InitAnswered):
-            self.phase = Authenticating(transcript, phase.connections)
+            self.phase = Authenticating(transcript, phase.connections, answered=phase)
             return
         assert isinstance(phase, InitSent)
         self.nat = nat or NatSituation()

@@ -12,7 +12,9 @@ from ikeactors.protocol.settings import ConnectionSettings
 from ikeactors.wire.identities import Identity
 
 if TYPE_CHECKING:
+    from ikeactors.protocol.events import DatagramReceived
     from ikeactors.protocol.ikev2.association import Association
+    from ikeactors.wire.header import Header
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +27,23 @@ class Fresh:
 
 @dataclass(slots=True)
 class Authenticating:
-    """There are keys and no proof; the peer may claim any of these connections."""
+    """There are keys and no proof; the peer may claim any of these connections.
+
+    `answered` is the responder's answer to IKE_SA_INIT: anybody can have sent the message that
+    made us compute the keys, so the peer may still ask for it again.
+    """
 
     transcript: Transcript
     connections: tuple[ConnectionSettings, ...]
     request: Request | None = None
+    answered: InitAnswered | None = None
+
+    def repeat(self, association: Association, datagram: DatagramReceived, header: Header) -> None:
+        """An IKE_SA_INIT request, again or forged."""
+        if self.answered is not None:
+            self.answered.receive(association, datagram, header)
+        else:
+            association.drop("an IKE_SA_INIT request to its initiator")
 
     def ended(self, association: Association, reason: str) -> None:
         """Whoever asked for it hears why it did not come about."""
