@@ -167,7 +167,13 @@ class Children:
         self._association.ike_sa.ask(self._association, exchange)
 
     def lost(self, child: ChildSa, request: Request) -> None:
-        """The peer does not have it any more: negotiate it anew (RFC 7296 section 2.25)."""
+        """The peer does not have it any more: negotiate it anew (RFC 7296 section 2.25).
+
+        One that the peer has deleted meanwhile is not missed.
+        """
+        if child.state is ChildState.RETIRED:
+            request.finish_part(self._association, "the peer has deleted it")
+            return
         self.went_down(child, "the peer does not have it any more")
         retire(self._association, child)
         self.create(child.settings, request)
