@@ -74,9 +74,9 @@ class CreateChildInitiator:
         self._offer: Offer | None = None
 
     def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
-        """[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr; nothing where the SA to rekey is gone."""
+        """[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr; nothing where there is no need any more."""
         rekeyed = self._rekeyed
-        if rekeyed is not None and rekeyed.state is not ChildState.INSTALLED:
+        if self._is_needless(association):
             self._request.finish_part(association)
             return None
         self._offer = Offer.make(association, self._settings, in_auth=False, rekeyed=rekeyed)
@@ -96,6 +96,12 @@ class CreateChildInitiator:
             protocol = ProtocolId(rekeyed.agreement.suite.protocol)
             payloads.insert(0, Notify(NotifyType.REKEY_SA, b"", protocol, spi))
         return tuple(payloads)
+
+    def _is_needless(self, association: Association) -> bool:
+        """Whether the SA to rekey is gone, or the wanted one has come up meanwhile."""
+        if self._rekeyed is not None:
+            return self._rekeyed.state is not ChildState.INSTALLED
+        return bool(association.children.named(self._settings.name))
 
     def answered(
         self, association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
