@@ -25,10 +25,7 @@ from ikeactors.errors import (
     ProtocolFault,
 )
 from ikeactors.iana import ExchangeType, NotifyType
-from ikeactors.protocol.choosing import (
-    check_choice,
-    numbered,
-)
+from ikeactors.protocol.choosing import check_choice, numbered
 from ikeactors.protocol.events import DatagramReceived
 from ikeactors.protocol.ikev2.candidates import choose_by_offer
 from ikeactors.protocol.ikev2.explaining import refused_init
@@ -196,8 +193,15 @@ class InitSent:
 
     def _follow_group(self, association: Association, data: bytes) -> None:
         """Another group: only one that we offered, and never the same again (section 1.2)."""
+        if data == self._group.method.to_bytes(2, "big") and self._corrections:
+            association.drop("INVALID_KE_PAYLOAD came again")
+            return
         if not self._group.corrected(data, self._offer):
-            association.drop("INVALID_KE_PAYLOAD names a group that we cannot follow")
+            self._refused(
+                association,
+                f"the peer {association.remote} answered INVALID_KE_PAYLOAD and names no group "
+                f"that we offered and have not tried (its data: {data[:8].hex() or 'none'})",
+            )
             return
         self._private = private_key(association.surroundings.entropy, self._group.method)
         self._correct(association, f"the peer asks for {self._group.method.name}")
