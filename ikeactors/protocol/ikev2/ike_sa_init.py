@@ -157,6 +157,7 @@ class InitSent:
             header.is_response
             and header.exchange is ExchangeType.IKE_SA_INIT
             and header.message_id == 0
+            and header.spi_i == self._spi
             and not header.from_original_initiator
         ):
             association.drop("not an answer to IKE_SA_INIT")
