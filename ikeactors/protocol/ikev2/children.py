@@ -181,15 +181,20 @@ class Children:
     def deleted_by_peer(self, child: ChildSa) -> None:
         """The peer has let go of it: its successor, where there is one, sends from now on."""
         association = self._association
-        successor = self._by_number.get(self._replaced_by.pop(child.number, -1))
-        if successor is not None and successor.state is not ChildState.RETIRED:
-            install_outbound(association, successor)
+        successor = self._hand_over(child)
         was_up = child.is_up
         self.replacement_lost(child)
         self.went_down(child, "deleted by the peer")
         retire(association, child)
         if was_up and successor is None and child.settings.close_action is DownAction.START:
             self.create(child.settings, Request(None))
+
+    def _hand_over(self, child: ChildSa) -> ChildSa | None:
+        """The successor that the peer has made of it, if there is one, sends from now on."""
+        successor = self._by_number.get(self._replaced_by.pop(child.number, -1))
+        if successor is not None and successor.state is not ChildState.RETIRED:
+            install_outbound(self._association, successor)
+        return successor
 
     def expire(self, child: ChildSa, hard: bool) -> None:
         """Its lifetime is over: soft, it is rekeyed; hard, it goes."""
@@ -200,6 +205,9 @@ class Children:
         if child.is_up:
             self.delete(child, Request(None))
             self.create(child.settings, Request(None))
+        elif child.number in self._replaced_by:
+            self._hand_over(child)
+            self.delete(child, Request(None))
 
     def stop_timers(self, child: ChildSa) -> None:
         """It is to be neither rekeyed nor expired any more."""
