@@ -38,7 +38,7 @@ from ikeactors.protocol.ikev2.retransmission import (
     silence,
     start_retransmitting,
 )
-from ikeactors.protocol.ikev2.transcript import NONCE_OCTETS, Transcript
+from ikeactors.protocol.ikev2.transcript import NONCE_OCTETS, Transcript, check_nonce
 from ikeactors.protocol.ikev2.window import RequestWindow, ResponseWindow
 from ikeactors.protocol.settings import ChildSettings, ConnectionSettings
 from ikeactors.protocol.timers import Timer
@@ -236,6 +236,7 @@ class InitSent:
         if {exchanged.method, suite.ke} != {self._group.method}:
             raise InvalidSyntax("the responder's KE payload is of another group than chosen")
         nonce_r = only(message.payloads, Nonce).data
+        check_nonce(nonce_r, suite.prf_function)
         if nonce_r == self._nonce:
             raise InvalidSyntax("our own nonce came back")
         seed = skeyseed(
@@ -371,6 +372,7 @@ def _respond(association: Association, datagram: DatagramReceived, message: Mess
     suite = IkeSuite.from_proposal(choice)
     if suite.ke != exchanged.method:
         raise InvalidKePayload(f"{suite.ke.name} is wanted", suite.ke.to_bytes(2, "big"))
+    check_nonce(nonce_i, suite.prf_function)
     if len(exchanged.data) != key_exchange_for(suite.ke).public_octets:
         raise InvalidSyntax("the KE payload's length is not that of the group")
     spis = Spis(message.spi_i, association.surroundings.choose_ike_spi(), False)

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ikeactors.crypto.prf import Prf
+from ikeactors.errors import InvalidSyntax
+
 # Ours: at least half the key of every PRF we have (RFC 7296 section 2.10).
 NONCE_OCTETS = 32
+
+
+def check_nonce(nonce: bytes, prf: Prf) -> None:
+    """A nonce has at least half the octets of the PRF's key (RFC 7296 section 2.10)."""
+    if 2 * len(nonce) < prf.key_octets:
+        raise InvalidSyntax(f"a nonce of {len(nonce)} octets is too short for {prf.id.name}")
 
 
 @dataclass(frozen=True, slots=True)
