@@ -241,7 +241,11 @@ def _rekeyed(association: Association, payloads: Payloads) -> ChildSa | None:
     if len(rekeys) > 1 or len(notify.spi) != 4:
         raise InvalidSyntax("N(REKEY_SA) names no SPI of four octets, or comes twice")
     child = association.children.by_spi_out(int.from_bytes(notify.spi, "big"))
-    if child is None or child.state is ChildState.RETIRED:
+    if (
+        child is None
+        or child.state is ChildState.RETIRED
+        or child.agreement.suite.protocol != notify.protocol
+    ):
         raise ChildSaNotFound(f"no Child SA has the SPI {notify.spi.hex()}")
     if child.state is not ChildState.INSTALLED:
         raise TemporaryFailure(f"Child SA {child.name} is {child.state.value}")
