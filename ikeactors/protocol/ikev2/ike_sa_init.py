@@ -112,15 +112,8 @@ class InitSent:
 
     def send(self, association: Association) -> None:
         """Send the request, or the corrected request, for the first time."""
-        message = Message(
-            self._spi,
-            ZERO_SPI,
-            ExchangeType.IKE_SA_INIT,
-            0,
-            False,
-            True,
-            self._payloads(association),
-        )
+        payloads = self._payloads(association)
+        message = Message(self._spi, ZERO_SPI, ExchangeType.IKE_SA_INIT, 0, False, True, payloads)
         self._octets = write_message(message)
         self._tries = 0
         association.outbox.trace_clear(message, association.remote, sent=True)
