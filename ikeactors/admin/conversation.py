@@ -86,10 +86,6 @@ class Conversation:
             self.progress({"sas": await self.described(batch)})
             await self._outlet.room()
 
-    async def room(self) -> None:
-        """Wait until the client has read nearly all."""
-        await self._outlet.room()
-
     async def described(self, numbered: Sequence[Numbered]) -> list[Facts]:
         """The facts of these associations, usage included."""
         usages = await self._usages(numbered)

@@ -61,6 +61,7 @@ class FakePeers:
         self.failure = ""
         self.is_silent = False
         self.unfit = False
+        self.fading: list[int] = []
 
     def initiate(
         self, connection_name: str, children: tuple[str, ...] = (), request_id: int | None = None
@@ -82,7 +83,8 @@ class FakePeers:
         self._end(number, event.request_id)
 
     def numbers_of(self, connection: str) -> list[int]:
-        return [number for number, one in self.there.items() if one.connection == connection]
+        there = [number for number, one in self.there.items() if one.connection == connection]
+        return there + self.fading
 
     def snapshots(self, now: float) -> list[tuple[int, AssociationSnapshot]]:
         return list(self.there.items())

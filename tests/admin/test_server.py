@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 
 import pytest
 import trio
 
+from ikeactors.actors.control import MAX_IN_FLIGHT, run_control
 from ikeactors.actors.framing import frame
 from ikeactors.admin.authority import Authority
+from ikeactors.admin.server import Dispatcher
+from ikeactors.kernel.requests import KernelRefusal, SaUsage
 from ikeactors.protocol.actions import Level, Report
 from ikeactors.protocol.events import DeletionRequested, RekeyRequested
 from ikeactors.protocol.settings import ChildSettings, ConnectionSettings, Settings
@@ -381,3 +385,75 @@ async def test_a_thousand_connections_are_listed(serving: FakeDaemon) -> None:
 
     assert sum(len(part["progress"]["conns"]) for part in parts) == 1000  # type: ignore[index]
     assert end["result"] == {"count": 1000}
+
+
+async def test_a_request_too_many_is_told_that_it_is_busy(serving: FakeDaemon) -> None:
+    serving.peers.is_silent = True
+
+    async with talking(serving.path) as talk:
+        for number in range(MAX_IN_FLIGHT):
+            await talk.say("up", request_id=number, name="site-a-b", timeout=0)
+        await talk.say("version", request_id=99)
+        answer = await talk.hear()
+
+    assert answer is not None
+    assert (answer["id"], code_of(answer)) == (99, "busy")
+
+
+async def test_a_frame_too_large_is_told_as_such_before_the_end(serving: FakeDaemon) -> None:
+    async with talking(serving.path) as talk:
+        await talk.say_octets(b"\x80\x00\x00\x00")
+        answer = await talk.hear()
+        end = await talk.hear()
+
+    assert answer is not None
+    assert (answer["id"], code_of(answer), end) == (None, "too-large", None)
+
+
+async def test_a_kernel_that_refuses_leaves_the_usage_out(
+    daemon: FakeDaemon, nursery: trio.Nursery
+) -> None:
+    async def refuse(sa_ids: object) -> list[SaUsage]:
+        raise KernelRefusal(1, "not permitted")
+
+    daemon.peers.there = {1: association("site-a-b")}
+    surroundings = dataclasses.replace(daemon.surroundings(), usage=refuse)
+    nursery.start_soon(run_control, daemon.listener, Dispatcher(surroundings), daemon.hub)
+
+    async with talking(daemon.path) as talk:
+        progress, _ = await talk.ask_all("list-sas")
+
+    assert progress["progress"]["sas"][0]["children"][0]["octets_in"] is None  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "words"),
+    [
+        ("down", {"name": "site-a-b", "spi": "xyz"}, "spi: must be an SPI"),
+        ("down", {"name": "site-a-b", "spi": "0"}, "spi: must be an SPI"),
+        ("rekey", {"name": "site-a-b", "ike": 1}, "ike: must be true or false"),
+        ("unsubscribe", {"subscription": "1"}, "subscription: must be an integer"),
+        ("events", {"names": "ike-*"}, "names: must be a list"),
+        ("status", {"connection": "x" * 300}, "connection: must be a string of at most"),
+        ("up", {"name": ""}, "name: must be a string of 1"),
+        ("log-level", {"level": "default"}, "only a connection has a default"),
+    ],
+)
+async def test_every_kind_of_argument_is_checked(
+    serving: FakeDaemon, command: str, arguments: dict[str, object], words: str
+) -> None:
+    async with talking(serving.path) as talk:
+        answer = await talk.ask(command, **arguments)
+
+    assert code_of(answer) == "invalid-argument"
+    assert words in text_of(answer)
+
+
+async def test_an_association_that_is_gone_meanwhile_is_not_found(serving: FakeDaemon) -> None:
+    serving.peers.fading = [7]
+
+    async with talking(serving.path) as talk:
+        answer = await talk.ask("down", name="site-a-b")
+
+    assert (code_of(answer), text_of(answer)) == ("not-found", "there is no association 7")
+    assert len(serving.answers) == 0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
-from ikeactors.cli.tables import aligned
+from ikeactors.cli.tables import aligned, print_table
 from ikeactors.cli.words import size, span, statistics_lines
 
 
@@ -60,3 +62,18 @@ def test_columns_begin_at_the_same_place_and_lines_end_without_blanks() -> None:
         "longer  b",
         "",
     ]
+
+
+def test_a_table_on_a_terminal_says_the_same_with_rich(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("rich")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")
+    print_table(("connection", "level"), [("[red]evil[/red]", "info\x1b[2J")])
+
+    printed = capsys.readouterr().out
+    assert "CONNECTION" in printed
+    assert "[red]evil[/red]" in printed
+    assert "info\\x1b[2J" in printed
+    assert "\x1b[2J" not in printed
