@@ -91,6 +91,7 @@ class Lives:
             peer.owner = next(self._owners)
             peer.association = self._open(peer)
         if peer.association is None:
+            peer.mailbox.drain()
             return f"no route leads to {peer.remote}"
         await run_peer(peer, peer.association, self._outlets)
         return peer.association.failure

@@ -90,6 +90,7 @@ class FakeAssociations:
     scripts: list[Sequence[Step]] = field(default_factory=list)
     made: list[FakeAssociation] = field(default_factory=list)
     ends: list[tuple[Endpoint, Endpoint]] = field(default_factory=list)
+    made_at: list[float] = field(default_factory=list)
 
     def initiating(
         self, connection: ConnectionSettings, local: Endpoint, remote: Endpoint
@@ -106,6 +107,7 @@ class FakeAssociations:
         association = FakeAssociation(script, connection)
         self.made.append(association)
         self.ends.append((local, remote))
+        self.made_at.append(trio.current_time())
         return association
 
 
