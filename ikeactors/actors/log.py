@@ -71,9 +71,13 @@ class LogLevels:
         """By connection, "" for all the others."""
         return {"": self._all, **self._own}
 
+    def wants(self, level: Level, connection: str) -> bool:
+        """Whether reports of this level about this connection are logged."""
+        return level >= self._own.get(connection, self._all)
+
     def passes(self, report: Report) -> bool:
         """Whether this is to be logged."""
-        return report.level >= self._own.get(report.connection, self._all)
+        return self.wants(report.level, report.connection)
 
 
 class Log:
@@ -84,7 +88,7 @@ class Log:
         self._hub = hub
         self._form = form
         self._write = write
-        self._reports = hub.subscribe()
+        self._reports = hub.subscribe(wants=levels.wants)
         self._lines: deque[str] = deque()
         self._writer = trio.lowlevel.ParkingLot()
         self._drained = trio.lowlevel.ParkingLot()
@@ -120,9 +124,9 @@ class Log:
                     self.take(published)
             except SubscriberTooSlow:
                 self._lost(1)
-                self._reports = self._hub.subscribe()
+                self._reports = self._hub.subscribe(wants=self.levels.wants)
             else:
-                self._reports = self._hub.subscribe()
+                self._reports = self._hub.subscribe(wants=self.levels.wants)
                 return
 
     async def write_lines(self, scope: trio.CancelScope) -> None:

@@ -6,6 +6,7 @@ A refusal says what was offered and what would have been accepted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from ikeactors.crypto.ciphers import is_aead
 from ikeactors.crypto.suite import supported
@@ -43,6 +44,8 @@ _ABSENT = {
 
 # Ours: an explanation lists at most this many proposals of the other end, to keep the log short.
 _MAX_EXPLAINED = 4
+# Ours: a router has a handful of templates and some kinds of peers.
+_REMEMBERED_MATCHES = 256
 
 
 def choose_proposal(
@@ -59,12 +62,15 @@ def choose_proposal(
     """
     for template in configured:
         for proposal in offered:
-            transforms = _match(proposal, template, preferred_ke)
+            bare = Proposal(1, proposal.protocol, b"", proposal.transforms)
+            transforms = _match(bare, template, preferred_ke)
             if transforms is not None:
                 return Proposal(proposal.number, proposal.protocol, proposal.spi, transforms)
     raise NoProposalChosen(explain_mismatch(offered, configured))
 
 
+# Peers of one kind offer the same, again and again.
+@lru_cache(maxsize=_REMEMBERED_MATCHES)
 def _match(
     offered: Proposal, template: Proposal, preferred_ke: KeyExchangeMethod | None
 ) -> tuple[Transform, ...] | None:

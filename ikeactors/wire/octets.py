@@ -69,6 +69,8 @@ class Reader:
 def printable(octets: bytes, limit: int = MAX_PRINTED) -> str:
     """A peer's octets as text for a log line: UTF-8 where it is, escaped where it is not, cut."""
     text = octets[: limit + 1].decode("utf-8", "surrogateescape")
+    if len(octets) <= limit and text.isprintable() and "\\" not in text:
+        return text
     escaped = "".join(_escape(character) for character in text)
     if len(octets) <= limit and len(escaped) <= limit:
         return escaped

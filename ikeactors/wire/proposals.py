@@ -33,6 +33,9 @@ _ATTRIBUTE_TYPE = 0x7FFF
 MAX_PROPOSALS = 64
 # Peers of one make send the same few SA payloads. 256 of at most 4 KiB are a megabyte.
 _CACHED_PAYLOADS = 256
+# A payload with an SPI never comes twice, its transforms do; with a key length they have 12 octets.
+_CACHED_TRANSFORMS = 256
+_CACHED_TRANSFORM_LENGTH = 12
 _CACHED_LENGTH = 4096
 
 _PROPOSAL = struct.Struct("!BxHBBBB")
@@ -158,7 +161,8 @@ def _read_proposal(octets: bytes, at: int, end: int) -> Proposal:
         more, length = _bounds(octets, at, end, _TRANSFORM.size, _MORE_TRANSFORMS)
         if (more == _LAST) != (left == 0):
             raise InvalidSyntax("the number of transforms is wrong")
-        transforms.append(_read_transform(octets, at, at + length))
+        read = _read_cached_transform if length <= _CACHED_TRANSFORM_LENGTH else _read_transform
+        transforms.append(read(octets[at : at + length]))
         at += length
     if at != end:
         raise InvalidSyntax("octets behind the last transform")
@@ -166,18 +170,20 @@ def _read_proposal(octets: bytes, at: int, end: int) -> Proposal:
     return Proposal(number, ProtocolId(protocol), spi, tuple(transforms))
 
 
-def _read_transform(octets: bytes, at: int, end: int) -> Transform:
-    _, _, kind, number = _TRANSFORM.unpack_from(octets, at)
+def _read_transform(octets: bytes) -> Transform:
+    _, _, kind, number = _TRANSFORM.unpack_from(octets)
     name = _REGISTRIES.get(kind, int)(number)
-    at += _TRANSFORM.size
-    if at == end:
+    if len(octets) == _TRANSFORM.size:
         return Transform(TransformType(kind), name)
-    attributes = _read_attributes(octets, at, end)
+    attributes = _read_attributes(octets, _TRANSFORM.size, len(octets))
     key_lengths = [a for a in attributes if a.type == TransformAttribute.KEY_LENGTH]
     if len(key_lengths) != 1 or not isinstance(key_lengths[0].value, int):
         return Transform(TransformType(kind), name, None, attributes)
     others = tuple(a for a in attributes if a.type != TransformAttribute.KEY_LENGTH)
     return Transform(TransformType(kind), name, key_lengths[0].value, others)
+
+
+_read_cached_transform = lru_cache(maxsize=_CACHED_TRANSFORMS)(_read_transform)
 
 
 def _read_attributes(octets: bytes, at: int, end: int) -> tuple[Attribute, ...]:

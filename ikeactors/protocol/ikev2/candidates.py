@@ -26,7 +26,8 @@ def choose_by_offer(
             choice = choose_proposal(offered, connection.proposals, method)
         except NoProposalChosen:
             continue
-        return tuple(one for one in candidates[place:] if _takes(one, choice)), choice
+        others = candidates[place + 1 :]
+        return (connection, *(one for one in others if _takes(one, choice))), choice
     ours = tuple(proposal for one in candidates for proposal in one.proposals)
     raise NoProposalChosen(explain_mismatch(offered, tuple(dict.fromkeys(ours))))
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import struct
+from functools import lru_cache
+
 from ikeactors.crypto.key_exchange import PrivateKey, key_exchange_for
 from ikeactors.crypto.suite import supported
-from ikeactors.errors import ProtocolFault
-from ikeactors.iana import KeyExchangeMethod, TransformType
+from ikeactors.iana import KeyExchangeMethod, PayloadType, TransformType
 from ikeactors.protocol.entropy import Entropy
-from ikeactors.wire.message import find, read_message
-from ikeactors.wire.payload import KeyExchange
+from ikeactors.wire.header import HEADER_LENGTH
 from ikeactors.wire.proposals import Proposal, Transform
 
 # Ours: groups we try before we give up, so that no peer can send us round in circles.
 MAX_GROUPS = 3
+# Ours: more than there are. Peers may name 65536.
+_REMEMBERED_GROUPS = 64
+
+# The head of a payload (next payload, length) and, in KE, the group; next payload in the header.
+_KE_HEAD = struct.Struct("!BxHH")
+_NEXT_PAYLOAD_AT = 16
 
 
 def offered_groups(offer: tuple[Proposal, ...]) -> list[KeyExchangeMethod]:
@@ -52,15 +59,21 @@ def private_key(entropy: Entropy, method: KeyExchangeMethod) -> PrivateKey:
     return exchange.generate(entropy.octets(exchange.secret_octets))
 
 
+@lru_cache(maxsize=_REMEMBERED_GROUPS)
 def is_slow(method: KeyExchangeMethod) -> bool:
     """Whether an exchange in this group is worth a worker."""
     return supported(Transform(TransformType.KE, method)) and key_exchange_for(method).is_slow
 
 
 def group_of(octets: bytes) -> KeyExchangeMethod:
-    """The group of the KE payload of a message in clear; NONE where it has none."""
-    try:
-        exchanged = find(read_message(octets).payloads, KeyExchange)
-    except ProtocolFault:
-        return KeyExchangeMethod.NONE
-    return exchanged.method if exchanged else KeyExchangeMethod.NONE
+    """The group of the KE payload of a message in clear; NONE where it has none.
+
+    No more than a look: the message is read, with all that may be wrong in it, by its step.
+    """
+    at, kind = HEADER_LENGTH, octets[_NEXT_PAYLOAD_AT]
+    while kind and at + _KE_HEAD.size <= len(octets):
+        following, length, group = _KE_HEAD.unpack_from(octets, at)
+        if kind == PayloadType.KE:
+            return KeyExchangeMethod(group)
+        at, kind = at + max(length, 1), following
+    return KeyExchangeMethod.NONE

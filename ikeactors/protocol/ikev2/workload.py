@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def is_heavy(association: Association, event: Event) -> bool:
     """Whether this step may compute in a slow group. What is inside of SK is not looked at."""
-    if isinstance(event, ChildSaInstalled | KernelRefused | IdentityClaimed | SaMappingChanged):
+    if isinstance(event, _LIGHT):
         return False
     if isinstance(association.phase, InitAnswered):
         return association.phase.is_slow
@@ -31,3 +31,6 @@ def is_heavy(association: Association, event: Event) -> bool:
     if isinstance(event, DatagramReceived) and isinstance(association.phase, Fresh):
         return is_slow(group_of(event.octets))
     return any(is_slow(group) for group in offered_groups(association.connection.proposals)[:1])
+
+
+_LIGHT = (ChildSaInstalled, KernelRefused, IdentityClaimed, SaMappingChanged)
