@@ -1,0 +1,226 @@
+"""What an unknown sender can bring about: a responder, a small reply, or silence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ikeactors.iana import ExchangeType, NotifyType
+from ikeactors.protocol.events import DatagramReceived, Endpoint
+from ikeactors.protocol.ikev2.admission import (
+    REPLIES_PER_SECOND,
+    SECRET_LIFETIME,
+    Admission,
+    AdmissionLimits,
+    Admitted,
+    Refused,
+)
+from ikeactors.wire.header import ZERO_SPI
+from ikeactors.wire.message import Message, notifies, read_message, write_message
+from ikeactors.wire.payload import Nonce, Notify
+from tests.pair import EAST, WEST, Pair, SeededEntropy
+
+CROWDED = 30
+FEW = 0
+
+
+def admission() -> Admission:
+    return Admission(SeededEntropy("admission"), AdmissionLimits())
+
+
+def first_request() -> DatagramReceived:
+    pair = Pair()
+    pair.initiate()
+    return pair.flights[0].datagram
+
+
+FIRST = first_request()
+
+
+def patched(at: int, octets: bytes) -> DatagramReceived:
+    """The first request with other octets at an offset."""
+    data = FIRST.octets
+    return replace(FIRST, octets=data[:at] + octets + data[at + len(octets) :])
+
+
+def message(exchange: ExchangeType, *payloads: Nonce, spi_r: bytes = b"\2" * 8) -> bytes:
+    return write_message(Message(b"\1" * 8, spi_r, exchange, 7, False, True, payloads))
+
+
+def cookie_of(refused: object) -> Notify:
+    assert isinstance(refused, Refused)
+    assert refused.reply is not None
+    (cookie,) = notifies(read_message(refused.reply).payloads, NotifyType.COOKIE)
+    return cookie
+
+
+def with_cookie(cookie: bytes) -> DatagramReceived:
+    first = read_message(FIRST.octets)
+    payloads = (Notify(NotifyType.COOKIE, cookie), *first.payloads)
+    return replace(FIRST, octets=write_message(replace(first, payloads=payloads)))
+
+
+def test_a_first_request_is_admitted() -> None:
+    assert admission().consider(FIRST, FEW, FEW, 0.0) == Admitted()
+
+
+@pytest.mark.parametrize(
+    ("at", "octets", "reason"),
+    [
+        (0, ZERO_SPI, "initiator's SPI is zero"),
+        (8, b"\1" * 8, "IKE_SA_INIT that is no first request"),
+        (17, b"\x10", "older version"),
+        (19, b"\x28", "response to nothing asked"),
+        (19, b"\x00", "IKE_SA_INIT that is no first request"),
+        (20, b"\0\0\0\1", "IKE_SA_INIT that is no first request"),
+        (24, b"\xff\xff\xff\xff", "malformed header"),
+        (24, b"\0\0\0\1", "malformed header"),
+    ],
+)
+def test_what_is_no_first_request_is_refused_in_silence(
+    at: int, octets: bytes, reason: str
+) -> None:
+    """A2, A3, A6, A8 to A11"""
+    assert admission().consider(patched(at, octets), FEW, FEW, 0.0) == Refused(reason)
+
+
+@pytest.mark.parametrize("length", [0, 1, 27])
+def test_what_is_shorter_than_a_header_is_refused(length: int) -> None:
+    """A1"""
+    short = replace(FIRST, octets=FIRST.octets[:length])
+    assert admission().consider(short, FEW, FEW, 0.0) == Refused("malformed header")
+
+
+def test_a_newer_version_is_told_ours_and_a_minor_one_is_taken() -> None:
+    """A4, A5 (RFC 7296 section 2.5)"""
+    refused = admission().consider(patched(17, b"\x35"), FEW, FEW, 0.0)
+    assert isinstance(refused, Refused)
+    assert refused.reply is not None
+    reply = read_message(refused.reply)
+    assert reply.is_response
+    assert reply.payloads == (Notify(NotifyType.INVALID_MAJOR_VERSION, b"\x20"),)
+    assert (reply.major, reply.minor) == (2, 0)
+    assert admission().consider(patched(17, b"\x2f"), FEW, FEW, 0.0) == Admitted()
+    response = patched(17, b"\x30\x22\x20")
+    assert admission().consider(response, FEW, FEW, 0.0) == Refused("response of a newer version")
+
+
+@pytest.mark.parametrize("exchange", [ExchangeType.IKE_AUTH, ExchangeType.INFORMATIONAL])
+def test_an_unknown_spi_is_answered_with_its_own_header(exchange: ExchangeType) -> None:
+    """A13 (RFC 7296 section 2.21.4)"""
+    octets = message(exchange, Nonce(bytes(32)))
+    refused = admission().consider(replace(FIRST, octets=octets), FEW, FEW, 0.0)
+    assert isinstance(refused, Refused)
+    assert refused.reply is not None
+    reply = read_message(refused.reply)
+    assert (reply.spi_i, reply.spi_r, reply.message_id) == (b"\1" * 8, b"\2" * 8, 7)
+    assert reply.payloads == (Notify(NotifyType.INVALID_IKE_SPI),)
+    assert len(refused.reply) <= len(octets)
+
+
+def test_a_reply_is_never_larger_than_what_it_answers() -> None:
+    """A13"""
+    octets = message(ExchangeType.INFORMATIONAL)
+    refused = admission().consider(replace(FIRST, octets=octets), FEW, FEW, 0.0)
+    assert refused == Refused("unknown SPI")
+
+
+def test_replies_are_limited_in_their_rate() -> None:
+    """A4, A13"""
+    door = admission()
+    unknown = replace(FIRST, octets=message(ExchangeType.INFORMATIONAL, Nonce(bytes(32))))
+    replies = [door.consider(unknown, FEW, FEW, 5.0) for _ in range(int(REPLIES_PER_SECOND) + 50)]
+    sent = [one for one in replies if isinstance(one, Refused) and one.reply is not None]
+    assert len(sent) == REPLIES_PER_SECOND
+    later = door.consider(unknown, FEW, FEW, 5.0 + 2 / REPLIES_PER_SECOND)
+    assert isinstance(later, Refused)
+    assert later.reply is not None
+
+
+def test_a_crowd_is_asked_for_cookies() -> None:
+    """J1 (RFC 7296 section 2.6)"""
+    door = admission()
+    cookie = cookie_of(door.consider(FIRST, CROWDED, FEW, 0.0))
+    assert 1 <= len(cookie.data) <= 64
+    assert cookie_of(door.consider(FIRST, FEW, 3, 0.0)) == cookie
+    assert door.consider(with_cookie(cookie.data), CROWDED, FEW, 1.0) == Admitted()
+
+
+def test_the_answer_with_a_cookie_is_smaller_than_the_request() -> None:
+    refused = admission().consider(FIRST, CROWDED, FEW, 0.0)
+    assert isinstance(refused, Refused)
+    assert refused.reply is not None
+    assert len(refused.reply) < len(FIRST.octets)
+    assert read_message(refused.reply).spi_r == ZERO_SPI
+
+
+def test_a_cookie_is_good_for_one_sender_one_spi_and_one_nonce() -> None:
+    """J2"""
+    door = admission()
+    cookie = cookie_of(door.consider(FIRST, CROWDED, FEW, 0.0)).data
+    good = with_cookie(cookie)
+    data = good.octets
+    elsewhere = Endpoint(ip_address("198.51.100.7"), 500)
+    bad = [
+        replace(good, remote=elsewhere),
+        replace(good, remote=Endpoint(WEST.address, 501)),
+        replace(good, octets=b"\7" * 8 + data[8:]),
+        with_cookie(cookie[:-1]),
+        with_cookie(cookie + b"\0"),
+        with_cookie(bytes((cookie[0] ^ 1,)) + cookie[1:]),
+        with_cookie(cookie[:-1] + bytes((cookie[-1] ^ 1,))),
+        with_cookie(b"\0"),
+    ]
+    first = read_message(data)
+    nonce = tuple(Nonce(bytes(32)) if isinstance(p, Nonce) else p for p in first.payloads)
+    bad.append(replace(good, octets=write_message(replace(first, payloads=nonce))))
+    for one in bad:
+        assert cookie_of(door.consider(one, CROWDED, FEW, 1.0))
+    assert door.consider(good, CROWDED, FEW, 1.0) == Admitted()
+
+
+@pytest.mark.parametrize(
+    ("age", "good"), [(SECRET_LIFETIME - 1, True), (SECRET_LIFETIME + 1, True), (200.0, False)]
+)
+def test_cookies_outlive_one_change_of_the_secret(age: float, good: bool) -> None:
+    """J2"""
+    door = admission()
+    cookie = cookie_of(door.consider(FIRST, CROWDED, FEW, 1000.0)).data
+    considered = door.consider(with_cookie(cookie), CROWDED, FEW, 1000.0 + age)
+    assert (considered == Admitted()) is good
+
+
+def test_an_address_with_too_many_half_open_ike_sas_is_refused() -> None:
+    """J5"""
+    refused = admission().consider(FIRST, 5, 5, 0.0)
+    assert refused == Refused("too many half-open IKE SAs of one address")
+
+
+def test_a_malformed_request_gets_no_cookie() -> None:
+    bare = message(ExchangeType.IKE_SA_INIT, spi_r=ZERO_SPI)
+    bare = bare[:20] + bytes(4) + bare[24:]
+    refused = admission().consider(replace(FIRST, octets=bare), CROWDED, FEW, 0.0)
+    assert refused == Refused("malformed IKE_SA_INIT request")
+
+
+@given(st.binary(max_size=400), st.sampled_from([FEW, CROWDED]))
+def test_nothing_a_stranger_sends_raises(octets: bytes, half_open: int) -> None:
+    datagram = DatagramReceived(octets, EAST, WEST)
+    considered = admission().consider(datagram, half_open, FEW, 0.0)
+    assert considered == Admitted() or isinstance(considered, Refused)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, len(FIRST.octets) - 1), st.integers(0, 255)), max_size=6),
+    st.sampled_from([FEW, CROWDED]),
+)
+def test_no_mutated_first_request_raises(changes: list[tuple[int, int]], half_open: int) -> None:
+    octets = bytearray(FIRST.octets)
+    for at, value in changes:
+        octets[at] = value
+    considered = admission().consider(replace(FIRST, octets=bytes(octets)), half_open, FEW, 0.0)
+    assert considered == Admitted() or isinstance(considered, Refused)

@@ -1,0 +1,163 @@
+"""Message IDs and the windows of both directions, on bare objects and between two ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ikeactors.iana import ExchangeType, ProtocolId
+from ikeactors.protocol.events import RekeyRequested
+from ikeactors.protocol.ikev2.informational import LivenessInitiator
+from ikeactors.protocol.ikev2.window import (
+    MAX_MESSAGE_ID,
+    MIN_REPEAT_INTERVAL,
+    Arrival,
+    Outstanding,
+    RequestWindow,
+    ResponseWindow,
+)
+from ikeactors.wire.payload import Delete
+from tests.pair import Pair
+from tests.protocol.forging import request, sealed, sent_by, standing
+
+INFORMATIONAL = ExchangeType.INFORMATIONAL
+
+
+def test_requests_are_numbered_one_after_the_other() -> None:
+    window = RequestWindow(1)
+    window.sent(Outstanding(1, b"", LivenessInitiator()))
+    with pytest.raises(AssertionError):
+        window.sent(Outstanding(2, b"", LivenessInitiator()))
+    window.answered()
+    assert window.next_id == 2
+    assert not window.is_exhausted
+    assert RequestWindow(MAX_MESSAGE_ID + 1).is_exhausted
+
+
+def test_a_request_is_fresh_once_and_then_repeated() -> None:
+    """(RFC 7296 section 2.1)"""
+    window = ResponseWindow(3)
+    assert window.classify(3) is Arrival.FRESH
+    window.begin(3, INFORMATIONAL)
+    assert window.classify(3) is Arrival.OUTSIDE
+    window.complete(b"answer")
+    assert window.classify(3) is Arrival.REPEATED
+    assert window.classify(4) is Arrival.FRESH
+    for outside in (0, 2, 5, MAX_MESSAGE_ID):
+        assert window.classify(outside) is Arrival.OUTSIDE
+
+
+def test_there_is_nothing_to_repeat_before_the_first_answer() -> None:
+    assert ResponseWindow(1).classify(0) is Arrival.OUTSIDE
+
+
+def test_repeats_are_limited_in_their_rate() -> None:
+    """G3"""
+    window = ResponseWindow()
+    window.begin(0, INFORMATIONAL)
+    window.complete(b"answer")
+    assert window.repeat(10.0) == b"answer"
+    assert window.repeat(10.0) is None
+    assert window.repeat(10.0 + MIN_REPEAT_INTERVAL) == b"answer"
+
+
+def test_a_repeated_request_gets_the_same_octets_again() -> None:
+    """G1"""
+    pair = Pair().establish()
+    octets = sealed(pair.west, INFORMATIONAL, ())
+    pair.west.association.ike_sa.requests.next_id += 1
+    pair.give(pair.east, sent_by(pair, pair.west, octets))
+    before = standing(pair.east)
+    pair.give(pair.east, sent_by(pair, pair.west, octets))
+    first, second = (flight.datagram.octets for flight in pair.flights)
+    assert first == second
+    assert standing(pair.east) == before
+
+
+def test_a_repeated_request_with_another_body_is_not_read() -> None:
+    """G2"""
+    pair = Pair().establish()
+    request(pair, pair.west, INFORMATIONAL)
+    answer = pair.flights.pop().datagram.octets
+    before = standing(pair.east)
+    last = pair.west.association.ike_sa.requests.next_id - 1
+    other = sealed(pair.west, INFORMATIONAL, (Delete(ProtocolId.IKE),), message_id=last)
+    pair.give(pair.east, sent_by(pair, pair.west, other))
+    assert pair.flights.pop().datagram.octets == answer
+    assert standing(pair.east) == before
+
+
+def test_a_flood_of_repeats_is_answered_now_and_then() -> None:
+    """G3"""
+    pair = Pair().establish()
+    octets = sealed(pair.west, INFORMATIONAL, ())
+    for _ in range(100):
+        pair.give(pair.east, sent_by(pair, pair.west, octets))
+    assert len(pair.flights) == 2
+
+
+@pytest.mark.parametrize("distance", [-2, 1, 2, 1000, MAX_MESSAGE_ID - 2])
+def test_requests_outside_of_the_window_change_nothing(distance: int) -> None:
+    """G1"""
+    pair = Pair().establish()
+    request(pair, pair.west, INFORMATIONAL)
+    request(pair, pair.west, INFORMATIONAL)
+    pair.drop()
+    before = standing(pair.east)
+    message_id = pair.west.association.ike_sa.requests.next_id + distance
+    octets = sealed(pair.west, INFORMATIONAL, (), message_id=min(message_id, MAX_MESSAGE_ID))
+    pair.give(pair.east, sent_by(pair, pair.west, octets))
+    assert pair.flights == []
+    assert standing(pair.east) == before
+
+
+def test_a_response_to_nothing_asked_is_dropped() -> None:
+    """A9"""
+    pair = Pair().establish()
+    before = standing(pair.east)
+    for message_id in (0, 1, 7):
+        octets = sealed(pair.west, INFORMATIONAL, (), message_id=message_id, is_response=True)
+        pair.give(pair.east, sent_by(pair, pair.west, octets))
+    assert pair.flights == []
+    assert standing(pair.east) == before
+
+
+def test_a_response_of_another_exchange_is_dropped() -> None:
+    pair = Pair().establish()
+    pair.give(pair.east, RekeyRequested(child="net"))
+    flight = pair.flights.pop()
+    wrong = sealed(pair.west, INFORMATIONAL, (), message_id=0, is_response=True)
+    pair.give(pair.east, sent_by(pair, pair.west, wrong))
+    assert pair.east.association.ike_sa.requests.outstanding is not None
+    pair.flights.append(flight)
+    pair.settle()
+    pair.pass_time(6)
+    pair.assert_mirrored()
+
+
+def test_an_ike_sa_whose_message_ids_are_used_up_is_closed() -> None:
+    """G4"""
+    pair = Pair().establish()
+    pair.west.association.ike_sa.requests.next_id = MAX_MESSAGE_ID + 1
+    pair.give(pair.west, RekeyRequested(child="net", request_id=9))
+    assert pair.west.association.closed
+    assert "message IDs" in pair.west.association.failure
+    assert pair.west.answers[-1].succeeded is False
+    assert not pair.west.sas
+
+
+def test_the_initiator_flag_must_fit_the_role() -> None:
+    """A8"""
+    pair = Pair().establish()
+    before = standing(pair.east)
+    octets = bytearray(sealed(pair.west, INFORMATIONAL, ()))
+    octets[19] ^= 0x08
+    pair.give(pair.east, sent_by(pair, pair.west, bytes(octets)))
+    datagram = sent_by(pair, pair.west, sealed(pair.west, INFORMATIONAL, ()))
+    assert standing(pair.east) == before
+    major = bytearray(datagram.octets)
+    major[17] = 0x30
+    pair.give(pair.east, replace(datagram, octets=bytes(major)))
+    assert standing(pair.east) == before
+    assert pair.flights == []
