@@ -20,7 +20,7 @@ import trio
 
 from ikeactors.actors.kernel import ForgetOwner
 from ikeactors.actors.mailbox import Mailbox
-from ikeactors.actors.peer import Association, Associations, Outlets, Peer, run_peer
+from ikeactors.actors.peer import Associations, Outlets, Peer, run_peer
 from ikeactors.actors.registry import PeerRegistry
 from ikeactors.actors.restarting import (
     Locator,
@@ -73,7 +73,10 @@ class Lives:
     async def live(self, peer: Peer) -> None:
         """An association's life, crashes and new beginnings included."""
         while peer.association is not None or await self._prepare(peer):
-            end = await attempt(self._negotiate, peer)
+            end = await attempt(self._open, peer)
+            if peer.association is not None and isinstance(end, Ended):
+                # Awaited right here: each frame below is there for as long as the association is.
+                end = await attempt(run_peer, peer, peer.association, self._outlets)
             if isinstance(end, Crashed):
                 pause = await self._after_crash(peer, end)
             else:
@@ -84,30 +87,26 @@ class Lives:
                 await peer.mailbox.filled()
         await self._bury(peer)
 
-    async def _negotiate(self, peer: Peer) -> str:
-        """Run the association, a new one if there is none; why it failed, or nothing."""
+    async def _open(self, peer: Peer) -> str:
+        """Make the association, unless one is there; why there is none, or nothing."""
         assert not peer.midway, "the step before was interrupted"
-        if peer.association is None:
-            peer.owner = next(self._owners)
-            peer.association = self._open(peer)
-        if peer.association is None:
-            peer.mailbox.drain()
-            return f"no route leads to {peer.remote}"
-        await run_peer(peer, peer.association, self._outlets)
-        return peer.association.failure
-
-    def _open(self, peer: Peer) -> Association | None:
+        if peer.association is not None:
+            return ""
         assert peer.remote is not None
+        peer.owner = next(self._owners)
         if not peer.initiates:
             assert peer.local is not None
-            return self._associations.responding(peer.local, peer.remote)
+            peer.association = self._associations.responding(peer.local, peer.remote)
+            return ""
         connection = self._settings.connection(peer.connection)
         assert connection is not None
         peer.remote = single_remote(connection) or peer.remote
         local = self._locator.local(connection, peer.remote.address)
         if local is None:
-            return None
-        return self._associations.initiating(connection, local, peer.remote)
+            peer.mailbox.drain()
+            return f"no route leads to {peer.remote}"
+        peer.association = self._associations.initiating(connection, local, peer.remote)
+        return ""
 
     async def _prepare(self, peer: Peer) -> bool:
         """Before a negotiation begins: what it is to bring up; False when it is called off."""

@@ -6,7 +6,6 @@ so there is nothing in its frames that is not needed there.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -146,8 +145,8 @@ class Outlets:
     registry: Registry
 
 
-async def run_peer(peer: Peer, association: Association, outlets: Outlets) -> None:
-    """Take the association through its life."""
+async def run_peer(peer: Peer, association: Association, outlets: Outlets) -> str:
+    """Take the association through its life; why it failed, or nothing."""
     outlets.alarms.set(peer.number, association.deadline, peer.mailbox)
     while not association.closed:
         event = await peer.mailbox.receive()
@@ -165,7 +164,8 @@ async def run_peer(peer: Peer, association: Association, outlets: Outlets) -> No
         if not peer.established:
             await outlets.registry.progressed(peer, association)
         outlets.alarms.set(peer.number, association.deadline, peer.mailbox)
-    outlets.alarms.set(peer.number, math.inf, peer.mailbox)
+    outlets.alarms.cancel(peer.number)
+    return association.failure
 
 
 async def _in_worker(
