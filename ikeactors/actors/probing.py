@@ -47,22 +47,30 @@ async def probe(
     open_userspace: OpenUserspace,
     open_xfrm: OpenXfrm = open_xfrm,
 ) -> Choice:
-    """The back end called `kind`; "auto" takes the kernel's IPsec where that takes an ESP SA."""
+    """The back end called `kind`; "auto" takes the kernel's IPsec where that takes an ESP SA.
+
+    Raises KernelRefusal where the one that is configured cannot work.
+    """
     if kind == "userspace":
         return Choice(await open_userspace(), "userspace is configured")
-    if kind == "xfrm":
-        return Choice(open_xfrm(), "xfrm is configured")
-    assert kind == "auto"
     try:
-        backend = open_xfrm()
+        backend = await _tried(open_xfrm(), _probe_sa(entropy))
     except KernelRefusal as refusal:
-        return Choice(await open_userspace(), f"userspace because {refusal}")
-    try:
-        backend.try_sa(_probe_sa(entropy))
-    except KernelRefusal as refusal:
-        await backend.aclose()
+        if kind == "xfrm":
+            text = f'kernel = "xfrm" is configured, but {refusal}'
+            raise KernelRefusal(refusal.errno, text) from None
         return Choice(await open_userspace(), f"userspace because {refusal}")
     return Choice(backend, "xfrm because the kernel took an ESP SA to try")
+
+
+async def _tried(backend: XfrmBackend, request: SaRequest) -> XfrmBackend:
+    """The back end, unless the kernel refuses this SA."""
+    try:
+        backend.try_sa(request)
+    except KernelRefusal:
+        await backend.aclose()
+        raise
+    return backend
 
 
 def _probe_sa(entropy: Entropy) -> SaRequest:

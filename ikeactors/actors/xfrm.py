@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+from collections import deque
 from collections.abc import Sequence
 
 import trio
@@ -181,7 +182,7 @@ class XfrmEvents:
 
     def __init__(self, socket: Socket) -> None:
         self._socket = socket
-        self._waiting: list[KernelEvent] = []
+        self._waiting: deque[KernelEvent] = deque()
 
     def __aiter__(self) -> XfrmEvents:
         return self
@@ -190,7 +191,7 @@ class XfrmEvents:
         while not self._waiting:
             await trio.lowlevel.wait_readable(self._socket)
             self._drain()
-        return self._waiting.pop(0)
+        return self._waiting.popleft()
 
     def close(self) -> None:
         self._socket.close()

@@ -30,13 +30,21 @@ def no_xfrm() -> XfrmBackend:
     raise KernelRefusal(errno.EPROTONOSUPPORT, "the kernel has no XFRM netlink (CONFIG_XFRM_USER)")
 
 
-async def test_what_is_configured_is_taken_unasked() -> None:
+async def test_what_is_configured_is_taken() -> None:
     kernel = FakeXfrmSocket()
     backend = XfrmBackend(kernel, FakeXfrmSocket())
     assert (await probe("userspace", entropy, userspace, no_xfrm)).backend is USERSPACE
     assert (await probe("xfrm", entropy, userspace, lambda: backend)).backend is backend
-    assert kernel.asked == []
-    with pytest.raises(KernelRefusal):
+    assert kernel.sas == {}
+
+
+async def test_what_is_configured_and_cannot_work_is_refused_at_once() -> None:
+    kernel = FakeXfrmSocket()
+    kernel.refuse[0] = (errno.EPROTONOSUPPORT, "Requested type not found")
+    with pytest.raises(KernelRefusal, match=r"is configured, but .* no ESP \(CONFIG_INET_ESP\)"):
+        await probe("xfrm", entropy, userspace, lambda: XfrmBackend(kernel, FakeXfrmSocket()))
+    assert not kernel.is_open
+    with pytest.raises(KernelRefusal, match="CONFIG_XFRM_USER"):
         await probe("xfrm", entropy, userspace, no_xfrm)
 
 

@@ -183,8 +183,11 @@ def _address_within(ip: IPRoute, selector: TrafficSelector) -> str | None:
     for message in ip.get_addr(family=_FAMILIES[selector.start.version]):
         attributes = dict(message["attrs"])
         text = attributes.get("IFA_LOCAL") or attributes.get("IFA_ADDRESS")
-        if text and int(selector.start) <= int(ip_address(text)) <= int(selector.end):
-            return str(text)
+        address = ip_address(text) if text else None
+        if address is None or address.is_loopback or address.is_link_local:
+            continue
+        if int(selector.start) <= int(address) <= int(selector.end):
+            return str(address)
     return None
 
 
