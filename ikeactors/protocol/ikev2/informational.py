@@ -132,11 +132,11 @@ class DeleteIkeInitiator:
         self._request.finish_part(association)
 
     def _end(self, association: Association, ike_sa: IkeSa) -> None:
-        self._request.finish_part(association)
         if ike_sa is association.ike_sa:
             association.close(self._reason)
         else:
             association.ike_sas.forget(ike_sa)
+        self._request.finish_part(association)
 
 
 class AuthenticationFailedInitiator:
