@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ikeactors.iana import ExchangeType
+from ikeactors.iana import ExchangeType, NotifyType
+from ikeactors.protocol.actions import RegisterSpi
 from ikeactors.protocol.events import DatagramReceived
 from ikeactors.protocol.ikev2.ike_sa import IkeSa
 from ikeactors.protocol.ikev2.protection import open_sealed, seal
-from ikeactors.wire.header import Header, read_header
-from ikeactors.wire.message import read_message, write_message
-from ikeactors.wire.payload import Payload
+from ikeactors.wire.header import ZERO_SPI, Header, read_header
+from ikeactors.wire.message import Message, read_message, write_message
+from ikeactors.wire.payload import Notify, Payload
 from tests.pair import EAST, WEST, End, Flight, Pair
 
 Payloads = tuple[Payload, ...]
@@ -61,6 +62,22 @@ def request(pair: Pair, sender: End, exchange: ExchangeType, *payloads: Payload)
     octets = sealed(sender, exchange, payloads)
     sender.association.ike_sa.requests.next_id += 1
     pair.give(other(pair, sender), sent_by(pair, sender, octets))
+
+
+def initiated(pair: Pair | None = None) -> Pair:
+    """Two ends, and the first request under way."""
+    pair = pair or Pair()
+    pair.initiate()
+    return pair
+
+
+def error(pair: Pair, kind: NotifyType, data: bytes = b"") -> None:
+    """Somebody answers the western end's IKE_SA_INIT with an error, or a cookie."""
+    (spi,) = [one.spi for one in pair.west.actions if isinstance(one, RegisterSpi)]
+    message = Message(
+        spi, ZERO_SPI, ExchangeType.IKE_SA_INIT, 0, True, False, (Notify(kind, data),)
+    )
+    pair.give(pair.west, sent_by(pair, pair.east, write_message(message)))
 
 
 def answers(pair: Pair, receiver: End) -> list[Payloads]:
