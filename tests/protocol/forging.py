@@ -71,6 +71,21 @@ def initiated(pair: Pair | None = None) -> Pair:
     return pair
 
 
+def authenticating() -> Pair:
+    """IKE_SA_INIT is done, the IKE_AUTH request under way."""
+    pair = initiated()
+    pair.deliver(pair.flights[0])
+    pair.deliver(pair.flights[0])
+    return pair
+
+
+def answered() -> Pair:
+    """The IKE_AUTH response is under way."""
+    pair = authenticating()
+    pair.deliver(pair.flights[0])
+    return pair
+
+
 def error(pair: Pair, kind: NotifyType, data: bytes = b"") -> None:
     """Somebody answers the western end's IKE_SA_INIT with an error, or a cookie."""
     (spi,) = [one.spi for one in pair.west.actions if isinstance(one, RegisterSpi)]

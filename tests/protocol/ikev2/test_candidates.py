@@ -1,0 +1,85 @@
+"""Which connection a peer may use, by its offer and by its identity."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ikeactors.errors import AuthenticationFailed, NoProposalChosen
+from ikeactors.iana import KeyExchangeMethod
+from ikeactors.protocol.ikev2.candidates import choose_by_identity, choose_by_offer
+from ikeactors.protocol.settings import AuthSettings, IdentityPattern
+from ikeactors.wire.identities import Identity
+from tests.pair import WEST, Pair, child, connection, ike, opposite, selectors
+from tests.protocol.forging import initiated
+
+X25519 = KeyExchangeMethod.CURVE25519
+GCM = ike("aes128gcm16-prfsha256-x25519")
+CBC = ike("aes128-sha256-x25519")
+EAST_ID = Identity.from_text("east.example")
+
+
+def known_as(text: str) -> AuthSettings:
+    return AuthSettings("psk", IdentityPattern(Identity.from_text(text)))
+
+
+def test_all_connections_that_take_the_choice_stay_candidates() -> None:
+    first, other, third = (
+        connection(name="first", proposals=GCM),
+        connection(name="other", proposals=CBC),
+        connection(name="third", proposals=CBC + GCM),
+    )
+    chosen, choice = choose_by_offer((first, other, third), GCM, X25519)
+    assert [one.name for one in chosen] == ["first", "third"]
+    assert choice.transforms == GCM[0].transforms
+
+
+def test_an_offer_that_none_takes_is_explained_with_what_all_would_take() -> None:
+    both = (connection(proposals=GCM), connection(proposals=CBC))
+    with pytest.raises(NoProposalChosen, match=r"we accept IKE:AES_GCM_16-128.*IKE:AES_CBC-128"):
+        choose_by_offer(both, ike("aes256-sha512-ecp256"), X25519)
+
+
+def test_the_identity_that_fits_best_decides() -> None:
+    anybody = connection(name="any", remote=AuthSettings())
+    pattern = IdentityPattern(None, Identity.from_text("fqdn:.example"))
+    some = connection(name="some", remote=AuthSettings("psk", pattern))
+    exact = connection(name="exact", remote=known_as("east.example"))
+    found = choose_by_identity((anybody, some, exact), EAST_ID, None, WEST.address)
+    assert found is exact
+    assert choose_by_identity((anybody, some), EAST_ID, None, WEST.address) is some
+    first = connection(name="one")
+    assert choose_by_identity((first, connection(name="two")), EAST_ID, None, WEST.address) is first
+
+
+def test_the_identity_the_peer_asks_for_must_be_ours() -> None:
+    one = connection(name="one", local=known_as("one.example"))
+    two = connection(name="two", local=known_as("two.example"))
+    wanted = Identity.from_text("Two.example")
+    assert choose_by_identity((one, two), EAST_ID, wanted, WEST.address) is two
+    with pytest.raises(AuthenticationFailed, match=r"asks for three.example.*compared: one, two"):
+        choose_by_identity((one, two), EAST_ID, Identity.from_text("three.example"), WEST.address)
+
+
+def test_a_peer_gets_the_children_of_its_own_connection_only() -> None:
+    """E4: two connections for one address, told apart by the identity."""
+    west = connection(local=known_as("second.example"))
+    mine = opposite(connection(name="second", local=known_as("second.example")))
+    other = opposite(
+        connection(
+            name="first",
+            local=known_as("first.example"),
+            children=(child(local_ts=selectors("10.7.0.0/16")),),
+        )
+    )
+    pair = Pair(west, mine)
+    pair.east_settings = replace(pair.east_settings, connections=(other, mine))
+    pair.east.association = pair.responder()
+    initiated(pair)
+    pair.deliver(pair.flights[0])
+    assert pair.east.association.connection_name == ""
+    pair.settle()
+    assert pair.east.association.connection_name == "second"
+    pair.assert_mirrored()
+    assert pair.east.sas

@@ -1,0 +1,160 @@
+"""The first Child SA, negotiated within IKE_AUTH: modes, suites and selectors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_network
+
+import pytest
+
+from ikeactors.iana import (
+    KeyExchangeMethod,
+    TransformType,
+)
+from ikeactors.kernel.requests import Direction, Mode
+from ikeactors.wire.payload import (
+    SecurityAssociation,
+    TrafficSelectorsInitiator,
+    TrafficSelectorsResponder,
+)
+from ikeactors.wire.proposals import Transform
+from ikeactors.wire.selectors import TrafficSelector
+from tests.pair import Pair, child, connection, esp, opposite, selectors
+from tests.protocol.forging import (
+    answered,
+    authenticating,
+    change_sealed,
+    swapped,
+)
+
+
+def with_children(*children: object, **changes: object) -> Pair:
+    """Two ends that mirror each other."""
+    return Pair(connection(children=children, **changes))
+
+
+def test_transport_mode_is_asked_for_and_given() -> None:
+    """(RFC 7296 section 1.3.1)"""
+    host = child(
+        mode=Mode.TRANSPORT,
+        local_ts=selectors("192.0.2.1/32"),
+        remote_ts=selectors("192.0.2.2/32"),
+    )
+    pair = with_children(host).establish()
+    pair.assert_mirrored()
+    assert pair.trace[3].endswith("TSi, TSr, N(USE_TRANSPORT_MODE)}")
+    for end in pair.ends():
+        assert {sa.mode for sa in end.sas.values()} == {Mode.TRANSPORT}
+        assert all(sa.selectors is not None for sa in end.sas.values())
+        assert {one.direction for one in end.policies} == {Direction.IN, Direction.OUT}
+
+
+def test_transport_mode_that_is_declined_is_deleted_again() -> None:
+    """(RFC 7296 section 1.3.1)"""
+    west = connection(children=(child(mode=Mode.TRANSPORT),))
+    east = opposite(connection())
+    pair = Pair(west, east).establish()
+    assert not pair.west.answers[0].succeeded
+    assert "tunnel mode" in pair.west.answers[0].text
+    pair.pass_time(6)
+    assert not pair.east.sas
+    assert not pair.east.policies
+    assert not pair.west.sas
+
+
+def test_transport_mode_that_was_not_asked_for_is_refused() -> None:
+    east = opposite(connection(children=(child(mode=Mode.TRANSPORT),)))
+    pair = Pair(None, east).establish()
+    assert "N(TS_UNACCEPTABLE)" in pair.trace[3]
+    assert not pair.east.sas
+
+
+@pytest.mark.parametrize("proposal", ["aes128gcm16-esn", "aes256-sha256-esn-noesn"])
+def test_extended_sequence_numbers_are_negotiated(proposal: str) -> None:
+    pair = with_children(child(esp_proposals=esp(proposal))).establish()
+    pair.assert_mirrored()
+    assert all(sa.suite.esn for sa in pair.west.sas.values())
+
+
+def test_there_is_no_fresh_key_exchange_in_ike_auth() -> None:
+    """C15"""
+    pair = with_children(child(esp_proposals=esp("aes128gcm16-x25519"))).establish()
+    pair.assert_mirrored()
+    assert not any(sa.suite.ke for sa in pair.west.sas.values())
+
+
+def test_an_offer_with_groups_in_ike_auth_is_taken_without_them() -> None:
+    """C15"""
+    pair = authenticating()
+    group = Transform(TransformType.KE, KeyExchangeMethod.CURVE25519)
+
+    def with_group(sa: SecurityAssociation) -> SecurityAssociation:
+        return SecurityAssociation(
+            tuple(replace(one, transforms=(*one.transforms, group)) for one in sa.proposals)
+        )
+
+    change_sealed(pair, pair.flights[0], swapped(SecurityAssociation, with_group))
+    pair.settle()
+    pair.assert_mirrored()
+    assert pair.west.sas
+
+
+def test_selectors_are_narrowed_by_the_responder() -> None:
+    east = opposite(connection(children=(child(local_ts=selectors("10.1.7.0/24")),)))
+    pair = Pair(None, east).establish()
+    (ours,) = pair.west.association.children
+    (theirs,) = pair.east.association.children
+    assert list(map(str, ours.agreement.local_ts)) == ["10.1.7.0/24"]
+    assert ours.agreement.local_ts == theirs.agreement.remote_ts
+    assert {str(one.source) for one in pair.west.policies} == {"10.1.7.0/24", "10.2.0.0/16"}
+
+
+def test_policies_are_made_for_every_pair_of_one_family() -> None:
+    both = child(
+        local_ts=selectors("10.1.0.0/16", "10.3.0.0/16", "2001:db8:1::/48"),
+        remote_ts=selectors("10.2.0.0/16", "2001:db8:2::/48"),
+    )
+    pair = with_children(both).establish()
+    pair.assert_mirrored()
+    assert len(pair.west.policies) == len(pair.east.policies) == 3 * 3
+    assert {one.source.start.version for one in pair.west.policies} == {4, 6}
+
+
+def test_protocols_ports_and_icmp_are_negotiated() -> None:
+    net = ip_network("10.1.0.0/16")
+    kinds = (
+        TrafficSelector.of_network(net, 6, (443, 443)),
+        TrafficSelector.of_network(net, 17, (1000, 2000)),
+        TrafficSelector.of_icmp(net, 8),
+    )
+    templates = tuple(replace(selectors("10.1.0.0/16")[0], selector=one) for one in kinds)
+    pair = with_children(child(local_ts=templates)).establish()
+    (ours,) = pair.west.association.children
+    assert ours.agreement.local_ts == kinds
+    pair.assert_mirrored()
+
+
+@pytest.mark.parametrize("kind", [TrafficSelectorsInitiator, TrafficSelectorsResponder])
+def test_selectors_that_the_responder_widened_cost_the_child_sa(kind: type) -> None:
+    """I2"""
+    pair = answered()
+    wide = TrafficSelector.of_network(ip_network("0.0.0.0/0"))
+    change_sealed(pair, pair.flights[0], swapped(kind, lambda _: kind((wide,))))
+    pair.settle()
+    assert pair.west.association.established
+    assert "widened the traffic selectors" in pair.west.answers[0].text
+    assert not pair.west.sas
+    pair.pass_time(6)
+    assert not pair.east.sas
+
+
+def test_a_suite_that_was_not_offered_costs_the_child_sa() -> None:
+    """C8"""
+    pair = answered()
+    other = SecurityAssociation((replace(esp("aes256gcm16")[0], spi=b"\1\2\3\4"),))
+    change_sealed(pair, pair.flights[0], swapped(SecurityAssociation, lambda _: other))
+    pair.settle()
+    assert not pair.west.sas
+    assert "not a part of" in pair.west.answers[0].text
+    pair.pass_time(6)
+    assert not pair.east.sas
