@@ -14,6 +14,7 @@ from ikeactors.iana import ProtocolId
 from ikeactors.kernel.policies import PolicyKey, key_of
 from ikeactors.kernel.requests import Address, PolicyRequest, SaId, SaRequest
 from ikeactors.protocol.events import Event
+from ikeactors.quick import quick
 
 # SPI, protocol and destination: all that some of a kernel's events tell of an SA.
 _ShortName = tuple[int, ProtocolId, Address]
@@ -27,6 +28,7 @@ class Inbox(Protocol):
     def post_assured(self, event: Event) -> None: ...
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Holding:
     """An SA that is installed, and whose it is."""

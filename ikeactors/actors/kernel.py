@@ -31,6 +31,7 @@ from ikeactors.protocol.events import (
     SaExpired,
     SaMappingChanged,
 )
+from ikeactors.quick import quick
 
 KernelAction = InstallChildSa | RemoveChildSa | MoveChildSa
 Publish = Callable[[Report], None]
@@ -39,6 +40,7 @@ Publish = Callable[[Report], None]
 MAX_WAITING_COMMANDS = 256
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class KernelRequest:
     """An association's action; the answer, where there is one, goes to its inbox."""

@@ -24,6 +24,7 @@ from ikeactors.actors import udp
 from ikeactors.actors.reports import ReportHub
 from ikeactors.protocol.actions import Level, Report
 from ikeactors.protocol.events import Address, DatagramReceived, Endpoint
+from ikeactors.quick import quick
 
 # Datagrams taken at one wake-up before others get their turn: 15 ms of handshakes.
 DRAIN_LIMIT = 64
@@ -66,6 +67,7 @@ class SocketStatistics:
     failed: tuple[tuple[str, int], ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     """A datagram for which the send buffer had no room."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from ikeactors.crypto.prf import Prf, prf_plus
 from ikeactors.crypto.suite import ChildSuite, IkeSuite
 from ikeactors.errors import AuthenticationFailed
+from ikeactors.quick import quick
 
 # The specification's: without a terminating zero.
 KEY_PAD = b"Key Pad for IKEv2"
@@ -50,6 +51,7 @@ class Skeyseed:
         return IkeKeys(*_cut(keymat, lengths))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class IkeKeys:
     """The keys of an IKE SA."""
@@ -63,6 +65,7 @@ class IkeKeys:
     sk_pr: bytes = field(repr=False)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ChildKeys:
     """The keys of a pair of SAs: `_i` protects what the initiator of their exchange sends."""

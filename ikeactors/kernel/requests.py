@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv6Address
 from ikeactors.crypto.suite import ChildSuite
 from ikeactors.errors import Fault
 from ikeactors.iana import ProtocolId
+from ikeactors.quick import quick
 from ikeactors.wire.selectors import TrafficSelector
 
 Address = IPv4Address | IPv6Address
@@ -49,6 +50,7 @@ class Mark:
     mask: int = 0xFFFFFFFF
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Lifetime:
     """When the kernel reports an SA as expiring (soft) and drops it (hard); 0 is never."""
@@ -69,6 +71,7 @@ class Encapsulation:
     destination_port: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SaId:
     """What names an SA in the SAD (RFC 4301 section 4.4.2.1)."""
@@ -80,6 +83,7 @@ class SaId:
     mark: Mark | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SaRequest:
     """One SA, one direction. For transport mode `selectors` is (source, destination)."""
@@ -107,6 +111,7 @@ class SaRequest:
         return SaId(self.spi, self.protocol, self.source, self.destination, self.mark)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class PolicyRequest:
     """One policy: packets from `source` to `destination` in `direction`.

@@ -12,6 +12,7 @@ from ikeactors.iana import ExchangeType
 from ikeactors.kernel.requests import PolicyRequest, SaId, SaRequest
 from ikeactors.protocol.events import Endpoint
 from ikeactors.protocol.settings import Unique
+from ikeactors.quick import quick
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.message import notation
 from ikeactors.wire.payload import Payload
@@ -19,6 +20,7 @@ from ikeactors.wire.payload import Payload
 Detail = str | int | float | bool
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SendDatagram:
     """Send an IKE message; the socket adds the non-ESP marker where the port asks for it."""
@@ -50,6 +52,7 @@ class ForgetSpi:
     spi: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class InstallChildSa:
     """Install SAs and policies, all or nothing: ChildSaInstalled or KernelRefused answers."""
@@ -77,6 +80,7 @@ class MoveChildSa:
     policies: tuple[PolicyRequest, ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ClaimIdentity:
     """Both ends are authenticated: may this IKE SA stand? IdentityClaimed answers."""
@@ -97,6 +101,7 @@ class Level(enum.IntEnum):
     ERROR = 40
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Report:
     """Something an operator may want to know: a log line, an event on the admin socket.
@@ -112,6 +117,7 @@ class Report:
     details: Mapping[str, Detail] = field(default_factory=dict)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Trace:
     """A message sent or received; its text is made only where somebody reads it."""

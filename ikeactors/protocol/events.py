@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from ikeactors.kernel.requests import SaId
+from ikeactors.quick import quick
 
 Address = IPv4Address | IPv6Address
 
@@ -23,6 +24,7 @@ class Endpoint:
         return f"{self.address}:{self.port}"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class DatagramReceived:
     """An IKE message came in, without its non-ESP marker."""

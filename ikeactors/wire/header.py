@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ikeactors.errors import InvalidSyntax
 from ikeactors.iana import ExchangeType, PayloadType
+from ikeactors.quick import quick
 
 HEADER_LENGTH = 28
 ZERO_SPI = bytes(8)
@@ -25,6 +26,7 @@ _PAYLOAD_TYPES = tuple(PayloadType(number) for number in range(256))
 _EXCHANGE_TYPES = tuple(ExchangeType(number) for number in range(256))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Header:
     """A header as it came. In ISAKMP's, `flags` are E, C and A; the three booleans mean nothing."""

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from ikeactors.errors import InvalidMajorVersion, InvalidSyntax
 from ikeactors.iana import ExchangeType, NotifyType, PayloadType, Registry
+from ikeactors.quick import quick
 from ikeactors.wire.header import (
     HEADER_LENGTH,
     MAJOR_IKEV2,
@@ -29,6 +30,7 @@ from ikeactors.wire.payload import (
 P = TypeVar("P", bound=Payload)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Message:
     """A message in clear, or the envelope of a sealed one."""

@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from ikeactors.errors import InvalidSyntax
 from ikeactors.iana import KeyExchangeMethod, NotifyType, PayloadType, ProtocolId
+from ikeactors.quick import quick
 
 MIN_COOKIE = 1
 MAX_COOKIE = 64
@@ -27,6 +28,7 @@ _U16 = struct.Struct("!H")
 _U32 = struct.Struct("!I")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Notify:
     """N: an error or a status."""

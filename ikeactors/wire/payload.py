@@ -19,6 +19,7 @@ from ikeactors.iana import (
     PayloadType,
     ProtocolId,
 )
+from ikeactors.quick import quick
 from ikeactors.wire.configuration import Configuration as Configuration
 from ikeactors.wire.configuration import read_configuration, write_configuration
 from ikeactors.wire.identities import Identity, read_identity, write_identity
@@ -49,6 +50,7 @@ class SecurityAssociation:
     proposals: tuple[Proposal, ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class KeyExchange:
     """KE: a public value (RFC 7296 section 3.4)."""
@@ -140,6 +142,7 @@ class Eap:
     data: bytes = b""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Encrypted:
     """SK, still sealed; `next_payload` is the first payload inside (RFC 7296 section 3.14)."""

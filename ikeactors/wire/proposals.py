@@ -20,6 +20,7 @@ from ikeactors.iana import (
     TransformAttribute,
     TransformType,
 )
+from ikeactors.quick import quick
 
 T = TypeVar("T")
 
@@ -51,6 +52,7 @@ class Attribute:
     value: int | bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Transform:
     """An algorithm, `id` being of the registry of its type.
@@ -70,6 +72,7 @@ class Transform:
         return f"{_transform_name(self)}{length}{unknown}"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """A protocol and the transforms to choose from, one of each type."""

@@ -15,6 +15,7 @@ from ipaddress import (
 
 from ikeactors.errors import InvalidSyntax
 from ikeactors.iana import TsType
+from ikeactors.quick import quick
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -35,6 +36,7 @@ _SELECTOR = struct.Struct("!BBHHH")
 _HEAD = 4
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TrafficSelector:
     """A protocol, a range of ports and a range of addresses of one family.

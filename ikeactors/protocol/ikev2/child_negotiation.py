@@ -23,6 +23,7 @@ from ikeactors.protocol.choosing import (
 from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, policies_of, sas_of
 from ikeactors.protocol.ikev2.exchange import Payloads
 from ikeactors.protocol.settings import ChildSettings, SelectorTemplate
+from ikeactors.quick import quick
 from ikeactors.wire.message import notifies, only
 from ikeactors.wire.payload import (
     Notify,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.ike_sa import IkeSa
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Nonces:
     """The nonces of the exchange that makes the keys, and the fresh shared secret, if any."""
@@ -50,6 +52,7 @@ class Nonces:
         return "Nonces(...)"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What we have offered for a Child SA; the response is held against it."""
@@ -127,6 +130,7 @@ class Offer:
         return Agreement(suite, mode, local, remote, self.spi_in, _spi_of(choice))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Demand:
     """What the peer has asked for, as the responder found it acceptable."""

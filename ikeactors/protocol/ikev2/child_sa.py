@@ -21,6 +21,7 @@ from ikeactors.protocol.choosing import Selectors
 from ikeactors.protocol.events import Endpoint
 from ikeactors.protocol.settings import ChildSettings, ConnectionSettings
 from ikeactors.protocol.snapshot import ChildSnapshot
+from ikeactors.quick import quick
 
 
 class ChildState(enum.Enum):
@@ -34,6 +35,7 @@ class ChildState(enum.Enum):
     RETIRED = "retired"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Path:
     """Where the packets of the SAs go: the outer addresses, and the ports when UDP carries them."""
@@ -51,6 +53,7 @@ class Path:
         return Encapsulation(self.remote.port, self.local.port)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """What two ends have agreed on for a Child SA."""

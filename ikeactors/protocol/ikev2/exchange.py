@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ikeactors.iana import ExchangeType
 from ikeactors.protocol.ikev2.protection import Opened
+from ikeactors.quick import quick
 from ikeactors.wire.payload import Payload
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Exchange(Protocol):
         ...
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A responder's answer.

@@ -36,6 +36,7 @@ from ikeactors.protocol.ikev2.protection import Opened
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.transcript import Transcript
 from ikeactors.protocol.settings import ChildSettings, Unique
+from ikeactors.quick import quick
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.message import find, notifies, only
 from ikeactors.wire.payload import (
@@ -262,6 +263,7 @@ def respond(
     return None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ClaimedByResponder:
     """The responder's answer, once its claim on the identities is answered."""

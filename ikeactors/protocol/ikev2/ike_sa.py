@@ -21,6 +21,7 @@ from ikeactors.protocol.ikev2.protection import DirectionKeys, Opened, open_seal
 from ikeactors.protocol.ikev2.retransmission import start_retransmitting
 from ikeactors.protocol.ikev2.window import Arrival, Outstanding, RequestWindow, ResponseWindow
 from ikeactors.protocol.timers import Timer
+from ikeactors.quick import quick
 from ikeactors.wire.header import Header
 from ikeactors.wire.payload import Notify
 
@@ -43,6 +44,7 @@ class IkeSaState(enum.Enum):
 MAX_QUEUED = 4096
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Spis:
     """The pair that names an IKE SA, and which of the two is ours."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ikeactors.iana import NotifyType
 from ikeactors.protocol.events import Endpoint
+from ikeactors.quick import quick
 from ikeactors.wire.message import notifies
 from ikeactors.wire.payload import Notify, Payload
 
@@ -14,6 +15,7 @@ from ikeactors.wire.payload import Notify, Payload
 HASH_OCTETS = 20
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class NatSituation:
     """Which ends are behind a NAT, as far as the detection could tell."""

@@ -9,6 +9,7 @@ from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.transcript import Transcript
 from ikeactors.protocol.settings import ConnectionSettings
+from ikeactors.quick import quick
 from ikeactors.wire.identities import Identity
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Authenticating:
             self.request.fail(association, reason)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Established:
     """Both ends have proven who they are; `request` is what brought it up, if it was we."""

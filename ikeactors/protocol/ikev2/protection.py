@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ikeactors.crypto.suite import IkeSuite
 from ikeactors.errors import IntegrityFailed, InvalidSyntax
 from ikeactors.iana import ExchangeType, PayloadType
+from ikeactors.quick import quick
 from ikeactors.wire.header import HEADER_LENGTH, Header, write_header
 from ikeactors.wire.message import find
 from ikeactors.wire.payload import (
@@ -49,6 +50,7 @@ class Opened:
         return self.plaintext[at + _GENERIC.size : at + length]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class DirectionKeys:
     """What protects one direction: the suite, SK_e and SK_a."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ikeactors.crypto.prf import Prf
 from ikeactors.errors import InvalidSyntax
+from ikeactors.quick import quick
 
 # Ours: at least half the key of every PRF we have (RFC 7296 section 2.10).
 NONCE_OCTETS = 32
@@ -17,6 +18,7 @@ def check_nonce(nonce: bytes, prf: Prf) -> None:
         raise InvalidSyntax(f"a nonce of {len(nonce)} octets is too short for {prf.id.name}")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """Both messages, and the nonces of both ends."""
