@@ -34,6 +34,7 @@ import trio
 from ikeactors.actors.alarms import Alarms, run_alarms
 from ikeactors.actors.backends import Backend
 from ikeactors.actors.control import run_control
+from ikeactors.actors.core import CoreAssociations, configured_reqids, consider
 from ikeactors.actors.entropy import SystemEntropy, reqids
 from ikeactors.actors.kernel import (
     Command,
@@ -54,7 +55,7 @@ from ikeactors.actors.probing import Choice, Entropy, OpenUserspace, probe
 from ikeactors.actors.registry import PeerRegistry
 from ikeactors.actors.reports import Answers, ReportHub
 from ikeactors.actors.restarting import Locator
-from ikeactors.actors.router import Refusal, Router, run_router
+from ikeactors.actors.router import Router, run_router
 from ikeactors.actors.sockets import Sockets, SocketSettings, run_sockets
 from ikeactors.actors.supervisor import ChildSpecification, Intensity, Supervisor
 from ikeactors.actors.unix_socket import ControlListener, open_listener
@@ -66,10 +67,8 @@ from ikeactors.admin.ports import Surroundings as AdminSurroundings
 from ikeactors.admin.server import Dispatcher
 from ikeactors.config import Configuration, DaemonSettings
 from ikeactors.protocol.actions import Level, Report
-from ikeactors.protocol.events import DatagramReceived, Endpoint
-from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits, Refused
-from ikeactors.protocol.ikev2.association import Association
-from ikeactors.protocol.settings import ConnectionSettings, Settings
+from ikeactors.protocol.events import Endpoint
+from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits
 from ikeactors.protocol.surroundings import Surroundings
 
 # More crashes than an unlucky hour has. The back-off of five seconds comes before that, so that
@@ -103,7 +102,7 @@ async def run_daemon(
         daemon = await _build(configuration, options, stack)
         supervisor = _supervisor(daemon)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_heed_signals, daemon.stopping, nursery.cancel_scope)
+            await nursery.start(_heed_signals, daemon.stopping, nursery.cancel_scope)
             nursery.start_soon(supervisor.run)
             daemon.peers.start_configured()
             _settle_garbage_collector()
@@ -137,22 +136,6 @@ class _Daemon:
     stopping: trio.Event
 
 
-class _Associations:
-    """Makes the core's associations, all with the same settings and surroundings."""
-
-    def __init__(self, settings: Settings, surroundings: Surroundings) -> None:
-        self._settings = settings
-        self._surroundings = surroundings
-
-    def initiating(
-        self, connection: ConnectionSettings, local: Endpoint, remote: Endpoint
-    ) -> Association:
-        return Association.initiating(self._settings, connection, local, remote, self._surroundings)
-
-    def responding(self, local: Endpoint, remote: Endpoint) -> Association:
-        return Association.responding(self._settings, local, remote, self._surroundings)
-
-
 async def _build(configuration: Configuration, options: Options, stack: AsyncExitStack) -> _Daemon:
     """Make everything, in the order in which it is needed; `stack` closes it."""
     settings = configuration.daemon
@@ -178,14 +161,14 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
     ike_port, nat_port = sockets.local_ports()
     surroundings = Surroundings(
         SystemEntropy(),
-        reqids(_configured_reqids(core)),
+        reqids(configured_reqids(core)),
         nat_port=nat_port,
         encapsulate=is_userspace,
     )
     registry = PeerRegistry(router, kernel, answers)
     lives = Lives(
         core,
-        _Associations(core, surroundings),
+        CoreAssociations(core, surroundings),
         Locator(sockets.source_for, ike_port),
         Outlets(router, sockets, kernel, workers, alarms, hub, key_log, registry),
         registry,
@@ -236,14 +219,14 @@ def _carriers(daemon: _Daemon) -> Iterator[ChildSpecification]:
     if isinstance(backend, UserspaceBackend):
         run_actor["userspace"] = partial(run_userspace, backend)
         receive_esp = backend.plane.receive
-    consider = partial(_consider, daemon.admission, peers)
+    ask_admission = partial(consider, daemon.admission, peers)
     run_actor |= {
         "alarms": partial(run_alarms, daemon.alarms),
         "kernel": partial(
             run_kernel, daemon.commands, backend, daemon.kernel_state, daemon.hub.publish
         ),
         "sockets": partial(run_sockets, sockets, daemon.router.deliver, receive_esp),
-        "router": partial(run_router, daemon.router, consider, peers, sockets.send_message),
+        "router": partial(run_router, daemon.router, ask_admission, peers, sockets.send_message),
         "peers": peers.run,
     }
     for name, start in run_actor.items():
@@ -320,20 +303,15 @@ async def _clear(backend: Backend, state: KernelState) -> None:
     await backend.aclose()
 
 
-async def _heed_signals(stopping: trio.Event, insist: trio.CancelScope) -> None:
+async def _heed_signals(
+    stopping: trio.Event, insist: trio.CancelScope, task_status: trio.TaskStatus[None]
+) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
         async for _ in signals:
             if stopping.is_set():
                 insist.cancel()
             stopping.set()
-
-
-def _consider(
-    admission: Admission, peers: Peers, datagram: DatagramReceived, now: float
-) -> Refusal | None:
-    of_address = peers.half_open_of(datagram.remote.address)
-    verdict = admission.consider(datagram, peers.half_open, of_address, now)
-    return verdict if isinstance(verdict, Refused) else None
 
 
 def _ignore_esp(octets: bytes, local: Endpoint, remote: Endpoint) -> None:
@@ -384,12 +362,6 @@ def _admission_limits(settings: DaemonSettings) -> AdmissionLimits:
         settings.cookie_threshold_ip,
         settings.block_threshold,
         settings.half_open_timeout,
-    )
-
-
-def _configured_reqids(settings: Settings) -> frozenset[int]:
-    return frozenset(
-        child.reqid for connection in settings.connections for child in connection.children
     )
 
 

@@ -22,6 +22,7 @@ import trio
 
 from ikeactors.actors import udp
 from ikeactors.actors.reports import ReportHub
+from ikeactors.errors import Fault
 from ikeactors.protocol.actions import Level, Report
 from ikeactors.protocol.events import Address, DatagramReceived, Endpoint
 from ikeactors.quick import quick
@@ -39,6 +40,11 @@ _NAT_T_PORT = 4500
 _NON_ESP_MARKER = bytes(4)
 _KEEPALIVE = b"\xff"
 _BROKEN = frozenset({errno.EBADF, errno.ENOTSOCK})
+
+
+class SocketUnusable(Fault):
+    """An address or a port that the configuration names is not to be had."""
+
 
 # ESP in UDP, with its endpoints, for the userspace data plane.
 ReceiveEsp = Callable[[bytes, Endpoint, Endpoint], None]
@@ -109,7 +115,7 @@ class Sockets:
         self._failed: dict[str, int] = {}
 
     def open(self, *, esp_in_kernel: bool) -> None:
-        """Bind every socket; OSError when an address or port is not to be had.
+        """Bind every socket; `SocketUnusable` when an address or port is not to be had.
 
         `esp_in_kernel` lets the kernel take ESP out of UDP before we see it.
         """
@@ -128,7 +134,7 @@ class Sockets:
         for port in self._ports:
             if port.socket is not None and not _is_broken(port.socket):
                 continue
-            opened = udp.open_socket(port.address, port.port, self._settings.mark)
+            opened = _opened(port, self._settings.mark)
             port.socket = opened.socket
             port.port = port.socket.getsockname()[1]
             problems = list(opened.problems)
@@ -339,6 +345,15 @@ async def _write(sockets: Sockets, port: _Port) -> None:
             await port.writer.park()
         await trio.lowlevel.wait_writable(port.socket)
         sockets.flush(port)
+
+
+def _opened(port: _Port, mark: int) -> udp.OpenedSocket:
+    try:
+        return udp.open_socket(port.address, port.port, mark)
+    except OSError as fault:
+        why = fault.strerror or str(fault)
+        hint = "; is another IKE daemon running?" if fault.errno == errno.EADDRINUSE else ""
+        raise SocketUnusable(f"cannot listen on {port.name}: {why}{hint}") from fault
 
 
 def _family_exists(address: Address) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -14,7 +13,14 @@ import trio
 import trio.testing
 
 from ikeactors.actors.reports import ReportHub
-from ikeactors.actors.sockets import DRAIN_LIMIT, Sockets, SocketSettings, run_sockets
+from ikeactors.actors.sockets import (
+    DRAIN_LIMIT,
+    SEND_LIMIT,
+    Sockets,
+    SocketSettings,
+    SocketUnusable,
+    run_sockets,
+)
 from ikeactors.protocol.events import DatagramReceived, Endpoint
 
 V4 = ip_address("127.0.0.1")
@@ -160,6 +166,37 @@ async def test_what_cannot_be_sent_is_counted_and_never_raised() -> None:
     assert sum(failed.values()) == 4
 
 
+class FullBuffer:
+    """A socket whose send buffer has room for some datagrams only."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.sent: list[bytes] = []
+
+    def sendmsg(self, parts: tuple[bytes, ...], *_: object) -> None:
+        if len(self.sent) >= self.room:
+            raise BlockingIOError
+        self.sent.append(b"".join(parts))
+
+
+async def test_what_finds_no_room_waits_in_order_and_within_bounds() -> None:
+    with opened(listen=(V4,)) as sockets:
+        port = sockets.ports[0]
+        real, port.socket = port.socket, FullBuffer(room=1)  # type: ignore[assignment]
+        local, remote = Endpoint(V4, port.port), Endpoint(V4, 9)
+        for number in range(SEND_LIMIT + 3):
+            sockets.send_message(number.to_bytes(2, "big"), local, remote)
+        assert sockets.statistics().waiting == SEND_LIMIT
+        assert dict(sockets.statistics().failed) == {"EAGAIN": 2}
+        buffer = port.socket
+        assert isinstance(buffer, FullBuffer)
+        buffer.room = 10_000
+        sockets.flush(port)
+        port.socket = real
+    assert [int.from_bytes(one, "big") for one in buffer.sent] == list(range(SEND_LIMIT + 1))
+    assert sockets.statistics().waiting == 0
+
+
 async def test_a_killed_socket_actor_is_followed_by_one_on_the_same_sockets() -> None:
     ends = Ends()
     with opened(listen=(V4,)) as sockets, client() as peer:
@@ -188,11 +225,10 @@ async def test_a_broken_socket_is_bound_again() -> None:
 async def test_a_port_that_is_taken_is_an_error_at_start() -> None:
     with (
         opened(listen=(V4,)) as sockets,
-        pytest.raises(OSError, match="in use") as caught,
+        pytest.raises(SocketUnusable, match="Address already in use; is another IKE daemon"),
         opened(listen=(V4,), port=sockets.local_ports()[0]),
     ):
         pass
-    assert caught.value.errno == errno.EADDRINUSE
 
 
 async def test_the_routing_table_knows_our_address_towards_a_peer() -> None:

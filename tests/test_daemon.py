@@ -1,0 +1,104 @@
+"""The whole daemon in one process, with its sockets on the loopback interface."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+import trio
+
+from ikeactors.actors.backends import Backend
+from ikeactors.actors.probing import Choice
+from ikeactors.actors.unix_socket import ControlSocketUnusable
+from ikeactors.config import Configuration, DaemonSettings
+from ikeactors.daemon import Options, run_daemon
+from tests.fakes.kernel import SimulatedKernel
+from tests.fakes.peers import connection
+
+LOOPBACK = ip_address("127.0.0.1")
+
+
+@pytest.fixture(autouse=True)
+def collector() -> Iterator[None]:
+    """The daemon tunes the garbage collector of its process: here that is the tests'."""
+    before = gc.get_threshold()
+    yield
+    gc.set_threshold(*before)
+    gc.unfreeze()
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> Configuration:
+    daemon = DaemonSettings(
+        listen=(LOOPBACK,),
+        port=0,
+        port_nat_t=0,
+        admin_socket=str(tmp_path / "run" / "admin.sock"),
+        stop_timeout=0.2,
+        log_level="error",
+    )
+    return Configuration(daemon, (connection(remote="127.0.0.1", start=True),))
+
+
+class Run:
+    """A daemon that is told something as soon as it is ready."""
+
+    def __init__(self, configuration: Configuration, key_log: Path | None = None) -> None:
+        self.configuration = configuration
+        self.options = Options(key_log, probe=self.choose)
+        self.kernel = SimulatedKernel()
+        self.was_ready = False
+
+    async def __call__(self, tell: signal.Signals) -> None:
+        def ready() -> None:
+            self.was_ready = True
+            os.kill(os.getpid(), tell)
+
+        with trio.fail_after(10):
+            await run_daemon(self.configuration, self.options, ready)
+
+    async def choose(self, *_: object) -> Choice:
+        backend: Backend = self.kernel
+        return Choice(backend, "a test")
+
+
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_takes_the_daemon_down_and_leaves_nothing(
+    configuration: Configuration, told: signal.Signals
+) -> None:
+    run = Run(configuration)
+    await run(told)
+    assert run.was_ready
+    assert not Path(configuration.daemon.admin_socket).exists()
+
+
+async def test_a_second_daemon_on_the_same_admin_socket_is_refused(
+    configuration: Configuration,
+) -> None:
+    second = Run(configuration)
+
+    async with trio.open_nursery() as nursery:
+        started = trio.Event()
+        nursery.start_soon(run_daemon, configuration, Run(configuration).options, started.set)
+        with trio.fail_after(5):
+            await started.wait()
+        with pytest.raises(ControlSocketUnusable, match="another daemon is listening"):
+            await second(signal.SIGTERM)
+        nursery.cancel_scope.cancel()
+    assert not second.was_ready
+
+
+async def test_a_key_log_is_opened_for_the_owner_alone_and_warned_about(
+    configuration: Configuration, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = Run(replace(configuration, connections=()), key_log=tmp_path)
+    await run(signal.SIGTERM)
+    assert "ALL KEYS ARE WRITTEN" in capfd.readouterr().err
+    assert all(stat.S_IMODE(one.stat().st_mode) & 0o77 == 0 for one in tmp_path.glob("*.sock"))
