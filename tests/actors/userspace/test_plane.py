@@ -184,6 +184,20 @@ def test_a_policy_taken_over_by_another_sa_still_lets_the_first_ones_packets_in(
     assert east.delivered == [packet()]
 
 
+@pytest.mark.parametrize(
+    ("next_header", "drops"), [(59, {}), (17, {"next-header": 1})], ids=["dummy", "transport"]
+)
+def test_only_whole_ip_packets_are_delivered(
+    east: Host, next_header: int, drops: dict[str, int]
+) -> None:
+    """(RFC 4303 section 2.6)"""
+    keyed = GCM.cipher.keyed(eastward().encr_key, b"")
+    header, iv = bytes.fromhex("0000100000000001"), bytes(8)
+    sealed = header + iv + keyed.seal(iv, b"data\x01\x02" + bytes((2, next_header)), header)
+    east.plane.receive(sealed, EAST_END, WEST_END)
+    assert (east.delivered, east.drops) == ([], drops)
+
+
 def test_a_device_that_is_down_is_counted(west: Host, east: Host) -> None:
     east.takes_packets = False
     west.plane.transmit(packet())
