@@ -158,29 +158,16 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
     router, alarms, answers = Router(hub), Alarms(), Answers()
     workers = Workers(threads(settings.workers))
     kernel, commands = open_commands()
-    ike_port, nat_port = sockets.local_ports()
-    surroundings = Surroundings(
-        SystemEntropy(),
-        reqids(configured_reqids(core)),
-        nat_port=nat_port,
-        encapsulate=is_userspace,
-    )
     registry = PeerRegistry(router, kernel, answers)
-    lives = Lives(
-        core,
-        CoreAssociations(core, surroundings),
-        Locator(sockets.source_for, ike_port),
-        Outlets(router, sockets, kernel, workers, alarms, hub, key_log, registry),
-        registry,
-        random.random,
-    )
+    outlets = Outlets(router, sockets, kernel, workers, alarms, hub, key_log, registry)
+    lives = _lives(core, outlets, registry, sockets, is_userspace)
     return _Daemon(
         configuration=configuration,
         hub=hub,
         answers=answers,
         sockets=sockets,
         router=router,
-        admission=Admission(surroundings.entropy, _admission_limits(settings)),
+        admission=Admission(SystemEntropy(), _admission_limits(settings)),
         alarms=alarms,
         workers=workers,
         choice=choice,
@@ -194,6 +181,26 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
         authority=authority,
         stopping=trio.Event(),
     )
+
+
+def _lives(
+    settings: Settings,
+    outlets: Outlets,
+    registry: PeerRegistry,
+    sockets: Sockets,
+    is_userspace: bool,
+) -> Lives:
+    """What associations begin with: the core's surroundings, and where they call from."""
+    ike_port, nat_port = sockets.local_ports()
+    surroundings = Surroundings(
+        SystemEntropy(),
+        reqids(configured_reqids(settings)),
+        nat_port=nat_port,
+        encapsulate=is_userspace,
+    )
+    associations = CoreAssociations(settings, surroundings)
+    locator = Locator(sockets.source_for, ike_port)
+    return Lives(settings, associations, locator, outlets, registry, random.random)
 
 
 def _supervisor(daemon: _Daemon) -> Supervisor:
