@@ -69,6 +69,7 @@ from ikeactors.config import Configuration, DaemonSettings
 from ikeactors.protocol.actions import Level, Report
 from ikeactors.protocol.events import Endpoint
 from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits
+from ikeactors.protocol.settings import Settings
 from ikeactors.protocol.surroundings import Surroundings
 
 # More crashes than an unlucky hour has. The back-off of five seconds comes before that, so that
