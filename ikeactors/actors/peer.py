@@ -183,7 +183,12 @@ async def _in_worker(
 async def _ask_kernel(peer: Peer, action: KernelAction, outlets: Outlets) -> None:
     if outlets.key_records is not None and not isinstance(action, actions.RemoveChildSa):
         outlets.key_records.record_esp(action.sas)
-    await outlets.kernel.send(KernelRequest(peer.owner, action, peer.mailbox))
+    request = KernelRequest(peer.owner, action, peer.mailbox)
+    try:
+        # `send` would let everybody else go first even where there is room.
+        outlets.kernel.send_nowait(request)
+    except trio.WouldBlock:
+        await outlets.kernel.send(request)
 
 
 def _send_datagram(peer: Peer, action: actions.SendDatagram, outlets: Outlets) -> None:

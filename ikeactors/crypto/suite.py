@@ -50,18 +50,7 @@ class IkeSuite:
     @classmethod
     def from_proposal(cls, proposal: Proposal) -> IkeSuite:
         """The suite of a chosen proposal, or `NoProposalChosen`."""
-        chosen = _by_type(proposal, frozenset({ProtocolId.IKE}))
-        encr = _required(chosen, TransformType.ENCR)
-        try:
-            return _ike_suite(
-                Encr(encr.id),
-                encr.key_length,
-                Integ(_id(chosen, TransformType.INTEG)),
-                iana.Prf(_required(chosen, TransformType.PRF).id),
-                KeyExchangeMethod(_required(chosen, TransformType.KE).id),
-            )
-        except UnsupportedAlgorithm as fault:
-            raise NoProposalChosen(str(fault)) from None
+        return _ike_suite(proposal.protocol, proposal.transforms)
 
     def __str__(self) -> str:
         return f"{self.cipher.name}/PRF_{self.prf.name}/{_ke_name(self.ke)}"
@@ -104,20 +93,7 @@ class ChildSuite:
     @classmethod
     def from_proposal(cls, proposal: Proposal) -> ChildSuite:
         """The suite of a chosen proposal, or `NoProposalChosen`; AH has the cipher NULL."""
-        chosen = _by_type(proposal, CHILD_PROTOCOLS)
-        is_ah = proposal.protocol == ProtocolId.AH
-        encr = None if is_ah else _required(chosen, TransformType.ENCR)
-        try:
-            return _child_suite(
-                proposal.protocol,
-                Encr.NULL if encr is None else Encr(encr.id),
-                None if encr is None else encr.key_length,
-                Integ(_id(chosen, TransformType.INTEG)),
-                KeyExchangeMethod(_id(chosen, TransformType.KE)),
-                _id(chosen, TransformType.ESN) == Esn.ESN,
-            )
-        except UnsupportedAlgorithm as fault:
-            raise NoProposalChosen(str(fault)) from None
+        return _child_suite(proposal.protocol, proposal.transforms)
 
     def __str__(self) -> str:
         name = self.integ.name if self.protocol == ProtocolId.AH else self.cipher.name
@@ -131,15 +107,50 @@ def supported(transform: Transform) -> bool:
     return check is not None and not transform.attributes and check(transform)
 
 
+# A router has a handful of suites and thousands of SAs: equal suites are one object.
+@lru_cache(maxsize=256)
+def _ike_suite(protocol: ProtocolId, transforms: tuple[Transform, ...]) -> IkeSuite:
+    chosen = _by_type(protocol, transforms, frozenset({ProtocolId.IKE}))
+    encr = _required(chosen, TransformType.ENCR)
+    try:
+        return _one_ike_suite(
+            Encr(encr.id),
+            encr.key_length,
+            Integ(_id(chosen, TransformType.INTEG)),
+            iana.Prf(_required(chosen, TransformType.PRF).id),
+            KeyExchangeMethod(_required(chosen, TransformType.KE).id),
+        )
+    except UnsupportedAlgorithm as fault:
+        raise NoProposalChosen(str(fault)) from None
+
+
+@lru_cache(maxsize=256)
+def _child_suite(protocol: ProtocolId, transforms: tuple[Transform, ...]) -> ChildSuite:
+    chosen = _by_type(protocol, transforms, CHILD_PROTOCOLS)
+    is_ah = protocol == ProtocolId.AH
+    encr = None if is_ah else _required(chosen, TransformType.ENCR)
+    try:
+        return _one_child_suite(
+            protocol,
+            Encr.NULL if encr is None else Encr(encr.id),
+            None if encr is None else encr.key_length,
+            Integ(_id(chosen, TransformType.INTEG)),
+            KeyExchangeMethod(_id(chosen, TransformType.KE)),
+            _id(chosen, TransformType.ESN) == Esn.ESN,
+        )
+    except UnsupportedAlgorithm as fault:
+        raise NoProposalChosen(str(fault)) from None
+
+
 def _by_type(
-    proposal: Proposal, protocols: frozenset[ProtocolId]
+    protocol: ProtocolId, transforms: tuple[Transform, ...], protocols: frozenset[ProtocolId]
 ) -> dict[TransformType, Transform]:
     """A chosen proposal's transforms: one of a type, and only types its protocol has."""
-    if proposal.protocol not in protocols:
-        raise NoProposalChosen(f"a proposal of {proposal.protocol.name} in the wrong place")
-    allowed = _TYPES[proposal.protocol]
+    if protocol not in protocols:
+        raise NoProposalChosen(f"a proposal of {protocol.name} in the wrong place")
+    allowed = _TYPES[protocol]
     chosen: dict[TransformType, Transform] = {}
-    for transform in proposal.transforms:
+    for transform in transforms:
         if transform.type in chosen:
             raise NoProposalChosen(f"{transform.type.name} chosen twice")
         if transform.type not in allowed or not supported(transform):
@@ -198,9 +209,9 @@ def _exists(look_up: Callable[[Number], object], number: Number) -> bool:
     return True
 
 
-# A router has a handful of suites and thousands of SAs: equal suites are one object.
-_ike_suite = lru_cache(maxsize=256)(IkeSuite)
-_child_suite = lru_cache(maxsize=256)(ChildSuite)
+# Transforms may come in another order.
+_one_ike_suite = lru_cache(maxsize=256)(IkeSuite)
+_one_child_suite = lru_cache(maxsize=256)(ChildSuite)
 
 CHILD_PROTOCOLS = frozenset({ProtocolId.ESP, ProtocolId.AH})
 

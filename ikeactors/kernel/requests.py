@@ -82,6 +82,10 @@ class SaId:
     destination: Address
     mark: Mark | None = None
 
+    def __hash__(self) -> int:
+        # An address hashes its number as text, and an SPI is all but unique.
+        return hash((self.spi, int(self.destination)))
+
 
 @quick
 @dataclass(frozen=True, slots=True)

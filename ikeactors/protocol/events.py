@@ -18,6 +18,10 @@ class Endpoint:
     address: Address
     port: int
 
+    def __hash__(self) -> int:
+        # An address hashes its number as text; datagrams are looked up by this.
+        return hash((int(self.address), self.port))
+
     def __str__(self) -> str:
         if self.address.version == 6:
             return f"[{self.address}]:{self.port}"

@@ -6,7 +6,7 @@ import enum
 import math
 
 
-class Timer(enum.Enum):
+class Timer(enum.StrEnum):
     """What a deadline is for. The comment says what the timer's number is, where it has one."""
 
     RETRANSMIT = "retransmit"  # number of the IKE SA

@@ -117,6 +117,9 @@ def _apparent_type(text: str) -> IdType | None:
         return IdType.DER_ASN1_DN
     if "@" in text:
         return IdType.RFC822_ADDR
+    # Every IPv6 address has a colon, and every other one ends with a digit.
+    if ":" not in text and not text[-1].isdigit():
+        return IdType.FQDN
     for kind, address in _ADDRESSES.items():
         if _is_address(address, text):
             return kind

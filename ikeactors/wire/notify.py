@@ -22,6 +22,7 @@ MAX_QCD_TOKEN = 128
 
 # Calling an enum costs ten times an index, and most messages have several notifies.
 _PROTOCOLS = tuple(ProtocolId(number) for number in range(256))
+_TYPES = {int(kind): kind for kind in NotifyType}
 
 _HEAD = struct.Struct("!BBH")
 _U16 = struct.Struct("!H")
@@ -48,7 +49,8 @@ def read_notify(body: bytes) -> Notify:
     if len(body) < data_at:
         raise InvalidSyntax("the SPI of a notify runs past its end")
     spi = body[_HEAD.size : data_at]
-    return Notify(NotifyType(number), body[data_at:], _PROTOCOLS[protocol], spi)
+    kind = _TYPES.get(number) or NotifyType(number)
+    return Notify(kind, body[data_at:], _PROTOCOLS[protocol], spi)
 
 
 def write_notify(notify: Notify) -> bytes:

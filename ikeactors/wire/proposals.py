@@ -212,14 +212,21 @@ def _counted_down(sequence: Sequence[T]) -> Iterator[tuple[int, T]]:
 
 
 def _write_proposal(proposal: Proposal, more: int) -> bytes:
-    parts = [
+    spi, transforms = proposal.spi, _write_transforms(proposal.transforms)
+    length = _PROPOSAL.size + len(spi) + len(transforms)
+    head = _PROPOSAL.pack(
+        more, length, proposal.number, proposal.protocol, len(spi), len(proposal.transforms)
+    )
+    return b"".join((head, spi, transforms))
+
+
+# What we offer and choose is of our configuration.
+@lru_cache(maxsize=_CACHED_PAYLOADS)
+def _write_transforms(transforms: tuple[Transform, ...]) -> bytes:
+    return b"".join(
         _write_transform(transform, _MORE_TRANSFORMS if left else _LAST)
-        for left, transform in _counted_down(proposal.transforms)
-    ]
-    body = b"".join((proposal.spi, *parts))
-    length = _PROPOSAL.size + len(body)
-    head = (more, length, proposal.number, proposal.protocol, len(proposal.spi), len(parts))
-    return _PROPOSAL.pack(*head) + body
+        for left, transform in _counted_down(transforms)
+    )
 
 
 def _write_transform(transform: Transform, more: int) -> bytes:

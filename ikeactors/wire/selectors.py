@@ -65,6 +65,10 @@ class TrafficSelector:
         first = kind << 8 | (code or 0)
         return cls.of_network(network, protocol, (first, first | 0xFF if code is None else first))
 
+    def __hash__(self) -> int:
+        # An address hashes its number as text; policies are looked up by this.
+        return hash((self.protocol, self.start_port, int(self.start), int(self.end)))
+
     @property
     def type(self) -> TsType:
         """The type that the family of the addresses makes it."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from ikeactors.crypto.keys import ChildKeys
 from ikeactors.crypto.suite import ChildSuite
-from ikeactors.iana import ProtocolId
 from ikeactors.kernel.requests import (
     Direction,
     Encapsulation,
     Lifetime,
     Mode,
+    PolicyAction,
     PolicyRequest,
     SaId,
     SaRequest,
@@ -261,35 +261,19 @@ def policies_of(
     """The policies in, fwd and out for every pair of selectors of one address family."""
     if not settings.policies:
         return ()
+    here, there = path.local.address, path.remote.address
+    if_id_in = settings.if_id_in or connection.if_id_in
+    if_id_out = settings.if_id_out or connection.if_id_out
+    common = (agreement.suite.protocol, agreement.mode, reqid, PolicyAction.PROTECT)
+    outbound = (here, there, *common, settings.mark_out, if_id_out, settings.priority)
+    inbound = (there, here, *common, settings.mark_in, if_id_in, settings.priority)
     policies: list[PolicyRequest] = []
     for local in agreement.local_ts:
         for remote in agreement.remote_ts:
             if local.start.version != remote.start.version:
                 continue
-            outbound = PolicyRequest(
-                direction=Direction.OUT,
-                source=local,
-                destination=remote,
-                tunnel_source=path.local.address,
-                tunnel_destination=path.remote.address,
-                protocol=ProtocolId(agreement.suite.protocol),
-                mode=agreement.mode,
-                reqid=reqid,
-                mark=settings.mark_out,
-                if_id=settings.if_id_out or connection.if_id_out,
-                priority=settings.priority,
-            )
-            inbound = replace(
-                outbound,
-                direction=Direction.IN,
-                source=remote,
-                destination=local,
-                tunnel_source=path.remote.address,
-                tunnel_destination=path.local.address,
-                mark=settings.mark_in,
-                if_id=settings.if_id_in or connection.if_id_in,
-            )
-            policies += (outbound, inbound)
+            policies.append(PolicyRequest(Direction.OUT, local, remote, *outbound))
+            policies.append(PolicyRequest(Direction.IN, remote, local, *inbound))
             if agreement.mode is Mode.TUNNEL:
-                policies.append(replace(inbound, direction=Direction.FWD))
+                policies.append(PolicyRequest(Direction.FWD, remote, local, *inbound))
     return tuple(policies)
