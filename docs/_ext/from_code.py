@@ -12,6 +12,7 @@ import ast
 import re
 import sys
 import textwrap
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
@@ -111,8 +112,8 @@ def _number(value: ast.expr) -> float:
     if isinstance(value, ast.BinOp):
         return _OPERATORS[type(value.op)](_number(value.left), _number(value.right))
     assert isinstance(value, ast.Constant)
-    number: float = value.value
-    return number
+    assert isinstance(value.value, int | float)
+    return value.value
 
 
 # States.
@@ -233,6 +234,23 @@ def first_sentence(docstring: str) -> str:
     return re.split(r"(?<=[.?!]) (?=[A-Z])", paragraph)[0]
 
 
+def layers() -> str:
+    """The layers of pyproject.toml, from the top down, each with what it says of itself."""
+    contracts = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    named = next(one["layers"] for one in contracts["contracts"] if one["type"] == "layers")
+    rows = [
+        (f"``{name.removeprefix('ikeactors.')}``", literal(_about(_source_of(name))))
+        for layer in named
+        for name in re.split(r"[ :|]+", layer)
+    ]
+    return table(("Layer", "What it is"), rows, (16, 84))
+
+
+def _source_of(name: str) -> Path:
+    path = PROJECT.joinpath(*name.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
 def deviations() -> str:
     """Where we depart from an RFC, and why."""
     rows = [
@@ -311,6 +329,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "compliance": compliance,
     "deviations": deviations,
     "exchange": exchange,
+    "layers": layers,
     "limits": limits,
     "modules": modules,
     "phases": phases,
