@@ -10,7 +10,7 @@ from ikeactors.iana import NotifyType
 
 
 class Fault(Exception):
-    """A mistake from outside. `str(fault)` is fit for a log line: short, escaped, without secrets."""
+    """A mistake from outside. `str(fault)` is fit for a log line: short and without secrets."""
 
 
 class ProtocolFault(Fault):

@@ -333,7 +333,7 @@ class EapCode(Registry):
 
 
 class NotifyType(Registry):
-    """Notify message types: errors below 16384, status at and above it (RFC 7296 section 3.10.1)."""
+    """Notify message types: errors below 16384, status from there on (RFC 7296 section 3.10.1)."""
 
     UNSUPPORTED_CRITICAL_PAYLOAD = 1
     INVALID_IKE_SPI = 4

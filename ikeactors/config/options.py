@@ -220,8 +220,8 @@ CONNECTION = options(
     Option(
         "keyingtries",
         values.attempts,
-        "1",
-        'How often initiating is tried; 0 or "%forever" is without end.',
+        "0",
+        'How often a child that is to be up is tried; 0 or "%forever" is without end.',
     ),
     Option("send_initial_contact", boolean, "true", "Tell the peer when we know no older IKE SA."),
     Option("if_id_in", values.if_id, "0", "XFRM interface of all children, inbound; 0 is none."),

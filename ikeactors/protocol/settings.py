@@ -8,7 +8,9 @@ are alternatives in order of preference.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from heapq import merge
 from ipaddress import IPv4Address, IPv6Address
 
 from ikeactors.iana import IdType
@@ -177,7 +179,7 @@ class ConnectionSettings:
     keepalive: float = 20.0
     encap: bool = False
     unique: Unique = Unique.NO
-    keyingtries: int = 1
+    keyingtries: int = 0
     send_initial_contact: bool = True
     if_id_in: int = 0
     if_id_out: int = 0
@@ -209,31 +211,89 @@ class Settings:
     connections: tuple[ConnectionSettings, ...] = ()
     secrets: tuple[Secret, ...] = ()
     record_keys: bool = False
+    _index: _Index = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_index", _Index(self.connections, self.secrets))
 
     def connection(self, name: str) -> ConnectionSettings | None:
         """The connection of this name, or None."""
-        return next((one for one in self.connections if one.name == name), None)
+        return self._index.by_name.get(name)
 
     def candidates(self, local: Address, remote: Address) -> tuple[ConnectionSettings, ...]:
         """The connections a peer at `remote` may use, in the order of the configuration."""
-        return tuple(one for one in self.connections if one.takes(local, remote))
+        return tuple(one for one in self._index.near(remote) if one.takes(local, remote))
 
     def secret_for(self, local: Identity, remote: Identity) -> bytes | None:
         """The pre-shared key between two identities: the one that names them best."""
         best, found = 0, None
-        for secret in self.secrets:
+        for secret in self._index.naming(remote):
             quality = _secret_quality(secret, local, remote)
             if quality > best:
                 best, found = quality, secret.secret
         return found
 
 
+class _Index:
+    """Where to look for a connection or a secret when there are thousands.
+
+    Most name the peer exactly; only those that do not have to be looked through. Each is kept
+    with its place in the configuration, whose order decides between equals.
+    """
+
+    __slots__ = ("_anywhere", "_anybody", "_by_address", "_by_owner", "by_name")
+
+    def __init__(
+        self, connections: tuple[ConnectionSettings, ...], secrets: tuple[Secret, ...]
+    ) -> None:
+        self.by_name = {one.name: one for one in reversed(connections)}
+        self._by_address: dict[Address, list[tuple[int, ConnectionSettings]]] = {}
+        self._anywhere: list[tuple[int, ConnectionSettings]] = []
+        for place, connection in enumerate(connections):
+            for address in {pattern.single for pattern in connection.remote_addrs} or {None}:
+                listed = self._anywhere if address is None else self._at(address)
+                listed.append((place, connection))
+        self._by_owner: dict[_Owner, list[tuple[int, Secret]]] = {}
+        self._anybody: list[tuple[int, Secret]] = []
+        for place, secret in enumerate(secrets):
+            for owner in {_owner(one.identity) for one in secret.owners} or {None}:
+                owned = self._anybody if owner is None else self._of(owner)
+                owned.append((place, secret))
+
+    def _at(self, address: Address) -> list[tuple[int, ConnectionSettings]]:
+        return self._by_address.setdefault(address, [])
+
+    def _of(self, owner: _Owner) -> list[tuple[int, Secret]]:
+        return self._by_owner.setdefault(owner, [])
+
+    def near(self, remote: Address) -> Iterator[ConnectionSettings]:
+        """The connections that may be of a peer at this address, in order."""
+        return (one for _, one in merge(self._by_address.get(remote, ()), self._anywhere, key=_place))
+
+    def naming(self, remote: Identity) -> Iterator[Secret]:
+        """The secrets that may be of this peer, in order."""
+        return (
+            one for _, one in merge(self._owned_by(remote), self._anybody, key=_place)
+        )
+
+
+_Owner = tuple[IdType, bytes]
+
+
+def _owner(identity: Identity | None) -> _Owner | None:
+    """Equal for identities that are the same; None for any identity, and for a pattern."""
+    if identity is None:
+        return None
+    folded = identity.type in _CASE_INSENSITIVE
+    return identity.type, identity.data.lower() if folded else identity.data
+
+
+def _place(entry: tuple[int, object]) -> int:
+    return entry[0]
+
+
 def _is_same(configured: Identity, identity: Identity) -> bool:
-    if configured.type != identity.type:
-        return False
-    if configured.type in _CASE_INSENSITIVE:
-        return configured.data.lower() == identity.data.lower()
-    return configured.data == identity.data
+    return _owner(configured) == _owner(identity)
 
 
 def _any_matches(patterns: tuple[AddressPattern, ...], address: Address) -> bool:

@@ -84,7 +84,6 @@ class Association:
         "settings",
         "surroundings",
         "timers",
-        "wanted",
     )
 
     def __init__(
@@ -110,7 +109,6 @@ class Association:
         self.numbers = 0
         self.initial_contact = True
         self.failure = ""
-        self.wanted: tuple[str, ...] = ()
         self._waiting: dict[int, Continuation] = {}
 
     @classmethod

@@ -17,7 +17,6 @@ from ikeactors.protocol.ikev2.retransmission import (
     silence,
     start_retransmitting,
 )
-from ikeactors.protocol.settings import DownAction
 from ikeactors.protocol.timers import Timer
 
 if TYPE_CHECKING:
@@ -70,11 +69,6 @@ def _give_up(association: Association, ike_sa: IkeSa, exchange: str, tries: int)
     if ike_sa.state is IkeSaState.DELETING:
         association.close("the peer did not answer the Delete")
         return
-    association.wanted = tuple(
-        child.name
-        for child in association.children
-        if child.is_up and child.settings.dpd_action is DownAction.START
-    )
     association.fail(silence(association, exchange, tries))
 
 
