@@ -8,13 +8,12 @@ are alternatives in order of preference.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from heapq import merge
 from ipaddress import IPv4Address, IPv6Address
 
 from ikeactors.iana import IdType
 from ikeactors.kernel.requests import Mark, Mode
+from ikeactors.protocol.index import Index
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.proposals import Proposal
 from ikeactors.wire.selectors import TrafficSelector
@@ -22,6 +21,7 @@ from ikeactors.wire.selectors import TrafficSelector
 _CASE_INSENSITIVE = frozenset({IdType.FQDN, IdType.RFC822_ADDR})
 
 Address = IPv4Address | IPv6Address
+Owner = tuple[IdType, bytes]
 
 
 class Unique(enum.Enum):
@@ -75,6 +75,11 @@ class IdentityPattern:
 
     identity: Identity | None = None
     suffix: Identity | None = None
+
+    @property
+    def owner(self) -> Owner | None:
+        """What finds the one identity this names; None where it may be another."""
+        return None if self.identity is None else _owner(self.identity)
 
     def quality(self, identity: Identity) -> int:
         """How well `identity` matches: 0 not at all, 1 anything, 2 by pattern, 3 exactly."""
@@ -211,89 +216,48 @@ class Settings:
     connections: tuple[ConnectionSettings, ...] = ()
     secrets: tuple[Secret, ...] = ()
     record_keys: bool = False
-    _index: _Index = field(init=False, repr=False, compare=False)
+    _by_name: dict[str, ConnectionSettings] = field(init=False, repr=False, compare=False)
+    _by_address: Index[Address, ConnectionSettings] = field(init=False, repr=False, compare=False)
+    _by_owner: Index[Owner, Secret] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_index", _Index(self.connections, self.secrets))
+        by_address: Index[Address, ConnectionSettings] = Index()
+        for connection in self.connections:
+            by_address.add((one.single for one in connection.remote_addrs), connection)
+        by_owner: Index[Owner, Secret] = Index()
+        for secret in self.secrets:
+            by_owner.add((one.owner for one in secret.owners), secret)
+        by_name = {connection.name: connection for connection in reversed(self.connections)}
+        object.__setattr__(self, "_by_name", by_name)
+        object.__setattr__(self, "_by_address", by_address)
+        object.__setattr__(self, "_by_owner", by_owner)
 
     def connection(self, name: str) -> ConnectionSettings | None:
         """The connection of this name, or None."""
-        return self._index.by_name.get(name)
+        return self._by_name.get(name)
 
     def candidates(self, local: Address, remote: Address) -> tuple[ConnectionSettings, ...]:
         """The connections a peer at `remote` may use, in the order of the configuration."""
-        return tuple(one for one in self._index.near(remote) if one.takes(local, remote))
+        return tuple(one for one in self._by_address.find(remote) if one.takes(local, remote))
 
     def secret_for(self, local: Identity, remote: Identity) -> bytes | None:
         """The pre-shared key between two identities: the one that names them best."""
         best, found = 0, None
-        for secret in self._index.naming(remote):
+        for secret in self._by_owner.find(_owner(remote)):
             quality = _secret_quality(secret, local, remote)
             if quality > best:
                 best, found = quality, secret.secret
         return found
 
 
-class _Index:
-    """Where to look for a connection or a secret when there are thousands.
-
-    Most name the peer exactly; only those that do not have to be looked through. Each is kept
-    with its place in the configuration, whose order decides between equals.
-    """
-
-    __slots__ = ("_anywhere", "_anybody", "_by_address", "_by_owner", "by_name")
-
-    def __init__(
-        self, connections: tuple[ConnectionSettings, ...], secrets: tuple[Secret, ...]
-    ) -> None:
-        self.by_name = {one.name: one for one in reversed(connections)}
-        self._by_address: dict[Address, list[tuple[int, ConnectionSettings]]] = {}
-        self._anywhere: list[tuple[int, ConnectionSettings]] = []
-        for place, connection in enumerate(connections):
-            for address in {pattern.single for pattern in connection.remote_addrs} or {None}:
-                listed = self._anywhere if address is None else self._at(address)
-                listed.append((place, connection))
-        self._by_owner: dict[_Owner, list[tuple[int, Secret]]] = {}
-        self._anybody: list[tuple[int, Secret]] = []
-        for place, secret in enumerate(secrets):
-            for owner in {_owner(one.identity) for one in secret.owners} or {None}:
-                owned = self._anybody if owner is None else self._of(owner)
-                owned.append((place, secret))
-
-    def _at(self, address: Address) -> list[tuple[int, ConnectionSettings]]:
-        return self._by_address.setdefault(address, [])
-
-    def _of(self, owner: _Owner) -> list[tuple[int, Secret]]:
-        return self._by_owner.setdefault(owner, [])
-
-    def near(self, remote: Address) -> Iterator[ConnectionSettings]:
-        """The connections that may be of a peer at this address, in order."""
-        return (one for _, one in merge(self._by_address.get(remote, ()), self._anywhere, key=_place))
-
-    def naming(self, remote: Identity) -> Iterator[Secret]:
-        """The secrets that may be of this peer, in order."""
-        return (
-            one for _, one in merge(self._owned_by(remote), self._anybody, key=_place)
-        )
-
-
-_Owner = tuple[IdType, bytes]
-
-
-def _owner(identity: Identity | None) -> _Owner | None:
-    """Equal for identities that are the same; None for any identity, and for a pattern."""
-    if identity is None:
-        return None
-    folded = identity.type in _CASE_INSENSITIVE
-    return identity.type, identity.data.lower() if folded else identity.data
-
-
-def _place(entry: tuple[int, object]) -> int:
-    return entry[0]
-
-
 def _is_same(configured: Identity, identity: Identity) -> bool:
     return _owner(configured) == _owner(identity)
+
+
+def _owner(identity: Identity) -> Owner:
+    """Equal for identities that are the same."""
+    folded = identity.type in _CASE_INSENSITIVE
+    return identity.type, identity.data.lower() if folded else identity.data
 
 
 def _any_matches(patterns: tuple[AddressPattern, ...], address: Address) -> bool:
