@@ -11,7 +11,7 @@ from ipaddress import ip_address, ip_network
 
 from ikeactors.config.proposals import esp_proposals, ike_proposals, templates
 from ikeactors.iana import ProtocolId
-from ikeactors.kernel.requests import PolicyRequest, SaId, SaRequest
+from ikeactors.kernel.requests import Direction, PolicyRequest, SaId, SaRequest
 from ikeactors.protocol.actions import (
     Action,
     AnswerRequest,
@@ -153,7 +153,11 @@ class Flight:
 
 
 class Pair:
-    """West initiates, east responds. `trace` is what both sent, in the RFC's notation."""
+    """West initiates, east responds. `trace` is what both sent, in the RFC's notation.
+
+    `fate` says how many copies arrive of the nth datagram, `nat` what becomes of it on its way.
+    While `gapless` holds, the newest outbound SA of an end must be inbound at the other.
+    """
 
     def __init__(
         self,
@@ -170,6 +174,9 @@ class Pair:
         self.now = 1000.0
         self.trace: list[str] = []
         self.flights: list[Flight] = []
+        self.sent = 0
+        self.fate: Callable[[int], int] = lambda number: 1
+        self.gapless = False
         self.nat: Callable[[DatagramReceived], DatagramReceived] = lambda datagram: datagram
         self.west_settings = settings_of(west, west_secret)
         self.east_settings = settings_of(east, east_secret)
@@ -189,9 +196,7 @@ class Pair:
 
     def responder(self) -> Association:
         """A fresh responder for the eastern end."""
-        return Association.responding(
-            self.east_settings, EAST, WEST, self._surroundings["east"]
-        )
+        return Association.responding(self.east_settings, EAST, WEST, self._surroundings["east"])
 
     # Driving.
 
@@ -200,6 +205,8 @@ class Pair:
         for action in end.association.handle(event, self.now):
             end.actions.append(action)
             answer = self._carry_out(end, action)
+            if self.gapless:
+                self.assert_no_gap()
             if answer is not None:
                 self.give(end, answer)
 
@@ -230,7 +237,8 @@ class Pair:
     def _send(self, end: End, action: SendDatagram) -> None:
         other = self.east if end is self.west else self.west
         datagram = self.nat(DatagramReceived(action.octets, action.remote, action.local))
-        self.flights.append(Flight(other, datagram))
+        self.flights += [Flight(other, datagram) for _ in range(self.fate(self.sent))]
+        self.sent += 1
 
     def _install(self, end: End, action: InstallChildSa) -> Event:
         refusal = end.refuse(action)
@@ -309,6 +317,23 @@ class Pair:
         yield self.east
 
     # What must hold.
+
+    def assert_no_gap(self) -> None:
+        """What either end sends now, the other receives."""
+        for end, peer in ((self.west, self.east), (self.east, self.west)):
+            outbound = [one for one, sa in end.sas.items() if sa.direction is Direction.OUT]
+            assert outbound, f"{end.name} cannot send"
+            assert outbound[-1] in peer.sas, f"{end.name} sends what nobody receives"
+            assert end.policies, f"{end.name} has no policies"
+
+    def assert_one_pair(self) -> None:
+        """One Child SA stands, and nothing is left of any other."""
+        self.assert_mirrored()
+        for end in self.ends():
+            assert len(end.sas) == 2
+            assert len(end.policies) == len(set(end.policies)) == 3
+            assert [one.name for one in end.association.children] == ["net"]
+            assert end.association.children.named("net")
 
     def assert_mirrored(self) -> None:
         """Both data planes hold the same SAs with the same keys, and nothing else."""
