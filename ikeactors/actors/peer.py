@@ -149,23 +149,28 @@ async def run_peer(peer: Peer, association: Association, outlets: Outlets) -> st
     """Take the association through its life; why it failed, or nothing."""
     outlets.alarms.set(peer.number, association.deadline, peer.mailbox)
     while not association.closed:
-        event = await peer.mailbox.receive()
-        peer.midway = True
-        if association.needs_worker(event):
-            asked = await _in_worker(peer, association, event, outlets.workers)
-        else:
-            asked = association.handle(event, trio.current_time())
-        for action in asked:
-            if isinstance(action, KernelAction):
-                await _ask_kernel(peer, action, outlets)
-            else:
-                _CARRY[type(action)](peer, action, outlets)
-        peer.midway = False
-        if not peer.established:
-            await outlets.registry.progressed(peer, association)
-        outlets.alarms.set(peer.number, association.deadline, peer.mailbox)
+        # The event and what comes of it are that step's: here they would wait for the next one.
+        await _step(peer, association, await peer.mailbox.receive(), outlets)
     outlets.alarms.cancel(peer.number)
     return association.failure
+
+
+async def _step(peer: Peer, association: Association, event: Event, outlets: Outlets) -> None:
+    """One event, and everything that the association asks for then."""
+    peer.midway = True
+    if association.needs_worker(event):
+        asked = await _in_worker(peer, association, event, outlets.workers)
+    else:
+        asked = association.handle(event, trio.current_time())
+    for action in asked:
+        if isinstance(action, _KERNEL_ACTIONS):
+            await _ask_kernel(peer, action, outlets)
+        else:
+            _CARRY[type(action)](peer, action, outlets)
+    peer.midway = False
+    if not peer.established:
+        await outlets.registry.progressed(peer, association)
+    outlets.alarms.set(peer.number, association.deadline, peer.mailbox)
 
 
 async def _in_worker(
@@ -234,6 +239,9 @@ def _record_keys(_: Peer, action: actions.RecordIkeKeys, outlets: Outlets) -> No
     if outlets.key_records is not None:
         outlets.key_records.record_ike(action)
 
+
+# A union would be taken apart at each look.
+_KERNEL_ACTIONS = (actions.InstallChildSa, actions.RemoveChildSa, actions.MoveChildSa)
 
 _CARRY: dict[type, Callable[[Peer, Any, Outlets], None]] = {
     actions.SendDatagram: _send_datagram,

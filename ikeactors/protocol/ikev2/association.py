@@ -128,7 +128,7 @@ class Association:
         cls, settings: Settings, local: Endpoint, remote: Endpoint, surroundings: Surroundings
     ) -> Association:
         """The responder's end; it is then given the IKE_SA_INIT request."""
-        return cls(settings, ConnectionSettings(""), local, remote, surroundings)
+        return cls(settings, _UNKNOWN, local, remote, surroundings)
 
     # The contract with the actor.
 
@@ -388,6 +388,9 @@ class Association:
         """Send back to where a datagram came from."""
         self.emit(SendDatagram(octets, local, remote))
 
+
+# What a responder has until it knows which connection its peer may use.
+_UNKNOWN = ConnectionSettings("")
 
 _RESPONDERS = {
     ExchangeType.IKE_AUTH: ike_auth.respond,

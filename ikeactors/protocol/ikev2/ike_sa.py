@@ -6,7 +6,6 @@ It knows no payload's name: what is inside of a message is for the exchanges.
 from __future__ import annotations
 
 import enum
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -93,7 +92,8 @@ class IkeSa:
         self.created_at = created_at
         self.state = IkeSaState.AUTHENTICATING
         self.requests, self.responses = windows
-        self.queue: deque[Exchange] = deque()
+        # Nearly always empty: an empty list takes 56 octets, an empty deque 760.
+        self.queue: list[Exchange] = []
         self.iv_counter = 0
         from_i = DirectionKeys(suite, keys.sk_ei, keys.sk_ai)
         from_r = DirectionKeys(suite, keys.sk_er, keys.sk_ar)
@@ -122,7 +122,7 @@ class IkeSa:
             if self.requests.is_exhausted:
                 association.fail("the message IDs of the IKE SA are used up")
                 return
-            exchange = self.queue.popleft()
+            exchange = self.queue.pop(0)
             payloads = exchange.request(association, self)
             if payloads is not None:
                 self._send_request(association, exchange, payloads)
