@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from ikeactors.protocol.actions import InstallChildSa
 from ikeactors.protocol.events import DeletionRequested, RekeyRequested, SaExpired
 from ikeactors.protocol.ikev2.child_sa import ChildState
-from ikeactors.protocol.settings import DownAction
+from ikeactors.protocol.settings import DownAction, Retransmission
 from tests.pair import Pair, child, connection, opposite
 from tests.protocol.forging import other
 
@@ -100,16 +101,23 @@ def test_each_message_of_the_beginning_may_be_lost_or_come_twice(copies: int, st
     assert pair.west.answers[0].succeeded
 
 
-def test_every_other_message_may_be_lost() -> None:
-    pair = Pair()
-    pair.fate = lambda number: number % 2
+@pytest.mark.parametrize("seed", range(10))
+def test_a_third_of_all_messages_may_be_lost_and_others_come_twice(seed: int) -> None:
+    chance = random.Random(seed)
+    patient = Retransmission(timeout=1.0, base=1.0, tries=60)
+    pair = Pair(connection(retransmission=patient), seed=str(seed))
+    pair.fate = lambda number: chance.choice((0, 1, 2))
     pair.initiate()
     pair.settle()
     pair.pass_time(60)
-    for _ in range(10):
-        rekey(pair, "west")
+    for number in range(12):
+        rekey(pair, ("west", "east")[number % 2])
+        if number % 5 == 4:
+            pair.give(pair.east, RekeyRequested())
         pair.settle()
         pair.pass_time(60)
+    pair.fate = lambda number: 1
+    pair.pass_time(60)
     pair.assert_one_pair()
 
 
