@@ -161,14 +161,17 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
     kernel, commands = open_commands()
     registry = PeerRegistry(router, kernel, answers)
     outlets = Outlets(router, sockets, kernel, workers, alarms, hub, key_log, registry)
-    lives = _lives(core, outlets, registry, sockets, is_userspace)
+    surroundings = _surroundings(configuration, sockets, is_userspace)
+    lives = _lives(core, surroundings, outlets, registry, sockets)
     return _Daemon(
         configuration=configuration,
         hub=hub,
         answers=answers,
         sockets=sockets,
         router=router,
-        admission=Admission(SystemEntropy(), _admission_limits(settings)),
+        admission=Admission(
+            surroundings.entropy, _admission_limits(settings), surroundings.refusals
+        ),
         alarms=alarms,
         workers=workers,
         choice=choice,
@@ -184,21 +187,29 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
     )
 
 
+def _surroundings(
+    configuration: Configuration, sockets: Sockets, is_userspace: bool
+) -> Surroundings:
+    """What all associations share."""
+    _, nat_port = sockets.local_ports()
+    return Surroundings(
+        SystemEntropy(),
+        reqids(configured_reqids(configuration.settings())),
+        nat_port=nat_port,
+        encapsulate=is_userspace,
+        half_open_timeout=configuration.daemon.half_open_timeout,
+    )
+
+
 def _lives(
     settings: Settings,
+    surroundings: Surroundings,
     outlets: Outlets,
     registry: PeerRegistry,
     sockets: Sockets,
-    is_userspace: bool,
 ) -> Lives:
-    """What associations begin with: the core's surroundings, and where they call from."""
-    ike_port, nat_port = sockets.local_ports()
-    surroundings = Surroundings(
-        SystemEntropy(),
-        reqids(configured_reqids(settings)),
-        nat_port=nat_port,
-        encapsulate=is_userspace,
-    )
+    """Associations from their beginning to their end, and where they call from."""
+    ike_port, _ = sockets.local_ports()
     associations = CoreAssociations(settings, surroundings)
     locator = Locator(sockets.source_for, ike_port)
     return Lives(settings, associations, locator, outlets, registry, random.random)
@@ -272,7 +283,7 @@ def _admin_surroundings(
         kernel=daemon.choice.backend.name,
         kernel_reason=daemon.choice.reason,
         pid=os.getpid(),
-        started_at=time.time(),
+        started_at=trio.current_time(),
         monotonic=trio.current_time,
     )
 

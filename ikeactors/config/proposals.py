@@ -69,9 +69,18 @@ def esp_proposals(value: object) -> tuple[WrittenProposal, ...]:
 
 def templates(protocol: ProtocolId, written: Iterable[WrittenProposal]) -> tuple[Proposal, ...]:
     """The proposals as the protocol wants them: numbered, without an SPI."""
-    return tuple(
-        _template(number, protocol, one.transforms) for number, one in enumerate(written, start=1)
+    return _shared(
+        tuple(
+            _template(number, protocol, one.transforms)
+            for number, one in enumerate(written, start=1)
+        )
     )
+
+
+@lru_cache(maxsize=_CACHED_PROPOSALS)
+def _shared(proposals: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
+    """One object for equal lists: the core tells by it that two connections ask for the same."""
+    return proposals
 
 
 def _of_words(

@@ -42,8 +42,12 @@ _ABSENT = {
     TransformType.ESN: int(Esn.NO_ESN),
 }
 
-# Ours: an explanation lists at most this many proposals of the other end, to keep the log short.
+# Ours: an explanation compares and lists at most this many proposals of each end, and so much of
+# each, for it is made because of a message that anybody can send.
 _MAX_EXPLAINED = 4
+_MAX_EXPLAINED_TEXT = 300
+# Ours: selectors of each end that are agreed on: their pairs are policies.
+MAX_SELECTORS = 128
 # Ours: a router has a handful of templates and some kinds of peers.
 _REMEMBERED_MATCHES = 256
 
@@ -53,12 +57,23 @@ def choose_proposal(
     configured: Sequence[Proposal],
     preferred_ke: KeyExchangeMethod | None = None,
 ) -> Proposal:
+    """Choose as `find_proposal` does; raises NoProposalChosen with the explanation."""
+    choice = find_proposal(offered, configured, preferred_ke)
+    if choice is None:
+        raise NoProposalChosen(explain_mismatch(offered, configured))
+    return choice
+
+
+def find_proposal(
+    offered: Sequence[Proposal],
+    configured: Sequence[Proposal],
+    preferred_ke: KeyExchangeMethod | None = None,
+) -> Proposal | None:
     """Choose one transform of each type; our order of preference decides.
 
     A key exchange method for which the peer sent a KE payload (`preferred_ke`) is taken where it
     is acceptable at all, which saves a round trip. The answer has the number and SPI of the
-    offered proposal (RFC 7296 sections 2.7 and 3.3.6). Raises NoProposalChosen with the
-    explanation.
+    offered proposal (RFC 7296 sections 2.7 and 3.3.6); None where nothing is acceptable.
     """
     for template in configured:
         for proposal in offered:
@@ -66,7 +81,7 @@ def choose_proposal(
             transforms = _match(bare, template, preferred_ke)
             if transforms is not None:
                 return Proposal(proposal.number, proposal.protocol, proposal.spi, transforms)
-    raise NoProposalChosen(explain_mismatch(offered, configured))
+    return None
 
 
 # Peers of one kind offer the same, again and again.
@@ -200,14 +215,25 @@ def _none_of_or_nothing(kind: TransformType) -> Transform | None:
 
 def explain_mismatch(offered: Sequence[Proposal], configured: Sequence[Proposal]) -> str:
     """One sentence: what differs first, what was offered, what would have been accepted."""
-    reasons = [_first_difference(one, template) for template in configured for one in offered]
+    reasons = [
+        _first_difference(one, template)
+        for template in configured[:_MAX_EXPLAINED]
+        for one in offered[:_MAX_EXPLAINED]
+    ]
     ranked = sorted((reason for reason in reasons if reason), key=lambda reason: -reason[0])
-    theirs = "; ".join(str(one) for one in offered[:_MAX_EXPLAINED]) or "nothing"
-    if len(offered) > _MAX_EXPLAINED:
-        theirs += f"; and {len(offered) - _MAX_EXPLAINED} more"
-    ours = "; ".join(str(one) for one in configured) or "nothing"
     difference = f"{ranked[0][1]}; " if ranked else ""
-    return f"{difference}the peer offered {theirs}; we accept {ours}"
+    return f"{difference}the peer offered {_some(offered)}; we accept {_some(configured)}"
+
+
+def _some(proposals: Sequence[Proposal]) -> str:
+    texts = [str(one) for one in proposals[:_MAX_EXPLAINED]]
+    texts = [
+        text if len(text) <= _MAX_EXPLAINED_TEXT else f"{text[:_MAX_EXPLAINED_TEXT]}..."
+        for text in texts
+    ]
+    if len(proposals) > _MAX_EXPLAINED:
+        texts.append(f"and {len(proposals) - _MAX_EXPLAINED} more")
+    return "; ".join(texts) or "nothing"
 
 
 def _first_difference(offered: Proposal, template: Proposal) -> tuple[int, str] | None:
@@ -242,6 +268,8 @@ def narrow(
             if both is not None and not any(one.contains(both) for one in common):
                 common = [one for one in common if not both.contains(one)]
                 common.append(both)
+            if len(common) == MAX_SELECTORS:
+                return tuple(common)
     return tuple(common)
 
 

@@ -45,7 +45,7 @@ class TimerExpired:
 
 @dataclass(frozen=True, slots=True)
 class InitiationRequested:
-    """Bring up the IKE SA and these children (all with start_action "start" when empty)."""
+    """Bring up the IKE SA and these children; all of the connection when none is named."""
 
     children: tuple[str, ...] = ()
     request_id: int | None = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ikeactors.protocol.allowance import Allowance
 from ikeactors.protocol.entropy import Entropy
 
 IKE_PORT = 500
@@ -15,13 +16,30 @@ NAT_PORT = 4500
 SHARD_BITS = 6
 
 
+# Ours: unprotected refusals a second, whoever asks, so that we are no amplifier and nobody can
+# make us spend our time on answers (RFC 7296 section 2.21.4); of these, how many are worth a line
+# in the log.
+REFUSALS_PER_SECOND = 100.0
+COMPLAINTS_PER_SECOND = 2.0
+COMPLAINTS_AT_ONCE = 20.0
+
+
+def _refusals() -> Allowance:
+    return Allowance(REFUSALS_PER_SECOND, REFUSALS_PER_SECOND)
+
+
+def _complaints() -> Allowance:
+    return Allowance(COMPLAINTS_PER_SECOND, COMPLAINTS_AT_ONCE)
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """Shared by all associations. `reqids` never ends and never repeats one that is in use.
 
     `nat_port` is the local port that speaks UDP encapsulation (RFC 3948), `encapsulate` whether
     the data plane carries ESP in UDP only, so that a NAT has to be feigned. A peer that asked for
-    an IKE SA has `half_open_timeout` seconds to prove who it is.
+    an IKE SA has `half_open_timeout` seconds to prove who it is. `refusals` bounds what strangers
+    are told, `complaints` what the operator is told of them.
     """
 
     entropy: Entropy
@@ -29,6 +47,8 @@ class Surroundings:
     nat_port: int = NAT_PORT
     encapsulate: bool = False
     half_open_timeout: float = 30.0
+    refusals: Allowance = field(default_factory=_refusals)
+    complaints: Allowance = field(default_factory=_complaints)
 
     def choose_ike_spi(self) -> bytes:
         """A fresh SPI for an IKE SA: eight octets, never all zero."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from ikeactors.errors import Fault
 from ikeactors.iana import ExchangeType, NotifyType
+from ikeactors.protocol.allowance import Allowance
 from ikeactors.protocol.entropy import Entropy
 from ikeactors.protocol.events import DatagramReceived
 from ikeactors.wire.header import MAJOR_IKEV2, ZERO_SPI, Header, read_header
@@ -21,9 +22,9 @@ from ikeactors.wire.payload import Nonce, Notify
 # Ours: a cookie is good for one to two of these, so a slow path can still return it.
 SECRET_LIFETIME = 60.0
 SECRET_OCTETS = 32
-# Ours: stateless error replies a second, whoever asks, so that we are no amplifier and no
-# message can make us spend our time on answers (RFC 7296 section 2.21.4).
-REPLIES_PER_SECOND = 100.0
+# Ours: half-open IKE SAs in all, each of some 4 kB: more than any gateway's peers after a power
+# cut, and memory that a flood cannot make us spend.
+MAX_HALF_OPEN = 10_000
 # Ours: the first octet of a cookie tells which secret made it.
 _VERSIONS = 256
 
@@ -66,15 +67,14 @@ class _Secret:
 class Admission:
     """Decides about datagrams whose SPI is of no association."""
 
-    __slots__ = ("_allowance", "_allowed_at", "_entropy", "_former", "_secret", "limits")
+    __slots__ = ("_entropy", "_former", "_refusals", "_secret", "limits")
 
-    def __init__(self, entropy: Entropy, limits: AdmissionLimits) -> None:
+    def __init__(self, entropy: Entropy, limits: AdmissionLimits, refusals: Allowance) -> None:
         self.limits = limits
+        self._refusals = refusals
         self._entropy = entropy
         self._secret = _Secret(0, float("-inf"), b"")
         self._former = self._secret
-        self._allowance = REPLIES_PER_SECOND
-        self._allowed_at = 0.0
 
     def consider(
         self,
@@ -96,6 +96,8 @@ class Admission:
         if refused is not None:
             return refused
         limits = self.limits
+        if half_open >= MAX_HALF_OPEN:
+            return Refused("too many half-open IKE SAs")
         if _is_reached(half_open_of_address, limits.block_threshold):
             return Refused("too many half-open IKE SAs of one address")
         if _is_reached(half_open, limits.cookie_threshold) or _is_reached(
@@ -124,7 +126,7 @@ class Admission:
 
     def _reply(self, reason: str, header: Header, notify: NotifyType, now: float) -> Refused:
         """An unprotected error, never larger than what it answers nor too often."""
-        if not self._may_reply(now):
+        if not self._refusals.take(now):
             return Refused(f"{reason}, too many replies")
         message = Message(
             header.spi_i,
@@ -137,15 +139,6 @@ class Admission:
         )
         octets = write_message(message)
         return Refused(reason, octets if len(octets) <= header.length else None)
-
-    def _may_reply(self, now: float) -> bool:
-        gained = (now - self._allowed_at) * REPLIES_PER_SECOND
-        self._allowance = min(REPLIES_PER_SECOND, self._allowance + gained)
-        self._allowed_at = now
-        if self._allowance < 1.0:
-            return False
-        self._allowance -= 1.0
-        return True
 
     # Cookies (RFC 7296 section 2.6).
 
@@ -171,7 +164,8 @@ class Admission:
             False,
             (Notify(NotifyType.COOKIE, cookie),),
         )
-        return Refused("cookie asked for", write_message(answer))
+        octets = write_message(answer)
+        return Refused("cookie asked for", octets if len(octets) <= len(datagram.octets) else None)
 
     def _is_good(
         self, cookie: bytes, datagram: DatagramReceived, spi_i: bytes, nonce: bytes, now: float

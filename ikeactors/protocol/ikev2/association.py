@@ -9,6 +9,7 @@ in `operating`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from ikeactors.errors import ChildSaNotFound, Fault, InvalidSyntax, ProtocolFault
@@ -297,10 +298,6 @@ class Association:
         self.last_heard_at = self.now
         lifetimes.begin(self)
 
-    def begin_lifetimes(self) -> None:
-        """The IKE SA that stands is a new one."""
-        lifetimes.begin(self)
-
     # How it ends.
 
     def delete_ike_sa(self, reason: str, request: Request) -> None:
@@ -318,6 +315,13 @@ class Association:
         name = "ike-sa-lost" if self.established else "ike-sa-failed"
         self.report(name, reason, Level.WARNING)
         self.close(reason)
+
+    def turn_away(self, reason: Callable[[], str]) -> None:
+        """A stranger got nowhere; why is worked out and told only as often as is bearable."""
+        if self.surroundings.complaints.take(self.now):
+            self.fail(reason())
+        else:
+            self.close("")
 
     def close(self, reason: str) -> None:
         """The end: take everything out of the data plane and tell whoever waits."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ikeactors.errors import AuthenticationFailed, NoProposalChosen
 from ikeactors.iana import KeyExchangeMethod
-from ikeactors.protocol.choosing import choose_proposal, explain_mismatch
+from ikeactors.protocol.choosing import explain_mismatch, find_proposal
 from ikeactors.protocol.events import Address
 from ikeactors.protocol.ikev2.authentication import identity_of
 from ikeactors.protocol.settings import ConnectionSettings
@@ -21,23 +21,31 @@ def choose_by_offer(
 
     Who the peer is, and so which of them it may use, shows only in IKE_AUTH.
     """
-    for place, connection in enumerate(candidates):
-        try:
-            choice = choose_proposal(offered, connection.proposals, method)
-        except NoProposalChosen:
-            continue
-        others = candidates[place + 1 :]
-        return (connection, *(one for one in others if _takes(one, choice))), choice
-    ours = tuple(proposal for one in candidates for proposal in one.proposals)
-    raise NoProposalChosen(explain_mismatch(offered, tuple(dict.fromkeys(ours))))
+    lists = _distinct(candidates)
+    for proposals in lists:
+        choice = find_proposal(offered, proposals, method)
+        if choice is not None:
+            taking = {id(one) for one in lists if one is proposals or find_proposal((choice,), one)}
+            return tuple(one for one in candidates if id(one.proposals) in taking), choice
+    raise NoMatch(candidates, offered)
 
 
-def _takes(connection: ConnectionSettings, choice: Proposal) -> bool:
-    try:
-        choose_proposal((choice,), connection.proposals)
-    except NoProposalChosen:
-        return False
-    return True
+class NoMatch(NoProposalChosen):
+    """No candidate takes the offer; why is worked out only where somebody is told."""
+
+    def __init__(self, candidates: Connections, offered: tuple[Proposal, ...]) -> None:
+        super().__init__()
+        self._candidates = candidates
+        self._offered = offered
+
+    def __str__(self) -> str:
+        ours = (proposal for proposals in _distinct(self._candidates) for proposal in proposals)
+        return explain_mismatch(self._offered, tuple(dict.fromkeys(ours)))
+
+
+def _distinct(candidates: Connections) -> tuple[tuple[Proposal, ...], ...]:
+    """The candidates' proposals, each list once: thousands of connections share a few."""
+    return tuple({id(one.proposals): one.proposals for one in candidates}.values())
 
 
 def choose_by_identity(

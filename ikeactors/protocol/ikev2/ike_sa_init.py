@@ -23,6 +23,7 @@ from ikeactors.errors import (
     InvalidSyntax,
     NoProposalChosen,
     ProtocolFault,
+    UnsupportedCriticalPayload,
 )
 from ikeactors.iana import ExchangeType, NotifyType
 from ikeactors.protocol.choosing import check_choice, numbered
@@ -297,7 +298,8 @@ class InitAnswered:
         try:
             shared = self._private.exchange(self._ke)
         except InvalidKeyExchange as fault:
-            association.fail(f"the KE payload of {datagram.remote} is invalid: {fault}")
+            text = f"the KE payload of {datagram.remote} is invalid: {fault}"
+            association.turn_away(lambda: text)
             return
         nonce_i, nonce_r = self.transcript.nonce_i, self.transcript.nonce_r
         seed = skeyseed(self._suite.prf_function, nonce_i, nonce_r, shared)
@@ -320,32 +322,26 @@ def respond(association: Association, datagram: DatagramReceived) -> None:
     """Answer an IKE_SA_INIT request; refusals leave no state (RFC 7296 section 2.21.1)."""
     try:
         message = read_message(datagram.octets)
+        association.outbox.trace_clear(message, association.remote, sent=False)
+        _respond(association, datagram, message)
+    except (NoProposalChosen, InvalidKePayload, UnsupportedCriticalPayload) as fault:
+        _refuse(association, datagram.octets[:8], fault)
     except ProtocolFault as fault:
         association.drop(f"a malformed IKE_SA_INIT request: {fault}")
         association.close("")
-        return
-    association.outbox.trace_clear(message, association.remote, sent=False)
-    try:
-        _respond(association, datagram, message)
-    except (NoProposalChosen, InvalidKePayload) as fault:
-        refusal = Message(
-            message.spi_i,
-            ZERO_SPI,
-            ExchangeType.IKE_SA_INIT,
-            0,
-            True,
-            False,
-            (Notify(fault.notify, fault.data),),
-        )
+
+
+def _refuse(association: Association, spi_i: bytes, fault: ProtocolFault) -> None:
+    """Tell a stranger no, as often as strangers are told anything."""
+    if association.surroundings.refusals.take(association.now):
+        notify = (Notify(fault.notify, fault.data),)
+        refusal = Message(spi_i, ZERO_SPI, ExchangeType.IKE_SA_INIT, 0, True, False, notify)
         association.outbox.trace_clear(refusal, association.remote, sent=True)
         association.send(write_message(refusal))
-        if isinstance(fault, InvalidKePayload):
-            association.close("")
-        else:
-            association.fail(f"IKE_SA_INIT of {datagram.remote} refused: {fault}")
-    except ProtocolFault as fault:
-        association.drop(f"a malformed IKE_SA_INIT request: {fault}")
+    if isinstance(fault, InvalidKePayload):
         association.close("")
+    else:
+        association.turn_away(lambda: f"IKE_SA_INIT of {association.remote} refused: {fault}")
 
 
 def _respond(association: Association, datagram: DatagramReceived, message: Message) -> None:

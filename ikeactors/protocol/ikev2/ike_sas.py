@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ikeactors.protocol.actions import ForgetSpi, RecordIkeKeys, RegisterSpi
+from ikeactors.protocol.ikev2 import lifetimes
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState
 from ikeactors.protocol.ikev2.informational import DeleteIkeInitiator
 from ikeactors.protocol.ikev2.requests import Request
@@ -82,7 +83,7 @@ class IkeSas:
         new.queue.extend(old.queue)
         old.queue.clear()
         association.timers.start(Timer.IKE_RETIRE, association.now + RETIRED_FOR, old.number)
-        association.begin_lifetimes()
+        lifetimes.begin(association)
         association.report(
             "ike-sa-rekeyed",
             f"the IKE SA is rekeyed: {new.suite}",

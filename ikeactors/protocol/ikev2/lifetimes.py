@@ -79,7 +79,8 @@ def _lose_patience(association: Association, number: int) -> None:
 
 def _end_half_open(association: Association, number: int) -> None:
     if isinstance(association.phase, InitAnswered | Authenticating):
-        association.fail(f"{association.remote} did not complete IKE_AUTH in time")
+        remote = association.remote
+        association.turn_away(lambda: f"{remote} did not complete IKE_AUTH in time")
 
 
 def _rekey_ike_sa(association: Association, number: int) -> None:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ikeactors.iana import ExchangeType, NotifyType
+from ikeactors.protocol.allowance import Allowance
 from ikeactors.protocol.events import DatagramReceived, Endpoint
 from ikeactors.protocol.ikev2.admission import (
-    REPLIES_PER_SECOND,
     SECRET_LIFETIME,
     Admission,
     AdmissionLimits,
@@ -29,7 +29,7 @@ FEW = 0
 
 
 def admission() -> Admission:
-    return Admission(SeededEntropy("admission"), AdmissionLimits())
+    return Admission(SeededEntropy("admission"), AdmissionLimits(), Allowance(100, 100))
 
 
 def first_request() -> DatagramReceived:
@@ -133,10 +133,10 @@ def test_replies_are_limited_in_their_rate() -> None:
     """A4, A13"""
     door = admission()
     unknown = replace(FIRST, octets=message(ExchangeType.INFORMATIONAL, Nonce(bytes(32))))
-    replies = [door.consider(unknown, FEW, FEW, 5.0) for _ in range(int(REPLIES_PER_SECOND) + 50)]
+    replies = [door.consider(unknown, FEW, FEW, 5.0) for _ in range(100 + 50)]
     sent = [one for one in replies if isinstance(one, Refused) and one.reply is not None]
-    assert len(sent) == REPLIES_PER_SECOND
-    later = door.consider(unknown, FEW, FEW, 5.0 + 2 / REPLIES_PER_SECOND)
+    assert len(sent) == 100
+    later = door.consider(unknown, FEW, FEW, 5.0 + 2 / 100)
     assert isinstance(later, Refused)
     assert later.reply is not None
 

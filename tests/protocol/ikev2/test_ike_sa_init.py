@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ikeactors.iana import ExchangeType, KeyExchangeMethod, NotifyType
+from ikeactors.protocol.allowance import Allowance
 from ikeactors.protocol.events import DeletionRequested, InitiationRequested
 from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits, Refused
 from ikeactors.protocol.ikev2.ike_sa_init import ERROR_PATIENCE, MAX_CORRECTIONS
@@ -121,7 +122,7 @@ def test_an_answer_that_comes_twice_is_followed_once() -> None:
 def test_a_cookie_is_put_first_and_nothing_else_changes() -> None:
     """J1 (RFC 7296 section 2.6)"""
     pair = initiated()
-    door = Admission(SeededEntropy("door"), AdmissionLimits(cookie_threshold=1))
+    door = Admission(SeededEntropy("door"), AdmissionLimits(cookie_threshold=1), Allowance(100, 100))
     refused = door.consider(pair.flights[0].datagram, 1, 0, pair.now)
     assert isinstance(refused, Refused)
     assert refused.reply is not None
@@ -137,7 +138,7 @@ def test_a_cookie_is_put_first_and_nothing_else_changes() -> None:
 def test_a_cookie_and_another_group_end_well() -> None:
     """J3 (RFC 7296 section 2.6.1)"""
     pair = initiated(Pair(GROUPS, opposite(ONE_GROUP)))
-    door = Admission(SeededEntropy("door"), AdmissionLimits(cookie_threshold=1))
+    door = Admission(SeededEntropy("door"), AdmissionLimits(cookie_threshold=1), Allowance(100, 100))
     for _ in range(4):
         flight = pair.flights[0]
         considered = door.consider(flight.datagram, 1, 0, pair.now)
