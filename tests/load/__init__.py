@@ -1,0 +1,1 @@
+"""Load: many peers of one daemon, and what they cost it. Nothing here is asserted by a test."""
