@@ -36,15 +36,14 @@ def check_tunnel(network: Network, version: int) -> None:
         west.up(CONNECTION, CHILD[4])
         before = only_child(west, CONNECTION, CHILD[4])
         assert before is not None
-        pings = Pings.start(network.west, network.east, count=60)
+        with Pings.start(network.west, network.east, count=60) as pings:
+            east.rekey_child(CONNECTION, CHILD[4])
 
-        east.rekey_child(CONNECTION, CHILD[4])
+            def is_replaced() -> bool:
+                now = only_child(west, CONNECTION, CHILD[4])
+                return now is not None and now.spi_in != before.spi_in
 
-        def is_replaced() -> bool:
-            now = only_child(west, CONNECTION, CHILD[4])
-            return now is not None and now.spi_in != before.spi_in
-
-        wait_until(is_replaced, 5.0, "the Child SA is rekeyed")
-        assert pings.lost() == 0
+            wait_until(is_replaced, 5.0, "the Child SA is rekeyed")
+            assert pings.lost() == 0
         west.down(CONNECTION)
         assert nothing_passes(network.west, network.east)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 from tests.lab.commands import wait_until
 from tests.lab.pair import SETTLED_SECONDS, Pair
-from tests.lab.peer import established, only_child
+from tests.lab.peer import Peer, established, only_child
 from tests.lab.traffic import Pings, nothing_passes, ping
 from tests.lab.tunnels import CHILD, CONNECTION
+
+LARGE_OCTETS = 4000
 
 
 def traffic_passes(pair: Pair) -> bool:
@@ -20,11 +25,22 @@ def traffic_passes(pair: Pair) -> bool:
     return [train.lost() for train in trains] == [0, 0, 0, 0]
 
 
+def large_packets_pass(pair: Pair) -> bool:
+    """Whether packets larger than the tunnel's MTU pass both ways, in fragments."""
+    west, east = pair.network.west, pair.network.east
+    trains = [
+        Pings.start(source, destination, count=3, interval=0.05, size=LARGE_OCTETS)
+        for source, destination in ((west, east), (east, west))
+    ]
+    return [train.lost() for train in trains] == [0, 0]
+
+
 def expect_counted_traffic(pair: Pair) -> None:
-    """The tunnel comes up, carries pings, and both sides count them."""
+    """The tunnel comes up, carries pings of any size, and both sides count them."""
     pair.up()
 
     assert traffic_passes(pair)
+    assert large_packets_pass(pair)
     for peer in (pair.west, pair.east):
         child = only_child(peer, CONNECTION, CHILD[4])
         assert child is not None
@@ -37,16 +53,15 @@ def expect_child_rekey(pair: Pair, side: str, inner: int) -> None:
     pair.up()
     before = only_child(pair.west, CONNECTION, CHILD[inner])
     assert before is not None
-    pings = Pings.start(pair.network.west, pair.network.east, inner, count=60)
+    with Pings.start(pair.network.west, pair.network.east, inner, count=60) as pings:
+        pair.side(side).rekey_child(CONNECTION, CHILD[inner])
 
-    pair.side(side).rekey_child(CONNECTION, CHILD[inner])
+        def is_replaced() -> bool:
+            now = only_child(pair.west, CONNECTION, CHILD[inner])
+            return now is not None and now.spi_in != before.spi_in and pair.agrees()
 
-    def is_replaced() -> bool:
-        now = only_child(pair.west, CONNECTION, CHILD[inner])
-        return now is not None and now.spi_in != before.spi_in and pair.agrees()
-
-    wait_until(is_replaced, SETTLED_SECONDS, "the Child SA is rekeyed")
-    assert pings.lost() == 0
+        wait_until(is_replaced, SETTLED_SECONDS, "the Child SA is rekeyed")
+        assert pings.lost() == 0
     assert traffic_passes(pair)
 
 
@@ -68,6 +83,52 @@ def expect_ike_rekey(pair: Pair, side: str) -> None:
     kept = {child.spi_in for child in before.installed}
     assert {child.spi_in for child in now.installed} == kept
     assert traffic_passes(pair)
+
+
+def expect_simultaneous_child_rekeys(pair: Pair) -> None:
+    """Both sides rekey a child at the same time: one Child SA is left, and no ping is lost."""
+    pair.up()
+    before = only_child(pair.west, CONNECTION, CHILD[4])
+    assert before is not None
+    with Pings.start(pair.network.west, pair.network.east, count=100) as pings:
+        _both_at_once(pair, lambda peer: peer.rekey_child(CONNECTION, CHILD[4]))
+
+        def is_replaced() -> bool:
+            now = only_child(pair.west, CONNECTION, CHILD[4])
+            return now is not None and now.spi_in != before.spi_in and pair.agrees()
+
+        wait_until(is_replaced, SETTLED_SECONDS, "one Child SA is left")
+        assert pings.lost() == 0
+
+
+def expect_simultaneous_ike_rekeys(pair: Pair) -> None:
+    """Both sides rekey the IKE SA at the same time: one is left, with all children."""
+    pair.up()
+    before = established(pair.west, CONNECTION)
+    assert before is not None
+    with Pings.start(pair.network.west, pair.network.east, count=100) as pings:
+        _both_at_once(pair, lambda peer: peer.rekey_ike(CONNECTION))
+
+        def is_replaced() -> bool:
+            now = established(pair.west, CONNECTION)
+            return (
+                now is not None
+                and now.spi_i != before.spi_i
+                and len(now.installed) == len(before.installed)
+                and len(pair.west.sas()) == len(pair.east.sas()) == 1
+                and pair.agrees()
+            )
+
+        wait_until(is_replaced, SETTLED_SECONDS, "one IKE SA is left")
+        assert pings.lost() == 0
+
+
+def _both_at_once(pair: Pair, ask: Callable[[Peer], None]) -> None:
+    """Ask both; the one that comes too late may be refused (RFC 7296 section 2.25.1)."""
+    with ThreadPoolExecutor(2) as threads:
+        asked = [threads.submit(ask, peer) for peer in (pair.west, pair.east)]
+    refusals = [fault for one in asked if (fault := one.exception())]
+    assert len(refusals) < len(asked), refusals
 
 
 def expect_child_deletion(pair: Pair, side: str) -> None:

@@ -61,12 +61,19 @@ class Pair:
 
 @contextmanager
 def paired(
-    network: Network, kinds: tuple[str, str], suite: Suite = GCM, version: int = 4
+    network: Network,
+    kinds: tuple[str, str],
+    suite: Suite = GCM,
+    version: int = 4,
+    responders: Suite | None = None,
 ) -> Iterator[Pair]:
-    """A pair of the kinds named: the initiator, in the west, and the responder."""
+    """A pair of the kinds named: the initiator, in the west, and the responder.
+
+    Both have the same suite unless the responder is given its own.
+    """
     initiator, responder = kinds
     with ExitStack() as stack:
-        east = _peer(responder, network, network.east, suite, version)
+        east = _peer(responder, network, network.east, responders or suite, version)
         stack.callback(east.stop)
         west = _peer(initiator, network, network.west, suite, version)
         stack.callback(west.stop)

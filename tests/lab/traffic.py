@@ -39,12 +39,13 @@ class Pings:
         count: int = 100,
         interval: float = 0.02,
         patience: float = 1.0,
+        size: int = 56,
     ) -> Pings:
-        """Send `count` pings from subnet to subnet, one every `interval` seconds."""
+        """Send `count` pings of `size` octets from subnet to subnet, one every `interval`."""
         argv = [
             *("ip", "netns", "exec", source.namespace),
             *("ping", "-n", "-q", "-W", str(patience), "-c", str(count), "-i", str(interval)),
-            *("-I", source.inner[version], destination.inner[version]),
+            *("-s", str(size), "-I", source.inner[version], destination.inner[version]),
         ]
         process = subprocess.Popen(
             argv,
@@ -54,6 +55,14 @@ class Pings:
             text=True,
         )
         return cls(process, count)
+
+    def __enter__(self) -> Pings:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.running:
+            self.process.kill()
+            self.process.communicate()
 
     @property
     def running(self) -> bool:

@@ -22,6 +22,8 @@ class Suite:
 
 GCM = Suite("aes128gcm16-prfsha256-x25519", "aes128gcm16-x25519")
 CBC = Suite("aes256-sha256-ecp256", "aes256-sha256")
+# What GCM prefers is the second choice here, so the first KE payload is of the wrong group.
+OTHER_GROUP_FIRST = Suite("aes128gcm16-prfsha256-ecp256-x25519", "aes128gcm16-ecp256-x25519")
 DEFAULT = Suite("default", "default")
 CHACHA = Suite("chacha20poly1305-prfsha512-modp2048", "chacha20poly1305")
 

@@ -82,11 +82,10 @@ def test_a_broken_connection_costs_its_neighbour_no_ping(network: Network) -> No
         IkeactorsPeer(network.west, both, IDENTITIES) as west,
     ):
         west.up(CONNECTION, CHILD[4])
-        pings = Pings.start(network.west, network.east, count=250)
+        with Pings.start(network.west, network.east, count=250) as pings:
+            west.rekey_child(CONNECTION, CHILD[4])
+            assert west.attempt("up", "broken", "--timeout", "2s").returncode == 1
+            east.rekey_ike(CONNECTION)
 
-        west.rekey_child(CONNECTION, CHILD[4])
-        assert west.attempt("up", "broken", "--timeout", "2s").returncode == 1
-        east.rekey_ike(CONNECTION)
-
-        assert pings.running
-        assert pings.lost() == 0
+            assert pings.running
+            assert pings.lost() == 0

@@ -36,6 +36,14 @@ def test_the_ike_sa_is_deleted_and_comes_back(pair: Pair, side: str) -> None:
     expectations.expect_ike_deletion(pair, side)
 
 
+def test_simultaneous_rekeys_of_a_child_leave_one(pair: Pair) -> None:
+    expectations.expect_simultaneous_child_rekeys(pair)
+
+
+def test_simultaneous_rekeys_of_the_ike_sa_leave_one(pair: Pair) -> None:
+    expectations.expect_simultaneous_ike_rekeys(pair)
+
+
 def test_a_tunnel_passes_a_nat(natted_pair: Pair) -> None:
     expectations.expect_counted_traffic(natted_pair)
 

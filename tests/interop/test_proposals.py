@@ -1,4 +1,4 @@
-"""Both daemons with their default proposals: they find each other without a word about suites."""
+"""Proposals that are not the same at both ends, and yet agree."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.lab import expectations
 from tests.lab.namespaces import direct
 from tests.lab.pair import BOTH_ROLES, SIDES, Pair, paired
-from tests.lab.tunnels import DEFAULT
+from tests.lab.tunnels import DEFAULT, GCM, OTHER_GROUP_FIRST
 
 pytestmark = pytest.mark.interop
 
@@ -25,3 +25,12 @@ def test_the_defaults_of_both_agree(default_pair: Pair) -> None:
     for side in SIDES:
         expectations.expect_child_rekey(default_pair, side, inner=4)
         expectations.expect_ike_rekey(default_pair, side)
+
+
+@pytest.mark.parametrize("kinds", BOTH_ROLES, ids=" to ".join)
+def test_a_ke_payload_of_the_wrong_group_is_corrected(kinds: tuple[str, str]) -> None:
+    with direct() as network, paired(network, kinds, OTHER_GROUP_FIRST, responders=GCM) as pair:
+        expectations.expect_counted_traffic(pair)
+        for side in SIDES:
+            expectations.expect_child_rekey(pair, side, inner=4)
+            expectations.expect_ike_rekey(pair, side)
