@@ -162,15 +162,25 @@ class KernelActor:
     async def carry_out(self, command: Command) -> None:
         """Do what one command says, and answer it."""
         self._state.under_way = command
-        async with self._one_at_a_time:
-            match command:
-                case KernelRequest(owner, action, inbox):
-                    await self._act(owner, action, inbox)
-                case ForgetOwner(owner):
-                    await self._remove(owner, *self._installed.owned_by(owner))
-                case UsageRequest(sa_ids, reply):
-                    reply(await self._backend.usage(sa_ids))
+        try:
+            # `acquire` would cost a turn even where nobody else is at it.
+            self._one_at_a_time.acquire_nowait()
+        except trio.WouldBlock:
+            await self._one_at_a_time.acquire()
+        try:
+            await self._do(command)
+        finally:
+            self._one_at_a_time.release()
         self._state.under_way = None
+
+    async def _do(self, command: Command) -> None:
+        match command:
+            case KernelRequest(owner, action, inbox):
+                await self._act(owner, action, inbox)
+            case ForgetOwner(owner):
+                await self._remove(owner, *self._installed.owned_by(owner))
+            case UsageRequest(sa_ids, reply):
+                reply(await self._backend.usage(sa_ids))
 
     async def carry_events(self) -> None:
         """Hand the data plane's events to the associations whose SAs they are about."""

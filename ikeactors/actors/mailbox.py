@@ -57,6 +57,10 @@ class Mailbox:
             await trio.lowlevel.wait_task_rescheduled(self._abandon)
         return self._events.pop(0)
 
+    def take(self) -> Event:
+        """Take the oldest event, which must be there."""
+        return self._events.pop(0)
+
     async def filled(self) -> None:
         """Wait until an event is here, and leave it here."""
         if self._events:

@@ -293,7 +293,9 @@ class Sockets:
 
     def _remote_of(self, sender: tuple[str, int, int, int] | tuple[str, int]) -> Endpoint:
         host = sender[0]
-        if len(sender) == 4 and sender[3]:
+        if len(sender) == 2:
+            return self._endpoint(socket.inet_aton(host), sender[1])
+        if sender[3]:
             host = f"{host}%{sender[3]}"
         return self._endpoint(host, sender[1])
 

@@ -34,5 +34,6 @@ class Index(Generic[K, T]):
 
     def find(self, key: K) -> Iterator[T]:
         """The things that may be for this key, each once, in the order in which they were added."""
-        placed = merge(self._by_key.get(key, ()), self._any, key=itemgetter(0))
+        named = self._by_key.get(key)
+        placed = merge(named, self._any, key=itemgetter(0)) if named else self._any
         return (thing for _, thing in placed)
