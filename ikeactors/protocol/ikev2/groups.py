@@ -62,7 +62,9 @@ def private_key(entropy: Entropy, method: KeyExchangeMethod) -> PrivateKey:
 @lru_cache(maxsize=_REMEMBERED_GROUPS)
 def is_slow(method: KeyExchangeMethod) -> bool:
     """Whether an exchange in this group is worth a worker."""
-    return supported(Transform(TransformType.KE, method)) and key_exchange_for(method).is_slow
+    if method is KeyExchangeMethod.NONE or not supported(Transform(TransformType.KE, method)):
+        return False
+    return key_exchange_for(method).is_slow
 
 
 def group_of(octets: bytes) -> KeyExchangeMethod:
@@ -70,6 +72,8 @@ def group_of(octets: bytes) -> KeyExchangeMethod:
 
     No more than a look: the message is read, with all that may be wrong in it, by its step.
     """
+    if len(octets) < HEADER_LENGTH:
+        return KeyExchangeMethod.NONE
     at, kind = HEADER_LENGTH, octets[_NEXT_PAYLOAD_AT]
     while kind and at + _KE_HEAD.size <= len(octets):
         following, length, group = _KE_HEAD.unpack_from(octets, at)
