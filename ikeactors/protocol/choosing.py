@@ -199,14 +199,9 @@ def check_choice(chosen: Sequence[Proposal], offered: Sequence[Proposal]) -> Pro
         raise NoProposalChosen(f"the responder chose {choice}, which is not a part of {offer}")
     missing = {transform.type for transform in offer.transforms} - set(types)
     for kind in missing:
-        if _none_of_or_nothing(kind) not in offer.of_type(kind) and kind not in _OPTIONAL:
+        if _none_of_or_nothing(kind) not in offer.of_type(kind):
             raise NoProposalChosen(f"the responder's choice {choice} has no {kind.name}")
     return choice
-
-
-# A responder may leave these out to say "none" only where "none" was offered; ESN's absence means
-# no extended sequence numbers, which some peers say so.
-_OPTIONAL = frozenset({TransformType.ESN})
 
 
 def _none_of_or_nothing(kind: TransformType) -> Transform | None:

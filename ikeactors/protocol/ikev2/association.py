@@ -12,7 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ikeactors.errors import ChildSaNotFound, Fault, InvalidSyntax, ProtocolFault
+from ikeactors.errors import (
+    ChildSaNotFound,
+    Fault,
+    InvalidSyntax,
+    ProtocolFault,
+    UnsupportedCriticalPayload,
+)
 from ikeactors.iana import ExchangeType, ProtocolId
 from ikeactors.protocol.actions import Action, Level, RegisterSpi, SendDatagram
 from ikeactors.protocol.events import (
@@ -45,7 +51,7 @@ from ikeactors.protocol.ikev2.exchange import Answer, Continuation, Exchange, Pa
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState
 from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent
 from ikeactors.protocol.ikev2.ike_sas import IkeSas
-from ikeactors.protocol.ikev2.informational import DeleteIkeInitiator
+from ikeactors.protocol.ikev2.informational import DeleteIkeInitiator, tell_failure
 from ikeactors.protocol.ikev2.nat import NatSituation
 from ikeactors.protocol.ikev2.outbox import Outbox
 from ikeactors.protocol.ikev2.phases import Authenticating, Closed, Established, Fresh, Phase
@@ -252,8 +258,10 @@ class Association:
             self.close(reason)
         elif self.established:
             self.delete_ike_sa(reason, Request(None))
-        else:
+        elif isinstance(fault, UnsupportedCriticalPayload):
             self.fail(reason)
+        else:
+            tell_failure(self, ike_sa, fault, reason)
 
     # How the IKE SA comes to stand.
 

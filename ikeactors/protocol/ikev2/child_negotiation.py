@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ikeactors.crypto.keys import child_keys
 from ikeactors.crypto.suite import ChildSuite
-from ikeactors.errors import InvalidSyntax, TsUnacceptable
+from ikeactors.errors import InvalidSyntax, NoProposalChosen, TsUnacceptable
 from ikeactors.iana import KeyExchangeMethod, NotifyType, ProtocolId
 from ikeactors.kernel.requests import Mode
 from ikeactors.protocol.choosing import (
     Selectors,
     check_choice,
     check_narrowed,
-    choose_proposal,
+    explain_mismatch,
+    find_proposal,
     listed,
     narrow,
     numbered,
@@ -33,10 +35,15 @@ from ikeactors.wire.payload import (
     TrafficSelectorsResponder,
 )
 from ikeactors.wire.proposals import Proposal
+from ikeactors.wire.selectors import Selector, TrafficSelector
 
 if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.association import Association
     from ikeactors.protocol.ikev2.ike_sa import IkeSa
+
+
+# Ours: pairs of selectors of one Child SA, each of which is three policies.
+MAX_PAIRS = 1024
 
 
 @quick
@@ -158,6 +165,16 @@ class Demand:
         return tuple(payloads)
 
 
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A child that has something in common with the selectors the peer asks for."""
+
+    settings: ChildSettings
+    local: Selectors
+    remote: Selectors
+    rank: int
+
+
 def demanded(
     association: Association,
     payloads: Payloads,
@@ -166,55 +183,108 @@ def demanded(
     rekeyed: ChildSa | None = None,
     preferred_ke: KeyExchangeMethod | None = None,
 ) -> Demand:
-    """Find the child that fits the request and choose within it.
+    """Find the child that fits the request best and choose within it.
 
     Raises NoProposalChosen or TsUnacceptable with the explanation (RFC 7296 section 2.9).
     """
     wants_transport = bool(notifies(payloads, NotifyType.USE_TRANSPORT_MODE))
-    settings, local, remote = _fitting_child(association, payloads, rekeyed, wants_transport)
+    fits = _fits(association, payloads, rekeyed, wants_transport)
     offered = only(payloads, SecurityAssociation).proposals
-    templates = settings.esp_proposals
     if in_auth:
-        offered, templates = without_key_exchange(offered), without_key_exchange(templates)
-    choice = choose_proposal(offered, templates, preferred_ke)
-    mode = settings.mode if wants_transport else Mode.TUNNEL
-    if mode is not settings.mode:
-        raise TsUnacceptable(f"child {settings.name} is configured for {settings.mode.value} mode")
+        offered = without_key_exchange(offered)
+    fit, choice = _first_acceptable(fits, offered, in_auth, preferred_ke)
+    mode = fit.settings.mode if wants_transport else Mode.TUNNEL
+    if mode is not fit.settings.mode:
+        raise TsUnacceptable(
+            f"child {fit.settings.name} is configured for {fit.settings.mode.value} mode"
+        )
     agreement = Agreement(
         ChildSuite.from_proposal(choice),
         mode,
-        local,
-        remote,
+        fit.local,
+        fit.remote,
         _fresh_spi(association),
         _spi_of(choice),
     )
-    reqid = rekeyed.reqid if rekeyed else _fresh_reqid(association, settings)
-    return Demand(settings, agreement, choice, reqid)
+    reqid = rekeyed.reqid if rekeyed else _fresh_reqid(association, fit.settings)
+    return Demand(fit.settings, agreement, choice, reqid)
 
 
-def _fitting_child(
+def _first_acceptable(
+    fits: list[Fit],
+    offered: tuple[Proposal, ...],
+    in_auth: bool,
+    preferred_ke: KeyExchangeMethod | None,
+) -> tuple[Fit, Proposal]:
+    """The best fit whose proposals take the offer; a refusal is explained by the best fit."""
+    lists = [
+        without_key_exchange(fit.settings.esp_proposals) if in_auth else fit.settings.esp_proposals
+        for fit in fits
+    ]
+    for fit, templates in zip(fits, lists, strict=True):
+        choice = find_proposal(offered, templates, preferred_ke)
+        if choice is not None:
+            return fit, choice
+    raise NoProposalChosen(explain_mismatch(offered, lists[0]))
+
+
+def _fits(
     association: Association, payloads: Payloads, rekeyed: ChildSa | None, wants_transport: bool
-) -> tuple[ChildSettings, Selectors, Selectors]:
-    """The first child of the wanted mode that has something in common with the selectors.
+) -> list[Fit]:
+    """The children that have something in common with the selectors, the best first.
 
-    Where no child has that mode, the others follow: a responder may refuse transport mode by
-    not mentioning it (RFC 7296 section 1.3.1).
+    Children of another mode come last: a responder may refuse transport mode by not mentioning
+    it (RFC 7296 section 1.3.1).
     """
     offered_remote = only(payloads, TrafficSelectorsInitiator).selectors
     offered_local = only(payloads, TrafficSelectorsResponder).selectors
     children = (rekeyed.settings,) if rekeyed else association.connection.children
     wanted = Mode.TRANSPORT if wants_transport else Mode.TUNNEL
-    for settings in sorted(children, key=lambda child: child.mode is not wanted):
+    fits: list[Fit] = []
+    for settings in children:
         local = narrow(offered_local, _resolved(settings.local_ts, association, local=True))
         remote = narrow(offered_remote, _resolved(settings.remote_ts, association, local=False))
+        local, remote = _of_common_families(local, remote)
         if local and remote:
-            return settings, local, remote
+            rank = max(_rank(offered_local, local), _rank(offered_remote, remote))
+            fits.append(Fit(settings, local, remote, rank))
+    if not fits:
+        raise TsUnacceptable(_explain_misfit(association, offered_local, offered_remote, children))
+    return sorted(fits, key=lambda fit: (fit.settings.mode is not wanted, fit.rank))
+
+
+def _of_common_families(local: Selectors, remote: Selectors) -> tuple[Selectors, Selectors]:
+    """Without the selectors that have no partner of their address family."""
+    families = {one.start.version for one in local} & {one.start.version for one in remote}
+    local = tuple(one for one in local if one.start.version in families)
+    remote = tuple(one for one in remote if one.start.version in families)
+    if len(local) * len(remote) > MAX_PAIRS:
+        raise TsUnacceptable(f"more than {MAX_PAIRS} pairs of traffic selectors")
+    return local, remote
+
+
+def _rank(offered: Sequence[Selector], narrowed: Selectors) -> int:
+    """0 when nothing is cut off, 1 when the peer's first choice is within, else 2."""
+    if set(offered) <= set(narrowed):
+        return 0
+    first = offered[0]
+    if isinstance(first, TrafficSelector) and any(one.contains(first) for one in narrowed):
+        return 1
+    return 2
+
+
+def _explain_misfit(
+    association: Association,
+    offered_local: Sequence[Selector],
+    offered_remote: Sequence[Selector],
+    children: Sequence[ChildSettings],
+) -> str:
     ours = "; ".join(
         f"{child.name}: {listed(_resolved(child.local_ts, association, local=True))} === "
         f"{listed(_resolved(child.remote_ts, association, local=False))}"
         for child in children
     )
-    raise TsUnacceptable(
+    return (
         f"no child has traffic selectors in common with the peer's: it asks for "
         f"{listed(offered_local)} (ours) === {listed(offered_remote)} (its); "
         f"configured: {ours or 'no child'}"

@@ -103,7 +103,7 @@ class Children:
         child.state = ChildState.INSTALLED
         if settings.rekey_time:
             spread = settings.rand_time * association.surroundings.fraction()
-            due_at = association.now + max(settings.rekey_time - spread, 1.0)
+            due_at = association.now + max(settings.rekey_time - spread, settings.rekey_time / 2)
             association.timers.start(Timer.CHILD_REKEY, due_at, child.number)
         if settings.life_time:
             due_at = association.now + settings.life_time

@@ -246,7 +246,7 @@ def _rekeyed(association: Association, payloads: Payloads) -> ChildSa | None:
         or child.state is ChildState.RETIRED
         or child.agreement.suite.protocol != notify.protocol
     ):
-        raise ChildSaNotFound(f"no Child SA has the SPI {notify.spi.hex()}")
+        raise ChildSaNotFound(f"no Child SA has the SPI {notify.spi.hex()}", notify.spi)
     if child.state is not ChildState.INSTALLED:
         raise TemporaryFailure(f"Child SA {child.name} is {child.state.value}")
     return child

@@ -29,9 +29,8 @@ from ikeactors.protocol.ikev2.child_negotiation import Nonces, Offer, build, dem
 from ikeactors.protocol.ikev2.exchange import Answer, Continuation, Payloads
 from ikeactors.protocol.ikev2.explaining import refused_auth, refused_child
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState, error_of
-from ikeactors.protocol.ikev2.informational import AuthenticationFailedInitiator
+from ikeactors.protocol.ikev2.informational import tell_failure
 from ikeactors.protocol.ikev2.installing import InstallOffered, install
-from ikeactors.protocol.ikev2.phases import Established
 from ikeactors.protocol.ikev2.protection import Opened
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.transcript import Transcript
@@ -120,12 +119,12 @@ class AuthInitiator:
                 authentication,
             )
         except AuthenticationFailed as fault:
-            _tell_authentication_failed(association, ike_sa, str(fault))
+            tell_failure(association, ike_sa, fault, str(fault))
             return
 
         # Authenticated: from here on we may change.
         establish(association, ike_sa, self._local, remote)
-        _claim(association, False, ClaimedByInitiator())
+        _claim(association, self._local, remote, False, ClaimedByInitiator())
         self._install(association, ike_sa, payloads)
         for settings in self._remaining:
             association.children.create(settings, self._request)
@@ -191,18 +190,17 @@ def establish(association: Association, ike_sa: IkeSa, local: Identity, remote: 
     )
 
 
-def _claim(association: Association, initial_contact: bool, then: Continuation) -> None:
+def _claim(
+    association: Association,
+    local: Identity,
+    remote: Identity,
+    initial_contact: bool,
+    then: Continuation,
+) -> None:
     """Ask whether this IKE SA may stand beside the others of the same identities."""
-    assert isinstance(association.phase, Established)
-    association.emit(
-        ClaimIdentity(
-            association.wait_for(then),
-            association.phase.local,
-            association.phase.remote,
-            association.connection.unique,
-            initial_contact,
-        )
-    )
+    ticket = association.wait_for(then)
+    unique = association.connection.unique
+    association.emit(ClaimIdentity(ticket, local, remote, unique, initial_contact))
 
 
 def _announces_initial_contact(association: Association) -> bool:
@@ -210,13 +208,6 @@ def _announces_initial_contact(association: Association) -> bool:
     connection = association.connection
     wanted = connection.send_initial_contact and connection.unique is not Unique.NEVER
     return wanted and association.initial_contact
-
-
-def _tell_authentication_failed(association: Association, ike_sa: IkeSa, reason: str) -> None:
-    """The responder's proof does not hold: tell it, and end."""
-    ike_sa.state = IkeSaState.DELETING
-    ike_sa.ask(association, AuthenticationFailedInitiator())
-    association.fail(reason)
 
 
 def respond(
@@ -255,11 +246,9 @@ def respond(
 
     # Authenticated: from here on we may change.
     association.connection = connection
-    establish(association, ike_sa, local, remote)
     initial_contact = bool(notifies(payloads, NotifyType.INITIAL_CONTACT))
-    _claim(
-        association, initial_contact, ClaimedByResponder(ike_sa, local, proof, payloads, transcript)
-    )
+    then = ClaimedByResponder(ike_sa, local, remote, proof, payloads, transcript)
+    _claim(association, local, remote, initial_contact, then)
     return None
 
 
@@ -270,6 +259,7 @@ class ClaimedByResponder:
 
     ike_sa: IkeSa
     local: Identity
+    remote: Identity
     proof: Authentication
     payloads: Payloads
     transcript: Transcript
@@ -284,6 +274,7 @@ class ClaimedByResponder:
             refusal = (Notify(NotifyType.AUTHENTICATION_FAILED),)
             self.ike_sa.answer(association, Answer(refusal, close=reason))
             return
+        establish(association, self.ike_sa, self.local, self.remote)
         self.ike_sa.answer(association, self._answer(association))
 
     def _answer(self, association: Association) -> Answer:

@@ -18,7 +18,13 @@ from ikeactors.protocol.ikev2.installing import install_for_answer
 from ikeactors.protocol.ikev2.paths import heard
 from ikeactors.protocol.ikev2.protection import DirectionKeys, Opened, open_sealed, seal
 from ikeactors.protocol.ikev2.retransmission import start_retransmitting
-from ikeactors.protocol.ikev2.window import Arrival, Outstanding, RequestWindow, ResponseWindow
+from ikeactors.protocol.ikev2.window import (
+    Arrival,
+    Outstanding,
+    RequestWindow,
+    ResponseWindow,
+    Served,
+)
 from ikeactors.protocol.timers import Timer
 from ikeactors.quick import quick
 from ikeactors.wire.header import Header
@@ -200,7 +206,8 @@ class IkeSa:
             return
 
         # Authenticated: from here on we may change.
-        self.responses.begin(header.message_id, header.exchange)
+        served = Served(header.exchange, datagram.local, datagram.remote)
+        self.responses.begin(header.message_id, served)
         heard(association, self, datagram)
         self._answer(association, header, opened)
 
@@ -228,18 +235,23 @@ class IkeSa:
             install_for_answer(association, self, answer, answer.install)
             return
         self.respond(association, answer.payloads)
-        if answer.close:
+        if answer.close and self is association.ike_sa:
             association.close(answer.close)
+        elif answer.close:
+            association.ike_sas.forget(self)
 
     def respond(self, association: Association, payloads: Payloads) -> None:
-        """Send the response, and keep its octets for when the request comes again."""
-        message_id, exchange = self.responses.pending_id, self.responses.pending_exchange
-        octets = self._seal(association, exchange, message_id, payloads, True)
+        """Send the response to where the request came from (RFC 7296 section 2.11).
+
+        Its octets are kept for when the request comes again.
+        """
+        message_id, served = self.responses.expected_id, self.responses.served
+        octets = self._seal(association, served.exchange, message_id, payloads, True)
         self.responses.complete(octets)
         association.outbox.trace(
-            exchange, message_id, True, payloads, association.remote, sent=True
+            served.exchange, message_id, True, payloads, served.remote, sent=True
         )
-        association.send(octets)
+        association.send_to(octets, served.local, served.remote)
 
     def _repeat(self, association: Association, datagram: DatagramReceived) -> None:
         octets = self.responses.repeat(association.now)

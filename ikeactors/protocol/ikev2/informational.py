@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ikeactors.errors import ProtocolFault
 from ikeactors.iana import ExchangeType, NotifyType, ProtocolId
 from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
 from ikeactors.protocol.ikev2.exchange import Answer, Payloads
@@ -139,16 +140,19 @@ class DeleteIkeInitiator:
         self._request.finish_part(association)
 
 
-class AuthenticationFailedInitiator:
-    """Tell a responder that its proof did not hold (RFC 7296 section 2.21.2)."""
+class FailureInitiator:
+    """Tell a responder that its half of IKE_AUTH is no good (RFC 7296 section 2.21.2)."""
 
     exchange = ExchangeType.INFORMATIONAL
 
-    __slots__ = ()
+    __slots__ = ("_notify",)
+
+    def __init__(self, notify: Notify) -> None:
+        self._notify = notify
 
     def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
-        """N(AUTHENTICATION_FAILED), the only notify that needs no answer."""
-        return (Notify(NotifyType.AUTHENTICATION_FAILED),)
+        """The notify alone."""
+        return (self._notify,)
 
     def answered(
         self, association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
@@ -157,6 +161,15 @@ class AuthenticationFailedInitiator:
 
     def abandoned(self, association: Association, reason: str) -> None:
         """It will find out by itself."""
+
+
+def tell_failure(
+    association: Association, ike_sa: IkeSa, fault: ProtocolFault, reason: str
+) -> None:
+    """The responder believes that the IKE SA stands: tell it that it does not, and end."""
+    ike_sa.state = IkeSaState.DELETING
+    ike_sa.ask(association, FailureInitiator(Notify(fault.notify, fault.data)))
+    association.fail(reason)
 
 
 def respond(association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads) -> Answer:

@@ -35,7 +35,8 @@ def begin(association: Association) -> None:
     connection, timers, now = association.connection, association.timers, association.now
     if connection.rekey_time:
         spread = connection.rand_time * association.surroundings.fraction()
-        timers.start(Timer.IKE_REKEY, now + max(connection.rekey_time - spread, 1.0))
+        due_in = max(connection.rekey_time - spread, connection.rekey_time / 2)
+        timers.start(Timer.IKE_REKEY, now + due_in)
         timers.start(Timer.IKE_EXPIRE, now + connection.rekey_time + connection.over_time)
     if connection.dpd_delay:
         timers.start(Timer.LIVENESS, now + connection.dpd_delay)

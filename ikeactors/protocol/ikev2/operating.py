@@ -36,7 +36,7 @@ def initiate(association: Association, event: InitiationRequested) -> None:
         _create(association, wanted, event.request_id)
     elif isinstance(phase, InitSent):
         phase.join(wanted, event.request_id)
-    else:
+    elif not (isinstance(phase, Authenticating) and phase.join(wanted, event.request_id)):
         _answer(association, event.request_id, "the IKE SA is being negotiated already")
 
 
@@ -56,7 +56,7 @@ def _connect(association: Association, wanted: tuple[ChildSettings, ...], reques
 def authenticate(association: Association, transcript: Transcript, sent: InitSent) -> None:
     """IKE_SA_INIT is done: prove who we are, and ask for the first child."""
     assert isinstance(association.phase, Authenticating)
-    association.phase.request = sent.request
+    association.phase.begin(sent.wanted, sent.request)
     first = AuthInitiator(association, transcript, sent.wanted, sent.request)
     association.ike_sa.ask(association, first)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.transcript import Transcript
-from ikeactors.protocol.settings import ConnectionSettings
+from ikeactors.protocol.settings import ChildSettings, ConnectionSettings
 from ikeactors.quick import quick
 from ikeactors.wire.identities import Identity
 
@@ -38,6 +38,18 @@ class Authenticating:
     connections: tuple[ConnectionSettings, ...]
     request: Request | None = None
     answered: InitAnswered | None = None
+    wanted: tuple[ChildSettings, ...] = ()
+
+    def begin(self, wanted: tuple[ChildSettings, ...], request: Request) -> None:
+        """We have asked for these children."""
+        self.wanted, self.request = wanted, request
+
+    def join(self, wanted: tuple[ChildSettings, ...], request_id: int | None) -> bool:
+        """Somebody else asks for nothing more than what is under way: she hears the answer."""
+        if self.request is None or not set(wanted) <= set(self.wanted):
+            return False
+        self.request.joined(request_id)
+        return True
 
     def repeat(self, association: Association, datagram: DatagramReceived, header: Header) -> None:
         """An IKE_SA_INIT request, again or forged."""

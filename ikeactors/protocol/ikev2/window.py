@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from ikeactors.iana import ExchangeType
+from ikeactors.protocol.events import Endpoint
 from ikeactors.protocol.ikev2.exchange import Exchange
 
 # The specification's: a message ID never wraps; the IKE SA is rekeyed or closed before.
@@ -31,6 +32,15 @@ class Outstanding:
     octets: bytes
     exchange: Exchange
     tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A request that is being served: its answer goes from where to where it came."""
+
+    exchange: ExchangeType
+    local: Endpoint
+    remote: Endpoint
 
 
 class RequestWindow:
@@ -62,20 +72,24 @@ class RequestWindow:
 class ResponseWindow:
     """The peer's requests: the one expected next, and the answer to the one before."""
 
-    __slots__ = ("_last_response", "_repeated_at", "expected_id", "pending", "pending_exchange")
+    __slots__ = ("_last_response", "_repeated_at", "_served", "expected_id")
 
     def __init__(self, expected_id: int = 0) -> None:
         self.expected_id = expected_id
-        self.pending = False
-        self.pending_exchange = ExchangeType.INFORMATIONAL
+        self._served: Served | None = None
         self._last_response = b""
         self._repeated_at = float("-inf")
 
     @property
-    def pending_id(self) -> int:
-        """The message ID of the request that is being served."""
-        assert self.pending
-        return self.expected_id
+    def pending(self) -> bool:
+        """Whether a request is being served: the one with the message ID that is expected."""
+        return self._served is not None
+
+    @property
+    def served(self) -> Served:
+        """The request that is being served; there must be one."""
+        assert self._served is not None
+        return self._served
 
     def classify(self, message_id: int) -> Arrival:
         """Fresh, already answered, or neither; one that is being served is neither."""
@@ -85,15 +99,14 @@ class ResponseWindow:
             return Arrival.REPEATED
         return Arrival.OUTSIDE
 
-    def begin(self, message_id: int, exchange: ExchangeType) -> None:
+    def begin(self, message_id: int, served: Served) -> None:
         """This request is being served."""
         assert message_id == self.expected_id
-        self.pending = True
-        self.pending_exchange = exchange
+        self._served = served
 
     def complete(self, response: bytes) -> None:
         """The request that was being served is answered by these octets."""
-        self.pending = False
+        self._served = None
         self._last_response = response
         self._repeated_at = float("-inf")
         self.expected_id += 1

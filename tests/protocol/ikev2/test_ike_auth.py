@@ -200,16 +200,19 @@ def test_a_request_with_a_payload_twice_is_refused(kind: type) -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "told"),
     [
-        without(IdentificationResponder),
-        without(Authentication),
-        added(Unknown(PayloadType(254), True, b"")),
-        added(IdentificationResponder(Identity(IdType.FQDN, b"twice.example"))),
+        (without(IdentificationResponder), ["--> HDR, SK {N(INVALID_SYNTAX)}", "<-- HDR, SK {}"]),
+        (without(Authentication), []),
+        (added(Unknown(PayloadType(254), True, b"")), []),
+        (
+            added(IdentificationResponder(Identity(IdType.FQDN, b"twice.example"))),
+            ["--> HDR, SK {N(INVALID_SYNTAX)}", "<-- HDR, SK {}"],
+        ),
     ],
 )
-def test_a_malformed_response_fails_cleanly(change: object) -> None:
-    """A19, A23, A24: nothing is sent back, nothing is installed."""
+def test_a_malformed_response_fails_cleanly(change: object, told: list[str]) -> None:
+    """A19, A23, A24: nothing is installed; a peer that believes the IKE SA stands is told."""
     pair = answered()
     change_sealed(pair, pair.flights[0], change)  # type: ignore[arg-type]
     before = len(pair.trace)
@@ -217,7 +220,8 @@ def test_a_malformed_response_fails_cleanly(change: object) -> None:
     assert pair.west.association.closed
     assert pair.west.association.failure
     assert not pair.west.sas
-    assert len(pair.trace) == before
+    assert pair.trace[before:] == told
+    assert pair.east.association.closed == bool(told)
     assert not pair.west.answers[0].succeeded
 
 
