@@ -200,6 +200,13 @@ def test_an_address_with_too_many_half_open_ike_sas_is_refused() -> None:
     assert refused == Refused("too many half-open IKE SAs of one address")
 
 
+def test_a_threshold_of_0_is_never_reached() -> None:
+    limits = AdmissionLimits(cookie_threshold=0, cookie_threshold_ip=0, block_threshold=0)
+    lenient = Admission(SeededEntropy("admission"), limits, Allowance(100, 100))
+    assert isinstance(lenient.consider(FIRST, 1000, 1000, 0.0), Admitted)
+    assert isinstance(lenient.consider(FIRST, 0, 0, 0.0), Admitted)
+
+
 def test_a_malformed_request_gets_no_cookie() -> None:
     bare = message(ExchangeType.IKE_SA_INIT, spi_r=ZERO_SPI)
     bare = bare[:20] + bytes(4) + bare[24:]
