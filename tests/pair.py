@@ -194,9 +194,9 @@ class Pair:
         )
         self.east = End("east", self.responder())
 
-    def responder(self) -> Association:
-        """A fresh responder for the eastern end."""
-        return Association.responding(self.east_settings, EAST, WEST, self._surroundings["east"])
+    def responder(self, remote: Endpoint = WEST) -> Association:
+        """A fresh responder for the eastern end, to a peer that seems to be at `remote`."""
+        return Association.responding(self.east_settings, EAST, remote, self._surroundings["east"])
 
     # Driving.
 

@@ -122,7 +122,9 @@ def test_an_answer_that_comes_twice_is_followed_once() -> None:
 def test_a_cookie_is_put_first_and_nothing_else_changes() -> None:
     """J1 (RFC 7296 section 2.6)"""
     pair = initiated()
-    door = Admission(SeededEntropy("door"), AdmissionLimits(cookie_threshold=1), Allowance(100, 100))
+    door = Admission(
+        SeededEntropy("door"), AdmissionLimits(cookie_threshold=1), Allowance(100, 100)
+    )
     refused = door.consider(pair.flights[0].datagram, 1, 0, pair.now)
     assert isinstance(refused, Refused)
     assert refused.reply is not None
@@ -138,7 +140,9 @@ def test_a_cookie_is_put_first_and_nothing_else_changes() -> None:
 def test_a_cookie_and_another_group_end_well() -> None:
     """J3 (RFC 7296 section 2.6.1)"""
     pair = initiated(Pair(GROUPS, opposite(ONE_GROUP)))
-    door = Admission(SeededEntropy("door"), AdmissionLimits(cookie_threshold=1), Allowance(100, 100))
+    door = Admission(
+        SeededEntropy("door"), AdmissionLimits(cookie_threshold=1), Allowance(100, 100)
+    )
     for _ in range(4):
         flight = pair.flights[0]
         considered = door.consider(flight.datagram, 1, 0, pair.now)
