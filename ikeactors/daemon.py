@@ -25,7 +25,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -56,12 +56,13 @@ from ikeactors.actors.registry import PeerRegistry
 from ikeactors.actors.reports import Answers, ReportHub
 from ikeactors.actors.restarting import Locator
 from ikeactors.actors.router import Router, run_router
+from ikeactors.actors.routes import Routing
 from ikeactors.actors.sockets import Sockets, SocketSettings, run_sockets
 from ikeactors.actors.supervisor import ChildSpecification, Intensity, Supervisor
 from ikeactors.actors.unix_socket import ControlListener, open_listener
 from ikeactors.actors.userspace import UserspaceBackend, run_userspace
-from ikeactors.actors.userspace.routes import Routing
 from ikeactors.actors.workers import Workers, run_worker, threads
+from ikeactors.actors.xfrm_routes import with_routes
 from ikeactors.admin.authority import Authority, authority_of
 from ikeactors.admin.ports import Surroundings as AdminSurroundings
 from ikeactors.admin.server import Dispatcher
@@ -151,6 +152,7 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
     stack.callback(sockets.close)
     open_userspace = partial(_open_userspace, settings, sockets)
     choice = await options.probe(settings.kernel, SystemEntropy().octets, open_userspace)
+    choice = replace(choice, backend=await with_routes(choice.backend, _routing(settings)))
     is_userspace = isinstance(choice.backend, UserspaceBackend)
     kernel_state = KernelState()
     stack.push_async_callback(_clear, choice.backend, kernel_state)
@@ -210,7 +212,7 @@ def _lives(
 ) -> Lives:
     """Associations from their beginning to their end, and where they call from."""
     ike_port, _ = sockets.local_ports()
-    associations = CoreAssociations(settings, surroundings)
+    associations = CoreAssociations(settings, surroundings, registry.claims.stands)
     locator = Locator(sockets.source_for, ike_port)
     return Lives(settings, associations, locator, outlets, registry, random.random)
 
@@ -338,16 +340,17 @@ def _ignore_esp(octets: bytes, local: Endpoint, remote: Endpoint) -> None:
 
 
 async def _open_userspace(settings: DaemonSettings, sockets: Sockets) -> Backend:
-    routing = Routing(
-        install=settings.install_routes, table=settings.routing_table, mark=settings.routing_mark
-    )
     return await UserspaceBackend.open(
         sockets.send,
         SystemEntropy().octets,
         device=settings.tun_name,
         mtu=settings.tun_mtu,
-        routing=routing,
+        routing=_routing(settings),
     )
+
+
+def _routing(settings: DaemonSettings) -> Routing:
+    return Routing(settings.install_routes, settings.routing_table, mark=settings.routing_mark)
 
 
 def _log(configuration: Configuration, hub: ReportHub) -> Log:

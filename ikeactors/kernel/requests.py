@@ -90,7 +90,10 @@ class SaId:
 @quick
 @dataclass(frozen=True, slots=True)
 class SaRequest:
-    """One SA, one direction. For transport mode `selectors` is (source, destination)."""
+    """One SA, one direction. For transport mode `selectors` is (source, destination).
+
+    `output_mark` is what the kernel marks the SA's own packets with, before it routes them.
+    """
 
     spi: int
     protocol: ProtocolId
@@ -105,6 +108,7 @@ class SaRequest:
     replay_window: int = 32
     encapsulation: Encapsulation | None = None
     mark: Mark | None = None
+    output_mark: Mark | None = None
     if_id: int = 0
     lifetime: Lifetime = Lifetime()
     selectors: tuple[TrafficSelector, TrafficSelector] | None = None

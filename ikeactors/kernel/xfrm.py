@@ -50,6 +50,8 @@ XFRMA_SRCADDR = 13
 XFRMA_LASTUSED = 15
 XFRMA_MARK = 21
 XFRMA_REPLAY_ESN_VAL = 23
+XFRMA_SET_MARK = 29
+XFRMA_SET_MARK_MASK = 30
 XFRMA_IF_ID = 31
 _XFRM_STATE_AF_UNSPEC = 32
 _XFRM_STATE_ESN = 128
@@ -71,6 +73,7 @@ _POLICY_END = struct.Struct("=II4B4x")
 _POLICY_ID = struct.Struct("=56sIB3x")
 _MARK = struct.Struct("=II")
 _IF_ID = struct.Struct("=I")
+_OUTPUT_MARK = struct.Struct("=I")
 
 # Specification: a policy's index carries its direction in the lowest bits (xfrm_policy_id2dir).
 INDEX_STEP = 8
@@ -165,6 +168,7 @@ def _sa(request: SaRequest, carried: Carried | None) -> bytes:
         _encapsulation(request),
         replay if carried is None else carried.attributes(),
         _mark(request.mark),
+        _output_mark(request.output_mark),
         _if_id(request.if_id),
     ]  # fmt: skip
     return b"".join(parts)
@@ -279,6 +283,13 @@ def _mark(mark: Mark | None) -> bytes:
     if mark is None:
         return b""
     return write_attribute(XFRMA_MARK, _MARK.pack(mark.value, mark.mask))
+
+
+def _output_mark(mark: Mark | None) -> bytes:
+    if mark is None:
+        return b""
+    value = write_attribute(XFRMA_SET_MARK, _OUTPUT_MARK.pack(mark.value))
+    return value + write_attribute(XFRMA_SET_MARK_MASK, _OUTPUT_MARK.pack(mark.mask))
 
 
 def _if_id(if_id: int) -> bytes:

@@ -50,6 +50,7 @@ def test_an_sa_says_who_what_and_how_long() -> None:
         lifetime=Lifetime(soft_seconds=10, hard_seconds=20, soft_bytes=30, hard_packets=40),
         mark=Mark(5, 0xFF),
         if_id=9,
+        output_mark=Mark(0x1CE),
     )
     info, found = parts(xfrm.new_sa(request), structures.SaInfo)
     assert (info.id.spi.value, info.id.proto, info.reqid, info.mode) == (0xC0FFEE, 50, 7, 1)
@@ -63,6 +64,7 @@ def test_an_sa_says_who_what_and_how_long() -> None:
     assert (limits.soft_use_expires_seconds, limits.hard_use_expires_seconds) == (0, 0)
     mark = structures.MarkValue.from_buffer_copy(found["MARK"])
     assert (mark.v, mark.m, found["IF_ID"]) == (5, 0xFF, 9)
+    assert (found["SET_MARK"], found["SET_MARK_MASK"]) == (0x1CE, 0xFFFFFFFF)
 
 
 def test_udp_encapsulation_names_both_ports() -> None:

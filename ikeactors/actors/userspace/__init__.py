@@ -4,6 +4,5 @@ from __future__ import annotations
 
 from ikeactors.actors.userspace.backend import UserspaceBackend, run_userspace
 from ikeactors.actors.userspace.plane import Plane, PlaneStatistics, Send
-from ikeactors.actors.userspace.routes import Routing
 
-__all__ = ["UserspaceBackend", "run_userspace", "Routing", "Plane", "PlaneStatistics", "Send"]
+__all__ = ["UserspaceBackend", "run_userspace", "Plane", "PlaneStatistics", "Send"]

@@ -12,8 +12,9 @@ from time import time
 import trio
 
 from ikeactors.actors.backends import EventQueue
+from ikeactors.actors.routes import Routes, Routing
 from ikeactors.actors.userspace.plane import Plane, PlaneStatistics, Send
-from ikeactors.actors.userspace.routes import DEFAULT_MTU, Routes, Routing
+from ikeactors.actors.userspace.routes import DEFAULT_MTU, DeviceWay
 from ikeactors.actors.userspace.tun import Tun
 from ikeactors.kernel.policies import key_of
 from ikeactors.kernel.requests import KernelRefusal, PolicyRequest, SaId, SaRequest, SaUsage
@@ -49,7 +50,7 @@ class UserspaceBackend:
         with ExitStack() as on_failure:
             tun = Tun.open(device)
             on_failure.callback(tun.close)
-            routes = Routes(tun.name, mtu, routing)
+            routes = Routes(DeviceWay(tun.name, mtu), routing)
             await routes.open()
             on_failure.pop_all()
         plane = Plane(send, tun.write, entropy, trio.current_time, time)

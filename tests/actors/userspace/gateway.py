@@ -16,8 +16,8 @@ from ipaddress import ip_address
 
 import trio
 
+from ikeactors.actors.routes import PACKET_MARK
 from ikeactors.actors.userspace import UserspaceBackend, run_userspace
-from ikeactors.actors.userspace.routes import SOCKET_MARK
 from ikeactors.kernel.requests import Direction
 from ikeactors.protocol.events import Endpoint
 from tests.fakes.sas import CBC, GCM, policy, sa
@@ -67,7 +67,7 @@ async def _install(backend, side, here, there):
 def _socket(version, address):
     family = socket.AF_INET if version == 4 else socket.AF_INET6
     udp = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    udp.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, SOCKET_MARK)
+    udp.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, PACKET_MARK)
     udp.bind((address, 4500))
     return udp
 

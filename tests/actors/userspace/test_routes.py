@@ -15,7 +15,8 @@ HEAD = """
 import errno, subprocess
 from dataclasses import replace
 import trio
-from ikeactors.actors.userspace.routes import Routes, Routing
+from ikeactors.actors.routes import Routes, Routing
+from ikeactors.actors.userspace.routes import DeviceWay
 from ikeactors.actors.userspace.tun import Tun
 from ikeactors.kernel.requests import Direction, KernelRefusal, PolicyAction
 from tests.fakes.sas import policy
@@ -41,7 +42,7 @@ def test_a_route_is_there_as_long_as_a_policy_needs_it() -> None:
             net,
             """
             tun = Tun.open("ike0")
-            routes = Routes(tun.name, 1300, Routing())
+            routes = Routes(DeviceWay(tun.name, 1300), Routing())
             await routes.open()
             assert "mtu 1300" in shown("link", "show", "ike0")[0]
             first, second = policy(), policy("10.1.0.0/25")
@@ -68,7 +69,7 @@ def test_what_is_not_to_be_protected_goes_on_to_the_hosts_own_routes() -> None:
             net,
             """
             tun = Tun.open("ike0")
-            routes = Routes(tun.name, 1400, Routing(table=230, mark=5))
+            routes = Routes(DeviceWay(tun.name, 1400), Routing(table=230, mark=5))
             await routes.open()
             everything = policy("0.0.0.0/0", "0.0.0.0/0")
             spared = replace(policy(destination="10.77.0.0/24"), action=PolicyAction.PASS)
@@ -94,7 +95,7 @@ def test_a_predecessors_routes_are_cleared_and_its_rules_are_no_obstacle() -> No
             shown(*"route add 10.88.0.0/24 dev lo table 220 proto static".split())
             tun = Tun.open("ike0")
             for _ in range(2):
-                routes = Routes(tun.name, 1400, Routing())
+                routes = Routes(DeviceWay(tun.name, 1400), Routing())
                 await routes.open()
             assert table() == ["10.88.0.0/24 dev lo proto static scope link"], table()
             assert len([line for line in shown("rule") if "220" in line]) == 1
@@ -109,7 +110,7 @@ def test_without_routing_only_the_device_is_set_up() -> None:
             """
             tun = Tun.open("ike%d")
             assert tun.name == "ike0"
-            routes = Routes(tun.name, 1400, Routing(install=False))
+            routes = Routes(DeviceWay(tun.name, 1400), Routing(install=False))
             await routes.open()
             await routes.add((policy(),))
             assert table() == []

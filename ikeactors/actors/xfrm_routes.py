@@ -1,0 +1,170 @@
+"""The kernel's IPsec with routes to the remote networks, as a gateway without them needs.
+
+XFRM sees a packet only once it has a route. Ours goes where the tunnel's own packets go, and names
+an address inside the local selector, so that what this host itself sends falls under the policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from ipaddress import ip_address
+
+import trio
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from ikeactors.actors.backends import Backend, KernelEvent
+from ikeactors.actors.routes import (
+    Hop,
+    Kind,
+    Route,
+    Routes,
+    Routing,
+    family_of,
+    host_addresses,
+    kept_out,
+    source_within,
+)
+from ikeactors.actors.xfrm import XfrmBackend
+from ikeactors.kernel.policies import key_of
+from ikeactors.kernel.requests import (
+    Address,
+    Direction,
+    KernelRefusal,
+    Mark,
+    Mode,
+    PolicyAction,
+    PolicyRequest,
+    SaId,
+    SaRequest,
+    SaUsage,
+)
+
+# linux/rtnetlink.h: a route to another host, and not to this one or to none.
+_RTN_UNICAST = 1
+
+
+class OuterWay:
+    """Routes to where a tunnel's packets leave. `mark` is that of packets past our own table."""
+
+    def __init__(self, mark: int) -> None:
+        self._mark = mark
+
+    def open(self, ip: IPRoute) -> None:
+        """There is no device of our own."""
+
+    def routes_of(self, ip: IPRoute, policy: PolicyRequest) -> list[Route]:
+        """The routes of a tunnel's outbound policy.
+
+        Who uses marks or XFRM interfaces routes by these, and transport mode has a route. What is
+        dropped is dropped whatever its route; what passes takes the host's ordinary routes.
+        """
+        is_routed = policy.direction == Direction.OUT and policy.mode is Mode.TUNNEL
+        if not is_routed or policy.mark is not None or policy.if_id:
+            return []
+        networks = policy.destination.networks()
+        if policy.action is not PolicyAction.PROTECT:
+            is_spared = policy.action is PolicyAction.PASS
+            return [Route(network, Kind.THROW) for network in networks] if is_spared else []
+        hop = self._hop(ip, policy.tunnel_source, policy.tunnel_destination)
+        if hop is None:
+            return []
+        version = policy.destination.start.version
+        if hop.gateway is not None and hop.gateway.version != version:
+            # XFRM asks the outer header's router; that of the inner one is never looked for.
+            hop = Hop(hop.device)
+        addresses = host_addresses(ip, version)
+        source = source_within(addresses, policy.source)
+        routes = [Route(network, hop=hop, source=source) for network in networks]
+        for network in networks:
+            routes += kept_out(network, addresses, policy.tunnel_destination)
+        return routes
+
+    def _hop(self, ip: IPRoute, source: Address, destination: Address) -> Hop | None:
+        """Where packets to a peer leave this host; None when they do not."""
+        wanted = {"dst": str(destination), "src": str(source), "mark": self._mark}
+        try:
+            (found,) = ip.route("get", family=family_of(destination), **wanted)
+        except NetlinkError:
+            return None
+        attributes = dict(found["attrs"])
+        if found["type"] != _RTN_UNICAST or "RTA_OIF" not in attributes:
+            return None
+        gateway = attributes.get("RTA_GATEWAY")
+        return Hop(attributes["RTA_OIF"], None if gateway is None else ip_address(gateway))
+
+
+async def with_routes(backend: Backend, routing: Routing) -> Backend:
+    """The kernel's IPsec with routes, where these are wanted; other data planes have their own."""
+    if not isinstance(backend, XfrmBackend) or not routing.install:
+        return backend
+    routes = Routes(OuterWay(routing.mark), routing)
+    try:
+        await routes.open()
+    except KernelRefusal:
+        await backend.aclose()
+        raise
+    return RoutedBackend(backend, routes, routing.mark)
+
+
+class RoutedBackend:
+    """A back end whose outbound policies have routes, and whose own packets do not take these."""
+
+    def __init__(self, backend: Backend, routes: Routes, mark: int) -> None:
+        self._backend = backend
+        self._routes = routes
+        self._mark = Mark(mark)
+
+    @property
+    def name(self) -> str:
+        return self._backend.name
+
+    async def install(self, sas: Sequence[SaRequest], policies: Sequence[PolicyRequest]) -> None:
+        # Policies before routes, and the other way round at the end: packets that have the one
+        # without the other must not leave in the clear.
+        marked = self._marked(sas)
+        await self._backend.install(marked, policies)
+        try:
+            await self._routes.add(policies)
+        except KernelRefusal:
+            await self._backend.remove([request.sa_id for request in marked], policies)
+            raise
+
+    async def remove(self, sas: Sequence[SaId], policies: Sequence[PolicyRequest]) -> None:
+        await self._routes.remove(policies)
+        await self._backend.remove(sas, policies)
+
+    async def move(
+        self,
+        old: Sequence[SaId],
+        sas: Sequence[SaRequest],
+        old_policies: Sequence[PolicyRequest],
+        policies: Sequence[PolicyRequest],
+    ) -> None:
+        kept = {key_of(one) for one in policies}
+        await self._routes.remove([one for one in old_policies if key_of(one) not in kept])
+        await self._backend.move(old, self._marked(sas), old_policies, policies)
+        await self._routes.add(policies)
+
+    async def usage(self, sa_ids: Sequence[SaId]) -> list[SaUsage]:
+        return await self._backend.usage(sa_ids)
+
+    def events(self) -> AsyncIterator[KernelEvent]:
+        return self._backend.events()
+
+    async def aclose(self) -> None:
+        try:
+            await self._routes.aclose()
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._backend.aclose()
+
+    def _marked(self, sas: Sequence[SaRequest]) -> list[SaRequest]:
+        """Outbound SAs whose packets carry our mark."""
+        return [
+            replace(request, output_mark=self._mark)
+            if request.direction == Direction.OUT and request.mode is Mode.TUNNEL
+            else request
+            for request in sas
+        ]
