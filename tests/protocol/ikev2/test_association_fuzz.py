@@ -29,7 +29,9 @@ MOST_ACTIONS = 12
 
 def _step(end: End, octets: bytes, now: float) -> list[object]:
     ends = (WEST, EAST) if end.name == "west" else (EAST, WEST)
-    return list(end.association.handle(DatagramReceived(octets, *ends), now))
+    datagram = DatagramReceived(octets, *ends)
+    assert end.association.needs_worker(datagram) in (True, False)
+    return list(end.association.handle(datagram, now))
 
 
 def _assert_harmless(actions: list[object]) -> None:
