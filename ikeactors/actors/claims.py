@@ -52,6 +52,10 @@ class Claims:
                 self._pairs.pop(one, None)
         return verdict
 
+    def stands(self, local: Identity, remote: Identity) -> bool:
+        """Whether an association stands between these two."""
+        return (*_folded(local), *_folded(remote)) in self._numbers
+
     def release(self, number: int) -> None:
         """The association is no more."""
         pair = self._pairs.pop(number, None)

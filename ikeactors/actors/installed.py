@@ -95,7 +95,8 @@ class Installed:
         owned_sas, owned_policies = self._owned.get(owner, ({}, []))
         for sa_id in sas:
             owned_sas.pop(sa_id, None)
-            if self._holdings.pop(sa_id, None) is not None:
+            if self.is_held_by(owner, sa_id):
+                del self._holdings[sa_id]
                 self._short_names.pop(_short(sa_id), None)
         for policy in policies:
             if policy in owned_policies:
@@ -129,6 +130,11 @@ class Installed:
             return exact
         known = self._short_names.get(_short(sa_id))
         return None if known is None else self._holdings[known]
+
+    def is_held_by(self, owner: int, sa_id: SaId) -> bool:
+        """Whether this SA was installed for this owner."""
+        holding = self._holdings.get(sa_id)
+        return holding is not None and holding.owner == owner
 
     def sa_ids(self) -> list[SaId]:
         """The names of all SAs."""

@@ -229,8 +229,10 @@ class KernelActor:
     async def _remove(
         self, owner: int, sas: Sequence[SaId], policies: Sequence[PolicyRequest]
     ) -> None:
+        """Remove what is the owner's: it may ask before it hears that an SA was refused it."""
         release = self._installed.releasing(owner, policies)
-        await self._backend.remove(sas, release.gone)
+        ours = [sa_id for sa_id in sas if self._installed.is_held_by(owner, sa_id)]
+        await self._backend.remove(ours, release.gone)
         await self._reinstall(release.restored)
         self._installed.release(owner, sas, policies)
 
