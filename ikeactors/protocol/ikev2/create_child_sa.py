@@ -207,7 +207,7 @@ def respond(
         raise TemporaryFailure("the IKE SA is being rekeyed or deleted")
     if len(association.children) >= MAX_CHILDREN:
         raise NoAdditionalSas(f"there are {MAX_CHILDREN} Child SAs already")
-    rekeyed = _rekeyed(association, payloads)
+    rekeyed = _rekeyed(association, ike_sa, payloads)
     exchanged = find(payloads, KeyExchange)
     preferred = exchanged.method if exchanged else None
     demand = demanded(association, payloads, in_auth=False, rekeyed=rekeyed, preferred_ke=preferred)
@@ -232,7 +232,7 @@ def respond(
     return Answer(answer, child, refusal, rekeyed is not None)
 
 
-def _rekeyed(association: Association, payloads: Payloads) -> ChildSa | None:
+def _rekeyed(association: Association, ike_sa: IkeSa, payloads: Payloads) -> ChildSa | None:
     """The Child SA that N(REKEY_SA) names, if the request has one (RFC 7296 section 2.25)."""
     rekeys = notifies(payloads, NotifyType.REKEY_SA)
     if not rekeys:
@@ -241,6 +241,9 @@ def _rekeyed(association: Association, payloads: Payloads) -> ChildSa | None:
     if len(rekeys) > 1 or len(notify.spi) != 4:
         raise InvalidSyntax("N(REKEY_SA) names no SPI of four octets, or comes twice")
     child = association.children.by_spi_out(int.from_bytes(notify.spi, "big"))
+    outstanding = ike_sa.requests.outstanding
+    if child is None and outstanding and isinstance(outstanding.exchange, CreateChildInitiator):
+        raise TemporaryFailure("it may be the Child SA of an answer that is still under way")
     if (
         child is None
         or child.state is ChildState.RETIRED

@@ -352,3 +352,16 @@ def test_a_rekeying_of_no_child_is_answered() -> None:
     pair.give(pair.west, RekeyRequested(child="nothing", request_id=7))
     assert pair.west.answers[-1].text == "no such Child SA can be rekeyed now"
     assert standing(pair.west) == before
+
+
+def test_a_rekeying_that_overtakes_the_answer_it_follows_has_to_wait() -> None:
+    """H5"""
+    pair = established()
+    rekey(pair, "west")
+    pair.deliver(pair.flights[0])
+    rekey(pair, "east", 8)
+    pair.deliver(pair.flights[1])
+    assert pair.trace[-1] == "--> HDR, SK {N(TEMPORARY_FAILURE)}"
+    pair.settle()
+    pair.pass_time(60)
+    pair.assert_one_pair()
