@@ -148,7 +148,7 @@ class Outlets:
 async def run_peer(peer: Peer, association: Association, outlets: Outlets) -> str:
     """Take the association through its life; why it failed, or nothing."""
     outlets.alarms.set(peer.number, association.deadline, peer.mailbox)
-    inbox, at_once = peer.mailbox, False
+    inbox, at_once = peer.mailbox, len(peer.mailbox) > 0
     while not association.closed:
         # The event and what comes of it are that step's: here they would wait for the next one.
         await _step(peer, association, inbox.take() if at_once else await inbox.receive(), outlets)
@@ -218,6 +218,10 @@ def _forget_spi(peer: Peer, action: actions.ForgetSpi, outlets: Outlets) -> None
     peer.spis = tuple(spi for spi in peer.spis if spi != action.spi)
 
 
+def _keep_answer(_: Peer, action: actions.KeepAnswer, outlets: Outlets) -> None:
+    outlets.router.last_answers.keep(action, trio.current_time())
+
+
 def _claim_identity(peer: Peer, action: actions.ClaimIdentity, outlets: Outlets) -> None:
     outlets.registry.claim(peer, action)
 
@@ -251,6 +255,7 @@ _CARRY: dict[type, Callable[[Peer, Any, Outlets], None]] = {
     actions.SendKeepalive: _send_keepalive,
     actions.RegisterSpi: _register_spi,
     actions.ForgetSpi: _forget_spi,
+    actions.KeepAnswer: _keep_answer,
     actions.ClaimIdentity: _claim_identity,
     actions.Report: _report,
     actions.Trace: _trace,

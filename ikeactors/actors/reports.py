@@ -115,7 +115,11 @@ class ReportHub:
 
     def is_wanted(self, level: Level, connection: str) -> bool:
         """Whether anybody hears such a report: what is costly to tell is told only then."""
-        return any(one.wants(level, connection) for one in self._subscriptions)
+        # Asked for every message: `any` would take twice as long.
+        for one in self._subscriptions:  # noqa: SIM110
+            if one.wants(level, connection):
+                return True
+        return False
 
     def publish(self, report: Report, association: int = 0) -> None:
         """Number a report and offer it to all who want it; the slow ones are cut off."""

@@ -17,6 +17,7 @@ from typing import Protocol
 
 import trio
 
+from ikeactors.actors.last_answers import LastAnswers
 from ikeactors.actors.mailbox import Mailbox
 from ikeactors.actors.reports import ReportHub
 from ikeactors.iana import ExchangeType
@@ -74,6 +75,7 @@ class Router:
         self._hub = hub
         self._by_spi: dict[bytes, Mailbox] = {}
         self._by_request: dict[tuple[bytes, Endpoint], Mailbox] = {}
+        self.last_answers = LastAnswers()
         self._strangers: deque[DatagramReceived] = deque()
         self._idle = trio.lowlevel.ParkingLot()
         self._delivered = 0
@@ -186,6 +188,10 @@ async def run_router(
         datagram = await router.next_stranger()
         if router.is_expected(datagram):
             router.deliver(datagram)
+            continue
+        again = router.last_answers.again(datagram, trio.current_time())
+        if again is not None:
+            send(again, datagram.local, datagram.remote)
             continue
         refusal = consider(datagram, trio.current_time())
         if refusal is None:

@@ -52,7 +52,15 @@ class ForgetSpi:
     spi: bytes
 
 
-@quick
+@dataclass(frozen=True, slots=True)
+class KeepAnswer:
+    """An IKE SA has ended with this answer: repeat it for a while to who asks again."""
+
+    spi: bytes
+    message_id: int
+    octets: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class InstallChildSa:
     """Install SAs and policies, all or nothing: ChildSaInstalled or KernelRefused answers."""
@@ -182,6 +190,7 @@ Action = (
     | SendKeepalive
     | RegisterSpi
     | ForgetSpi
+    | KeepAnswer
     | InstallChildSa
     | RemoveChildSa
     | MoveChildSa

@@ -13,6 +13,7 @@ from ikeactors.crypto.keys import IkeKeys
 from ikeactors.crypto.suite import IkeSuite
 from ikeactors.errors import Fault, ProtocolFault
 from ikeactors.iana import ExchangeType
+from ikeactors.protocol.actions import KeepAnswer
 from ikeactors.protocol.ikev2.exchange import Answer, Exchange, Payloads
 from ikeactors.protocol.ikev2.installing import install_for_answer
 from ikeactors.protocol.ikev2.paths import heard
@@ -237,6 +238,8 @@ class IkeSa:
         self.respond(association, answer.payloads)
         if answer.close and self is association.ike_sa:
             association.close(answer.close)
+            last_id, octets = self.responses.expected_id - 1, self.responses.last_response
+            association.emit(KeepAnswer(self.spis.ours, last_id, octets))
         elif answer.close:
             association.ike_sas.forget(self)
 

@@ -72,12 +72,12 @@ class RequestWindow:
 class ResponseWindow:
     """The peer's requests: the one expected next, and the answer to the one before."""
 
-    __slots__ = ("_last_response", "_repeated_at", "_served", "expected_id")
+    __slots__ = ("_repeated_at", "_served", "expected_id", "last_response")
 
     def __init__(self, expected_id: int = 0) -> None:
         self.expected_id = expected_id
         self._served: Served | None = None
-        self._last_response = b""
+        self.last_response = b""
         self._repeated_at = float("-inf")
 
     @property
@@ -95,7 +95,7 @@ class ResponseWindow:
         """Fresh, already answered, or neither; one that is being served is neither."""
         if message_id == self.expected_id and not self.pending:
             return Arrival.FRESH
-        if message_id + 1 == self.expected_id and self._last_response:
+        if message_id + 1 == self.expected_id and self.last_response:
             return Arrival.REPEATED
         return Arrival.OUTSIDE
 
@@ -107,7 +107,7 @@ class ResponseWindow:
     def complete(self, response: bytes) -> None:
         """The request that was being served is answered by these octets."""
         self._served = None
-        self._last_response = response
+        self.last_response = response
         self._repeated_at = float("-inf")
         self.expected_id += 1
 
@@ -116,4 +116,4 @@ class ResponseWindow:
         if now - self._repeated_at < MIN_REPEAT_INTERVAL:
             return None
         self._repeated_at = now
-        return self._last_response
+        return self.last_response

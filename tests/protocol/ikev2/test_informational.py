@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ikeactors.iana import ExchangeType, NotifyType, PayloadType, ProtocolId
+from ikeactors.protocol.actions import KeepAnswer, SendDatagram
 from ikeactors.protocol.events import DeletionRequested, Superseded
 from ikeactors.protocol.ikev2.ike_sa import IkeSaState
 from ikeactors.protocol.settings import DownAction, Retransmission
@@ -304,3 +305,14 @@ def test_nothing_is_asked_on_an_ike_sa_that_is_being_deleted() -> None:
     pair.pass_time(40, deliver=False)
     assert sent(pair.west) == before
     assert pair.west.association.ike_sa.state is IkeSaState.DELETING
+
+
+def test_an_ike_sa_that_ends_with_an_answer_leaves_that_answer_behind() -> None:
+    pair = Pair().establish()
+    pair.give(pair.west, DeletionRequested())
+    request = pair.flights[0].datagram
+    pair.settle()
+    (kept,) = [one for one in pair.east.actions if isinstance(one, KeepAnswer)]
+    assert kept.message_id == int.from_bytes(request.octets[20:24], "big")
+    sent = [one for one in pair.east.actions if isinstance(one, SendDatagram)]
+    assert kept.octets == sent[-1].octets
