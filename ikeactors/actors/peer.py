@@ -148,7 +148,7 @@ class Outlets:
 async def run_peer(peer: Peer, association: Association, outlets: Outlets) -> str:
     """Take the association through its life; why it failed, or nothing."""
     outlets.alarms.set(peer.number, association.deadline, peer.mailbox)
-    inbox, at_once = peer.mailbox, len(peer.mailbox) > 0
+    inbox, at_once = peer.mailbox, False
     while not association.closed:
         # The event and what comes of it are that step's: here they would wait for the next one.
         await _step(peer, association, inbox.take() if at_once else await inbox.receive(), outlets)
