@@ -11,36 +11,30 @@ from tests.lab.peer import Peer, established, only_child
 from tests.lab.traffic import Pings, nothing_passes, ping
 from tests.lab.tunnels import CHILD, CONNECTION
 
+# Larger than the tunnel's MTU: what passes went in fragments.
 LARGE_OCTETS = 4000
 
 
-def traffic_passes(pair: Pair) -> bool:
-    """Whether pings of both families pass both ways, started by either side."""
+def expect_traffic(pair: Pair, size: int = 56) -> None:
+    """Pings of both families pass both ways, started by either side."""
     west, east = pair.network.west, pair.network.east
-    trains = [
-        Pings.start(source, destination, version, count=3, interval=0.05)
+    trains = {
+        f"{source.label} to {destination.label}, IPv{version}": Pings.start(
+            source, destination, version, count=3, interval=0.05, size=size
+        )
         for source, destination in ((west, east), (east, west))
         for version in CHILD
-    ]
-    return [train.lost() for train in trains] == [0, 0, 0, 0]
-
-
-def large_packets_pass(pair: Pair) -> bool:
-    """Whether packets larger than the tunnel's MTU pass both ways, in fragments."""
-    west, east = pair.network.west, pair.network.east
-    trains = [
-        Pings.start(source, destination, count=3, interval=0.05, size=LARGE_OCTETS)
-        for source, destination in ((west, east), (east, west))
-    ]
-    return [train.lost() for train in trains] == [0, 0]
+    }
+    lost = {title: train.lost() for title, train in trains.items()}
+    assert not any(lost.values()), lost
 
 
 def expect_counted_traffic(pair: Pair) -> None:
     """The tunnel comes up, carries pings of any size, and both sides count them."""
     pair.up()
 
-    assert traffic_passes(pair)
-    assert large_packets_pass(pair)
+    expect_traffic(pair)
+    expect_traffic(pair, LARGE_OCTETS)
     for peer in (pair.west, pair.east):
         child = only_child(peer, CONNECTION, CHILD[4])
         assert child is not None
@@ -62,7 +56,7 @@ def expect_child_rekey(pair: Pair, side: str, inner: int) -> None:
 
         wait_until(is_replaced, SETTLED_SECONDS, "the Child SA is rekeyed")
         assert pings.lost() == 0
-    assert traffic_passes(pair)
+    expect_traffic(pair)
 
 
 def expect_ike_rekey(pair: Pair, side: str) -> None:
@@ -82,7 +76,7 @@ def expect_ike_rekey(pair: Pair, side: str) -> None:
     assert now is not None
     kept = {child.spi_in for child in before.installed}
     assert {child.spi_in for child in now.installed} == kept
-    assert traffic_passes(pair)
+    expect_traffic(pair)
 
 
 def expect_simultaneous_child_rekeys(pair: Pair) -> None:
@@ -144,7 +138,7 @@ def expect_child_deletion(pair: Pair, side: str) -> None:
     assert nothing_passes(pair.network.west, pair.network.east, version=6)
     assert ping(pair.network.west, pair.network.east, version=4) == 3
     pair.up()
-    assert traffic_passes(pair)
+    expect_traffic(pair)
 
 
 def expect_ike_deletion(pair: Pair, side: str) -> None:
@@ -159,4 +153,4 @@ def expect_ike_deletion(pair: Pair, side: str) -> None:
     wait_until(is_gone, SETTLED_SECONDS, "the IKE SA is deleted")
     assert nothing_passes(pair.network.west, pair.network.east)
     pair.up()
-    assert traffic_passes(pair)
+    expect_traffic(pair)

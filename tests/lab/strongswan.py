@@ -21,8 +21,11 @@ from tests.lab.peer import SECRET, Child, Sa, Section, Value
 _PLUGINS = (
     "random nonce openssl x509 revocation constraints pubkey pkcs1 pkcs8 pem hmac sha1 sha2 md5"
     " aes gcm ccm ctr chapoly cmac xcbc kdf curve25519 drbg"
-    " kernel-libipsec kernel-netlink socket-default vici updown counters"
+    " socket-default vici updown counters"
 )
+# Who carries charon's ESP: itself over a TUN device, or a kernel that has ESP.
+IN_USER_SPACE = "kernel-libipsec kernel-netlink"
+IN_KERNEL = "kernel-netlink"
 # The peer of a test must neither hide behind cookies nor wait minutes for a dead one.
 _STRONGSWAN_CONF = """
 charon-systemd {{
@@ -67,12 +70,14 @@ class StrongswanPeer:
         configuration: Section,
         identities: list[str],
         secret: str = SECRET,
+        carrier: str = IN_USER_SPACE,
     ) -> None:
         self.gateway = gateway
         self.folder = Path(tempfile.mkdtemp(prefix="ikl-"))
         self._title = f"strongSwan, {gateway.label}"
         (self.folder / "swanctl").mkdir()
-        text = _STRONGSWAN_CONF.format(plugins=_PLUGINS, folder=self.folder, tries=5, timeout=1.0)
+        plugins = f"{_PLUGINS} {carrier}"
+        text = _STRONGSWAN_CONF.format(plugins=plugins, folder=self.folder, tries=5, timeout=1.0)
         (self.folder / "strongswan.conf").write_text(text)
         self._write(configuration, identities, secret)
         LOGS.add(self._title, self.folder / "charon.log")

@@ -14,7 +14,7 @@ _COUNTS = re.compile(r"(\d+) packets transmitted, (\d+) received")
 
 
 def ping(source: Gateway, destination: Gateway, version: int = 4, count: int = 3) -> int:
-    """How many of `count` pings between the subnets are answered within a second."""
+    """How many of `count` pings between the subnets are answered."""
     return Pings.start(source, destination, version, count, interval=0.05).received()
 
 
@@ -38,7 +38,7 @@ class Pings:
         version: int = 4,
         count: int = 100,
         interval: float = 0.02,
-        patience: float = 1.0,
+        patience: float = 3.0,
         size: int = 56,
     ) -> Pings:
         """Send `count` pings of `size` octets from subnet to subnet, one every `interval`."""
