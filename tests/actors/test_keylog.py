@@ -105,3 +105,12 @@ async def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path: Path) -
     with pytest.raises(OSError, match="symbolic links"):
         await run_key_log(log)
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_line_that_wireshark_cannot_read_is_a_comment() -> None:
+    """One unknown name would cost it the whole table."""
+    suite = IkeSuite(
+        Encr.CHACHA20_POLY1305, None, Integ.NONE, Prf.HMAC_SHA2_256, KeyExchangeMethod.CURVE25519
+    )
+    line = ike_line(RecordIkeKeys(b"\x01" * 8, b"\x02" * 8, suite, b"\xe1", b"\xe2", b"", b""))
+    assert line.startswith("# 0101")

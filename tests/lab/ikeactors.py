@@ -35,8 +35,10 @@ class IkeactorsPeer:
         identities: list[str],
         secret: str = SECRET,
         options: Section | None = None,
+        arguments: tuple[str, ...] = (),
     ) -> None:
         self.gateway = gateway
+        self._arguments = arguments
         self.folder = Path(tempfile.mkdtemp(prefix="ikl-"))
         self.socket = self.folder / "admin.sock"
         self.log_file = self.folder / "daemon.log"
@@ -129,7 +131,7 @@ class IkeactorsPeer:
         self._process.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        argv = (*_PROGRAM, "daemon", "--config", str(self._file))
+        argv = (*_PROGRAM, "daemon", "--config", str(self._file), *self._arguments)
         process = self.gateway.start(*argv, output=self.log_file)
         try:
             wait_until(lambda: self._is_up(process), _START_SECONDS, "the daemon's socket")

@@ -71,6 +71,12 @@ def _ping() -> str:
     return "" if shutil.which("ping") else "needs the ping command (iputils-ping)"
 
 
+def _tshark() -> str:
+    if shutil.which("tshark") and shutil.which("tcpdump"):
+        return ""
+    return "needs tshark and tcpdump"
+
+
 def _strongswan() -> str:
     if CHARON.exists() and shutil.which("swanctl"):
         return ""
@@ -108,6 +114,7 @@ _CHECKS: dict[str, Callable[[], str]] = {
     "ping": _ping,
     "strongswan": _strongswan,
     "nat": _nat,
+    "tshark": _tshark,
     "machine": _machine,
 }
 _OF_MARKER: dict[str, tuple[str, ...]] = {

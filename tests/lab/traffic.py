@@ -83,6 +83,6 @@ class Pings:
 def capture(gateway: Gateway, file: Path) -> subprocess.Popen[bytes]:
     """Start tcpdump on the gateway's outer link, writing to `file`; end it with SIGINT."""
     return gateway.start(
-        *("tcpdump", "-U", "-n", "-i", "any", "-w", str(file), "udp"),
+        *("tcpdump", "-U", "--immediate-mode", "-n", "-i", "any", "-w", str(file), "udp"),
         output=file.with_suffix(".log"),
     )
