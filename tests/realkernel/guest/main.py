@@ -1,0 +1,14 @@
+"""What the guest runs: all checks, or those of the parts named on the command line."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.realkernel.guest import backend, quickstart, strongswan
+
+PARTS = {"quickstart": quickstart, "backend": backend, "strongswan": strongswan}
+NAMES = tuple(name for part in PARTS.values() for name in part.NAMES)
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or PARTS:
+        PARTS[name].run()
