@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from dataclasses import FrozenInstanceError, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -37,13 +37,6 @@ def test_what_is_missing_or_too_much_is_a_mistake() -> None:
     for arguments in ((), (1, 2, {}, 4)):
         with pytest.raises(TypeError):
             Point(*arguments)
-
-
-def test_an_object_is_frozen() -> None:
-    point = Point(1)
-    with pytest.raises(FrozenInstanceError):
-        point.x = 3  # type: ignore[misc]
-    assert type(point) is Point
 
 
 def test_what_is_checked_after_making_is_still_checked() -> None:

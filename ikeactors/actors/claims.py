@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ikeactors.iana import IdType
 from ikeactors.protocol.actions import ClaimIdentity
 from ikeactors.protocol.settings import Unique
+from ikeactors.quick import quick
 from ikeactors.wire.identities import Identity
 
 _CASE_INSENSITIVE = frozenset({IdType.FQDN, IdType.RFC822_ADDR})
@@ -14,6 +15,7 @@ _CASE_INSENSITIVE = frozenset({IdType.FQDN, IdType.RFC822_ADDR})
 _Pair = tuple[int, bytes, int, bytes]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Whether the claim is granted, and who has to go for it, silently or with a Delete."""

@@ -38,6 +38,7 @@ class Holding:
     inbox: Inbox
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A policy as one owner wants it."""
@@ -46,6 +47,7 @@ class Claim:
     policy: PolicyRequest
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Release:
     """What giving up claims means for the data plane."""

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ikeactors.errors import InvalidKeyExchange
 from ikeactors.iana import KeyExchangeMethod
+from ikeactors.quick import quick
 
 # Ours: random octets beyond the group's order, so that the reduction's bias is below 2^-64.
 EXTRA_OCTETS = 8
@@ -18,6 +19,7 @@ EXTRA_OCTETS = 8
 UNCOMPRESSED = b"\x04"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class EcpKey:
     """A private key and its point."""
@@ -68,6 +70,7 @@ class Ecp:
         return (self.curve.key_size + 7) // 8
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class MontgomeryKey:
     """A private key of Curve25519 or Curve448."""

@@ -20,6 +20,7 @@ from ikeactors.quick import quick
 KEY_PAD = b"Key Pad for IKEv2"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Skeyseed:
     """The seed of an IKE SA's keys."""

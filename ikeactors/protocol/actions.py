@@ -38,6 +38,7 @@ class SendKeepalive:
     remote: Endpoint
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RegisterSpi:
     """Messages to this SPI of ours are for this association from now on."""
@@ -45,6 +46,7 @@ class RegisterSpi:
     spi: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ForgetSpi:
     """No message to this SPI of ours is for this association any more."""
@@ -61,6 +63,7 @@ class KeepAnswer:
     octets: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class InstallChildSa:
     """Install SAs and policies, all or nothing: ChildSaInstalled or KernelRefused answers."""
@@ -70,6 +73,7 @@ class InstallChildSa:
     policies: tuple[PolicyRequest, ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RemoveChildSa:
     """Remove SAs and give up policies; what is gone already is no error."""

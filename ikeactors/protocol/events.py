@@ -11,6 +11,7 @@ from ikeactors.quick import quick
 Address = IPv4Address | IPv6Address
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """An IP address and a UDP port."""
@@ -69,6 +70,7 @@ class DeletionRequested:
     request_id: int | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ChildSaInstalled:
     """The data plane has what the InstallChildSa with this ticket asked for."""
@@ -85,6 +87,7 @@ class KernelRefused:
     text: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class IdentityClaimed:
     """The answer to ClaimIdentity: whether this association may stand beside the others."""

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from ikeactors.errors import InvalidSyntax
 from ikeactors.iana import IdType
+from ikeactors.quick import quick
 from ikeactors.wire.names import name_from_text, name_to_text
 from ikeactors.wire.octets import MAX_PRINTED, printable
 
@@ -21,6 +22,7 @@ _LONGEST_PRINTED_NAME = 4096
 _HEAD = struct.Struct("!B3x")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Identity:
     """An identification's type and its data, which fit each other."""

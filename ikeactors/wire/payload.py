@@ -43,6 +43,7 @@ _U8_AND_RESERVED = struct.Struct("!B3x")
 _FRAGMENT = struct.Struct("!HH")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SecurityAssociation:
     """SA: what is offered, or chosen (RFC 7296 section 3.3)."""
@@ -59,6 +60,7 @@ class KeyExchange:
     data: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class IdentificationInitiator:
     """IDi (RFC 7296 section 3.5)."""
@@ -66,6 +68,7 @@ class IdentificationInitiator:
     identity: Identity
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class IdentificationResponder:
     """IDr (RFC 7296 section 3.5)."""
@@ -73,6 +76,7 @@ class IdentificationResponder:
     identity: Identity
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Certificate:
     """CERT (RFC 7296 section 3.6)."""
@@ -81,6 +85,7 @@ class Certificate:
     data: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class CertificateRequest:
     """CERTREQ: the authorities whose certificates are welcome (RFC 7296 section 3.7)."""
@@ -89,6 +94,7 @@ class CertificateRequest:
     data: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Authentication:
     """AUTH (RFC 7296 section 3.8)."""
@@ -97,6 +103,7 @@ class Authentication:
     data: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Nonce:
     """Ni or Nr (RFC 7296 section 3.9)."""
@@ -104,6 +111,7 @@ class Nonce:
     data: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Delete:
     """D: the IKE SA, or Child SAs by the sender's inbound SPIs (RFC 7296 section 3.11)."""
@@ -112,6 +120,7 @@ class Delete:
     spis: tuple[bytes, ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class VendorId:
     """V (RFC 7296 section 3.12)."""
@@ -119,6 +128,7 @@ class VendorId:
     data: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TrafficSelectorsInitiator:
     """TSi (RFC 7296 section 3.13)."""
@@ -126,6 +136,7 @@ class TrafficSelectorsInitiator:
     selectors: tuple[Selector, ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TrafficSelectorsResponder:
     """TSr (RFC 7296 section 3.13)."""

@@ -15,6 +15,7 @@ from ikeactors.iana import ExchangeType, NotifyType
 from ikeactors.protocol.allowance import Allowance
 from ikeactors.protocol.entropy import Entropy
 from ikeactors.protocol.events import DatagramReceived
+from ikeactors.quick import quick
 from ikeactors.wire.header import MAJOR_IKEV2, ZERO_SPI, Header, read_header
 from ikeactors.wire.message import Message, find, notifies, read_message, write_message
 from ikeactors.wire.payload import Nonce, Notify
@@ -47,6 +48,7 @@ class Admitted:
     """Make a responder association and give it the datagram."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Refused:
     """Send `reply` if there is one, and count the reason."""

@@ -165,6 +165,7 @@ class Demand:
         return tuple(payloads)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Fit:
     """A child that has something in common with the selectors the peer asks for."""

@@ -11,6 +11,7 @@ from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
 from ikeactors.protocol.ikev2.exchange import Answer, Continuation
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.timers import Timer
+from ikeactors.quick import quick
 
 if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.association import Association
@@ -102,6 +103,7 @@ class InstallOffered:
             association.children.delete(old, Request(None))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class InstallDemanded:
     """The responder's Child SA: when it is in the data plane, the answer may leave."""
@@ -125,6 +127,7 @@ class InstallDemanded:
         children.went_up(self.child, children.replaced_by(self.child))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OutboundInstalled:
     """The outbound half of a responder's rekeyed Child SA."""
