@@ -47,6 +47,19 @@ class DownAction(enum.Enum):
     START = "start"
 
 
+class Fragmentation(enum.Enum):
+    """Whether large messages go in fragments (RFC 7383), in swanctl.conf's words.
+
+    ACCEPT announces it, so that the peer may, and sends none. FORCE means more than YES in IKEv1
+    alone.
+    """
+
+    YES = "yes"
+    NO = "no"
+    ACCEPT = "accept"
+    FORCE = "force"
+
+
 @dataclass(frozen=True, slots=True)
 class AddressPattern:
     """Addresses of an end: a network, or an inclusive range. `%any` is one network per family."""
@@ -183,6 +196,8 @@ class ConnectionSettings:
     dpd_timeout: float = 0.0
     keepalive: float = 20.0
     encap: bool = False
+    fragmentation: Fragmentation = Fragmentation.YES
+    fragment_size: int = 1280
     unique: Unique = Unique.NO
     keyingtries: int = 0
     send_initial_contact: bool = True

@@ -10,6 +10,7 @@ class Timer(enum.StrEnum):
     """What a deadline is for. The comment says what the timer's number is, where it has one."""
 
     RETRANSMIT = "retransmit"  # number of the IKE SA
+    REASSEMBLY = "reassembly"  # number of the IKE SA
     ERROR_PATIENCE = "error-patience"
     HALF_OPEN = "half-open"
     IKE_REKEY = "ike-rekey"
@@ -20,6 +21,7 @@ class Timer(enum.StrEnum):
     CHILD_REKEY = "child-rekey"  # number of the Child SA
     CHILD_EXPIRE = "child-expire"  # number of the Child SA
     CHILD_RETIRE = "child-retire"  # number of the Child SA
+    CHILD_CREATE = "child-create"  # number of the attempt
 
 
 class TimerTable:

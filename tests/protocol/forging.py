@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ikeactors.iana import ExchangeType, NotifyType
+from ikeactors.iana import ExchangeType, NotifyType, PayloadType
 from ikeactors.protocol.actions import RegisterSpi
 from ikeactors.protocol.events import DatagramReceived
 from ikeactors.protocol.ikev2.ike_sa import IkeSa
-from ikeactors.protocol.ikev2.protection import open_sealed, seal
+from ikeactors.protocol.ikev2.protection import open_sealed, seal, seal_content
 from ikeactors.wire.header import ZERO_SPI, Header, read_header
 from ikeactors.wire.message import Message, read_message, write_message
 from ikeactors.wire.payload import Notify, Payload
@@ -46,6 +46,35 @@ def sealed(
         exchange,
         ike_sa.requests.next_id if message_id is None else message_id,
         payloads,
+        is_response=is_response,
+        from_original_initiator=ike_sa.spis.original_initiator,
+    )
+
+
+def fragment(
+    sender: End,
+    number: int,
+    total: int,
+    chunk: bytes,
+    *,
+    exchange: ExchangeType = ExchangeType.INFORMATIONAL,
+    first: PayloadType | None = None,
+    message_id: int | None = None,
+    is_response: bool = False,
+) -> bytes:
+    """A fragment as `sender` would protect it, sound or not; its own state stays as it is."""
+    ike_sa = sender.association.ike_sa
+    if first is None:
+        first = PayloadType.NOTIFY if number == 1 else PayloadType.NONE
+    return seal_content(
+        ike_sa.outgoing,
+        iv_of(ike_sa),
+        ike_sa.spis.spi_i,
+        ike_sa.spis.spi_r,
+        exchange,
+        ike_sa.requests.next_id if message_id is None else message_id,
+        (PayloadType.SKF, first, number.to_bytes(2, "big") + total.to_bytes(2, "big")),
+        chunk,
         is_response=is_response,
         from_original_initiator=ike_sa.spis.original_initiator,
     )

@@ -48,6 +48,7 @@ from ikeactors.protocol.ikev2 import (
 from ikeactors.protocol.ikev2.child_sa import Path
 from ikeactors.protocol.ikev2.children import Children
 from ikeactors.protocol.ikev2.exchange import Answer, Continuation, Exchange, Payloads
+from ikeactors.protocol.ikev2.fragments import UNFRAGMENTED
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState
 from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent
 from ikeactors.protocol.ikev2.ike_sas import IkeSas
@@ -78,6 +79,7 @@ class Association:
         "connection",
         "created_at",
         "failure",
+        "fragmenting",
         "ike_sas",
         "initial_contact",
         "last_heard_at",
@@ -112,6 +114,7 @@ class Association:
         self.ike_sas = IkeSas(self)
         self.phase: Phase = Fresh()
         self.nat = NatSituation()
+        self.fragmenting = UNFRAGMENTED
         self.now = self.created_at = self.last_heard_at = 0.0
         self.numbers = 0
         self.initial_contact = True
@@ -392,9 +395,10 @@ class Association:
         """A message is passed over, and counted by whoever listens."""
         self.report("message-dropped", f"dropped a message: {reason}", Level.DEBUG)
 
-    def send(self, octets: bytes) -> None:
+    def send(self, *datagrams: bytes) -> None:
         """Send to the peer."""
-        self.emit(SendDatagram(octets, self.local, self.remote))
+        for octets in datagrams:
+            self.emit(SendDatagram(octets, self.local, self.remote))
 
     def send_to(self, octets: bytes, local: Endpoint, remote: Endpoint) -> None:
         """Send back to where a datagram came from."""

@@ -15,9 +15,11 @@ from ikeactors.errors import Fault, ProtocolFault
 from ikeactors.iana import ExchangeType
 from ikeactors.protocol.actions import KeepAnswer
 from ikeactors.protocol.ikev2.exchange import Answer, Exchange, Payloads
+from ikeactors.protocol.ikev2.fragments import seal_message
 from ikeactors.protocol.ikev2.installing import install_for_answer
 from ikeactors.protocol.ikev2.paths import heard
-from ikeactors.protocol.ikev2.protection import DirectionKeys, Opened, open_sealed, seal
+from ikeactors.protocol.ikev2.protection import DirectionKeys, Opened
+from ikeactors.protocol.ikev2.reassembly import check_repeated, open_message
 from ikeactors.protocol.ikev2.retransmission import start_retransmitting
 from ikeactors.protocol.ikev2.window import (
     Arrival,
@@ -138,12 +140,13 @@ class IkeSa:
         self, association: Association, exchange: Exchange, payloads: Payloads
     ) -> None:
         message_id = self.requests.next_id
-        octets = self._seal(association, exchange.exchange, message_id, payloads, False)
-        self.requests.sent(Outstanding(message_id, octets, exchange))
+        kind = exchange.exchange
+        datagrams = seal_message(association, self, kind, message_id, payloads, False)
+        self.requests.sent(Outstanding(message_id, datagrams, exchange, payloads))
         association.outbox.trace(
             exchange.exchange, message_id, False, payloads, association.remote, sent=True
         )
-        association.send(octets)
+        association.send(*datagrams)
         start_retransmitting(association, 0, self.number)
 
     # What the peer sends.
@@ -171,7 +174,7 @@ class IkeSa:
         if header.exchange is not outstanding.exchange.exchange:
             association.drop("a response of another exchange type")
             return
-        opened = self._open(association, datagram, header)
+        opened = self._open(association, datagram, header, outstanding)
         if opened is None:
             return
 
@@ -196,11 +199,11 @@ class IkeSa:
         if arrival is Arrival.OUTSIDE:
             association.drop("a request outside of the window")
             return
-        opened = self._open(association, datagram, header)
-        if opened is None:
-            return
         if arrival is Arrival.REPEATED:
-            self._repeat(association, datagram)
+            self._repeat(association, datagram, header)
+            return
+        opened = self._open(association, datagram, header, self.responses)
+        if opened is None:
             return
         if not self._serves(header.exchange):
             association.drop(f"{header.exchange.name} on an IKE SA that is {self.state.value}")
@@ -238,7 +241,8 @@ class IkeSa:
         self.respond(association, answer.payloads)
         if answer.close and self is association.ike_sa:
             association.close(answer.close)
-            last_id, octets = self.responses.expected_id - 1, self.responses.last_response
+            # It says little: it never takes more than one datagram.
+            last_id, octets = self.responses.expected_id - 1, self.responses.last_response[0]
             association.emit(KeepAnswer(self.spis.ours, last_id, octets))
         elif answer.close:
             association.ike_sas.forget(self)
@@ -249,16 +253,21 @@ class IkeSa:
         Its octets are kept for when the request comes again.
         """
         message_id, served = self.responses.expected_id, self.responses.served
-        octets = self._seal(association, served.exchange, message_id, payloads, True)
-        self.responses.complete(octets)
+        datagrams = seal_message(association, self, served.exchange, message_id, payloads, True)
+        self.responses.complete(datagrams)
         association.outbox.trace(
             served.exchange, message_id, True, payloads, served.remote, sent=True
         )
-        association.send_to(octets, served.local, served.remote)
+        for octets in datagrams:
+            association.send_to(octets, served.local, served.remote)
 
-    def _repeat(self, association: Association, datagram: DatagramReceived) -> None:
-        octets = self.responses.repeat(association.now)
-        if octets is not None:
+    def _repeat(self, association: Association, datagram: DatagramReceived, header: Header) -> None:
+        try:
+            check_repeated(association, self, datagram.octets, header)
+        except Fault as fault:
+            association.drop(str(fault))
+            return
+        for octets in self.responses.repeat(association.now):
             association.send_to(octets, datagram.local, datagram.remote)
 
     # Sealing.
@@ -277,35 +286,19 @@ class IkeSa:
         association.outbox.trace(exchange, message_id, is_response, payloads, remote, sent=sent)
 
     def _open(
-        self, association: Association, datagram: DatagramReceived, header: Header
+        self,
+        association: Association,
+        datagram: DatagramReceived,
+        header: Header,
+        holder: Outstanding | ResponseWindow,
     ) -> Opened | None:
         try:
-            return open_sealed(self.incoming, datagram.octets, header)
+            return open_message(association, self, holder, datagram.octets, header)
         except Fault as fault:
             association.drop(str(fault))
             return None
 
-    def _seal(
-        self,
-        association: Association,
-        exchange: ExchangeType,
-        message_id: int,
-        payloads: Payloads,
-        is_response: bool,
-    ) -> bytes:
-        return seal(
-            self.outgoing,
-            self._next_iv(association),
-            self.spis.spi_i,
-            self.spis.spi_r,
-            exchange,
-            message_id,
-            payloads,
-            is_response=is_response,
-            from_original_initiator=self.spis.original_initiator,
-        )
-
-    def _next_iv(self, association: Association) -> bytes:
+    def next_iv(self, association: Association) -> bytes:
         """A counter for counter modes, which must never repeat; else unpredictable octets."""
         cipher = self.suite.cipher
         if cipher.block_octets > 1:
@@ -317,7 +310,9 @@ class IkeSa:
         """Tell every exchange that is under way or waiting that no response will come."""
         outstanding = self.requests.outstanding
         self.requests.answered()
-        association.timers.stop(Timer.RETRANSMIT, self.number)
+        self.responses.partial = None
+        for timer in (Timer.RETRANSMIT, Timer.REASSEMBLY):
+            association.timers.stop(timer, self.number)
         if outstanding is not None:
             outstanding.exchange.abandoned(association, reason)
         self.abandon_queue(association, reason)

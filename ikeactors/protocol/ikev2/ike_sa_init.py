@@ -28,6 +28,7 @@ from ikeactors.errors import (
 from ikeactors.iana import ExchangeType, NotifyType
 from ikeactors.protocol.choosing import check_choice, numbered
 from ikeactors.protocol.events import DatagramReceived
+from ikeactors.protocol.ikev2 import fragments
 from ikeactors.protocol.ikev2.candidates import choose_by_offer
 from ikeactors.protocol.ikev2.explaining import refused_init
 from ikeactors.protocol.ikev2.groups import GroupChoice, is_slow, offered_groups, private_key
@@ -122,18 +123,15 @@ class InitSent:
         start_retransmitting(association, self._tries, 0)
 
     def _payloads(self, association: Association) -> tuple[Payload, ...]:
-        payloads: list[Payload] = []
-        if self._cookie:
-            payloads.append(Notify(NotifyType.COOKIE, self._cookie))
-        payloads += (
+        local, remote, feign = association.local, association.remote, association.feigns_nat
+        return (
+            *((Notify(NotifyType.COOKIE, self._cookie),) if self._cookie else ()),
             SecurityAssociation(self._offer),
             KeyExchange(self._group.method, self._private.public),
             Nonce(self._nonce),
+            *detection_notifies(self._spi, ZERO_SPI, local, remote, feign),
+            *fragments.announcement(association),
         )
-        payloads += detection_notifies(
-            self._spi, ZERO_SPI, association.local, association.remote, association.feigns_nat
-        )
-        return tuple(payloads)
 
     def retransmit(self, association: Association) -> None:
         """No answer yet: the same octets again, or the end."""
@@ -241,6 +239,7 @@ class InitSent:
         nat = detect(
             message.payloads, spis.spi_i, spis.spi_r, association.local, association.remote
         )
+        fragments.agree(association, message.payloads)
         response = datagram.octets[:length]
         transcript = Transcript(self._octets, response, self._nonce, nonce_r)
         windows = RequestWindow(1), ResponseWindow(0)
@@ -372,6 +371,7 @@ def _respond(association: Association, datagram: DatagramReceived, message: Mess
         KeyExchange(suite.ke, private.public),
         Nonce(nonce_r),
         *_nat_notifies(association, message, spis),
+        *fragments.answer(association, message.payloads),
     )
     answer = Message(spis.spi_i, spis.spi_r, ExchangeType.IKE_SA_INIT, 0, True, False, payloads)
     response = write_message(answer)

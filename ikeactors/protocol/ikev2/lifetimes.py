@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ikeactors.protocol.actions import SendKeepalive
+from ikeactors.protocol.ikev2 import fragments, reassembly
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState
 from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent
 from ikeactors.protocol.ikev2.informational import LivenessInitiator
@@ -21,6 +22,11 @@ from ikeactors.protocol.timers import Timer
 
 if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.association import Association
+
+
+# Ours: an IKE SA at its end that is being rekeyed is looked at again; its rekeying ends, one way or
+# the other, with its retransmissions.
+EXPIRE_AGAIN = 10.0
 
 
 def expire(association: Association) -> None:
@@ -54,12 +60,22 @@ def _retransmit(association: Association, number: int) -> None:
     outstanding = ike_sa.requests.outstanding
     outstanding.tries += 1
     name = outstanding.exchange.exchange.name
+    shrunk = fragments.is_size_refuted(association, outstanding) and fragments.shrink(
+        association, ike_sa, outstanding
+    )
     if outstanding.tries > association.connection.retransmission.tries:
         _give_up(association, ike_sa, name, outstanding.tries)
         return
-    report_retransmission(association, name, outstanding.tries)
-    association.send(outstanding.octets)
+    if not shrunk:
+        report_retransmission(association, name, outstanding.tries)
+    association.send(*outstanding.datagrams)
     start_retransmitting(association, outstanding.tries, number)
+
+
+def _free_fragments(association: Association, number: int) -> None:
+    ike_sa = association.ike_sas.numbered(number)
+    if ike_sa is not None:
+        reassembly.expire(association, ike_sa)
 
 
 def _give_up(association: Association, ike_sa: IkeSa, exchange: str, tries: int) -> None:
@@ -86,10 +102,14 @@ def _end_half_open(association: Association, number: int) -> None:
 
 def _rekey_ike_sa(association: Association, number: int) -> None:
     if association.ike_sa.state is IkeSaState.ESTABLISHED:
-        association.ike_sa.ask(association, RekeyIkeInitiator(Request(None)))
+        exchange = RekeyIkeInitiator(Request(None), association.ike_sa)
+        association.ike_sa.ask(association, exchange)
 
 
 def _expire_ike_sa(association: Association, number: int) -> None:
+    if association.ike_sas.is_replacing:
+        association.timers.start(Timer.IKE_EXPIRE, association.now + EXPIRE_AGAIN)
+        return
     association.delete_ike_sa("its lifetime is over and it was not rekeyed", Request(None))
 
 
@@ -128,6 +148,10 @@ def _expire_child(association: Association, number: int) -> None:
         association.children.expire(child, hard=True)
 
 
+def _create_child(association: Association, number: int) -> None:
+    association.children.create_wanted(number)
+
+
 def _retire_child(association: Association, number: int) -> None:
     child = association.children.get(number)
     if child is not None:
@@ -136,6 +160,7 @@ def _retire_child(association: Association, number: int) -> None:
 
 _SERVED: dict[Timer, Callable[[Association, int], None]] = {
     Timer.RETRANSMIT: _retransmit,
+    Timer.REASSEMBLY: _free_fragments,
     Timer.ERROR_PATIENCE: _lose_patience,
     Timer.HALF_OPEN: _end_half_open,
     Timer.IKE_REKEY: _rekey_ike_sa,
@@ -146,4 +171,5 @@ _SERVED: dict[Timer, Callable[[Association, int], None]] = {
     Timer.CHILD_REKEY: _rekey_child,
     Timer.CHILD_EXPIRE: _expire_child,
     Timer.CHILD_RETIRE: _retire_child,
+    Timer.CHILD_CREATE: _create_child,
 }

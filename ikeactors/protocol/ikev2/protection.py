@@ -19,9 +19,13 @@ from ikeactors.wire.payload import (
     write_payloads,
 )
 
+# The specification's: number and total of a fragment, in front of its IV.
+FRAGMENT_FRONT = 4
+
 _GENERIC = struct.Struct("!BBH")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Opened:
     """What was inside of an SK payload whose integrity is proven, still to be parsed."""
@@ -76,36 +80,95 @@ def seal(
     from_original_initiator: bool,
 ) -> bytes:
     """The octets of a protected message: HDR, SK {payloads}."""
+    first, content = write_payloads(payloads)
+    return seal_content(
+        keys,
+        iv,
+        spi_i,
+        spi_r,
+        exchange,
+        message_id,
+        (PayloadType.SK, first, b""),
+        content,
+        is_response=is_response,
+        from_original_initiator=from_original_initiator,
+    )
+
+
+def seal_content(
+    keys: DirectionKeys,
+    iv: bytes,
+    spi_i: bytes,
+    spi_r: bytes,
+    exchange: ExchangeType,
+    message_id: int,
+    envelope: tuple[PayloadType, PayloadType, bytes],
+    content: bytes,
+    *,
+    is_response: bool,
+    from_original_initiator: bool,
+) -> bytes:
+    """The octets of a message whose one payload is SK or SKF.
+
+    `envelope` is which of the two, the type of the first payload inside, and what stands in front
+    of the IV: nothing in SK, the fragment's number and their total in SKF.
+    """
+    kind, first, front = envelope
     cipher = keys.suite.cipher
-    first, chain = write_payloads(payloads)
-    pad_length = -(len(chain) + 1) % cipher.block_octets
-    plaintext = chain + bytes(pad_length) + bytes((pad_length,))
-    length = _GENERIC.size + len(iv) + len(plaintext) + cipher.icv_octets
+    pad_length = -(len(content) + 1) % cipher.block_octets
+    plaintext = content + bytes(pad_length) + bytes((pad_length,))
+    length = _GENERIC.size + len(front) + len(iv) + len(plaintext) + cipher.icv_octets
     header = write_header(
         spi_i,
         spi_r,
-        PayloadType.SK,
+        kind,
         exchange,
         message_id,
         HEADER_LENGTH + length,
         is_response=is_response,
         from_original_initiator=from_original_initiator,
     )
-    associated = header + _GENERIC.pack(first, 0, length)
+    associated = header + _GENERIC.pack(first, 0, length) + front
     sealed = cipher.keyed(keys.sk_e, keys.sk_a).seal(iv, plaintext, associated)
     return associated + iv + sealed
 
 
-def open_sealed(keys: DirectionKeys, octets: bytes, header: Header) -> Opened:
-    """Check the integrity of a protected message and decrypt it.
+def room_in_fragment(keys: DirectionKeys, limit: int) -> int:
+    """How many octets of content a fragment of at most `limit` octets has room for."""
+    cipher = keys.suite.cipher
+    around = HEADER_LENGTH + _GENERIC.size + FRAGMENT_FRONT + cipher.iv_octets + cipher.icv_octets
+    padded = (limit - around) // cipher.block_octets * cipher.block_octets
+    return padded - 1
 
-    Raises a Fault when it is not of the peer: such a message is dropped, nobody is told. What
-    comes before SK is ignored, unless it is critical and unknown.
+
+def open_sealed(keys: DirectionKeys, octets: bytes, header: Header) -> Opened:
+    """Check the integrity of a whole protected message and decrypt it."""
+    sealed = sealed_payload(octets, header)
+    if not isinstance(sealed, Encrypted):
+        raise IntegrityFailed("the message is but a fragment")
+    return open_payload(keys, octets, header, sealed)
+
+
+def sealed_payload(octets: bytes, header: Header) -> Encrypted | EncryptedFragment:
+    """The payload that protects a message, still sealed.
+
+    Raises a Fault when there is none: such a message is dropped, nobody is told. What comes
+    before it is ignored, unless it is critical and unknown.
     """
     outer = read_payloads(header.next_payload, octets, HEADER_LENGTH, header.length)
     sealed = outer[-1] if outer else None
-    if not isinstance(sealed, Encrypted):
+    if not isinstance(sealed, Encrypted | EncryptedFragment):
         raise IntegrityFailed("the message is not protected")
+    return sealed
+
+
+def open_payload(
+    keys: DirectionKeys, octets: bytes, header: Header, sealed: Encrypted | EncryptedFragment
+) -> Opened:
+    """Check the integrity of what `sealed_payload` found and decrypt it.
+
+    Raises a Fault when it is not of the peer.
+    """
     cipher = keys.suite.cipher
     if len(sealed.data) < cipher.iv_octets + cipher.icv_octets + 1:
         raise IntegrityFailed("the SK payload is too short")

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ikeactors.iana import ExchangeType
 from ikeactors.protocol.events import Endpoint
-from ikeactors.protocol.ikev2.exchange import Exchange
+from ikeactors.protocol.ikev2.exchange import Exchange, Payloads
+from ikeactors.quick import quick
+
+if TYPE_CHECKING:
+    from ikeactors.protocol.ikev2.reassembly import FragmentSet
+
+# A message as it went out: one datagram, or one a fragment.
+Datagrams = tuple[bytes, ...]
 
 # The specification's: a message ID never wraps; the IKE SA is rekeyed or closed before.
 MAX_MESSAGE_ID = 0xFFFFFFFF
@@ -26,14 +34,21 @@ class Arrival(enum.Enum):
 
 @dataclass(slots=True)
 class Outstanding:
-    """A request of ours that is not answered yet; its octets are sent again unchanged."""
+    """A request of ours that is not answered yet; its octets are sent again unchanged.
+
+    Only where they were too large for the path they are made anew of `payloads`, as more and
+    smaller fragments. `partial` is what has come of the response.
+    """
 
     message_id: int
-    octets: bytes
+    datagrams: Datagrams
     exchange: Exchange
+    payloads: Payloads = ()
     tries: int = 0
+    partial: FragmentSet | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Served:
     """A request that is being served: its answer goes from where to where it came."""
@@ -70,14 +85,18 @@ class RequestWindow:
 
 
 class ResponseWindow:
-    """The peer's requests: the one expected next, and the answer to the one before."""
+    """The peer's requests: the one expected next, and the answer to the one before.
 
-    __slots__ = ("_repeated_at", "_served", "expected_id", "last_response")
+    `partial` is what has come of the one expected next, if it comes in fragments.
+    """
+
+    __slots__ = ("_repeated_at", "_served", "expected_id", "last_response", "partial")
 
     def __init__(self, expected_id: int = 0) -> None:
         self.expected_id = expected_id
         self._served: Served | None = None
-        self.last_response = b""
+        self.last_response: Datagrams = ()
+        self.partial: FragmentSet | None = None
         self._repeated_at = float("-inf")
 
     @property
@@ -103,17 +122,18 @@ class ResponseWindow:
         """This request is being served."""
         assert message_id == self.expected_id
         self._served = served
+        self.partial = None
 
-    def complete(self, response: bytes) -> None:
-        """The request that was being served is answered by these octets."""
+    def complete(self, response: Datagrams) -> None:
+        """The request that was being served is answered by these datagrams."""
         self._served = None
         self.last_response = response
         self._repeated_at = float("-inf")
         self.expected_id += 1
 
-    def repeat(self, now: float) -> bytes | None:
-        """The octets of the last response, unless they were repeated only just now."""
+    def repeat(self, now: float) -> Datagrams:
+        """The last response; nothing if it was repeated only just now."""
         if now - self._repeated_at < MIN_REPEAT_INTERVAL:
-            return None
+            return ()
         self._repeated_at = now
         return self.last_response

@@ -24,8 +24,9 @@ from tests.protocol.forging import (
 )
 
 NAT_DETECTION = "N(NAT_DETECTION_SOURCE_IP), N(NAT_DETECTION_DESTINATION_IP)"
-INIT = f"HDR, SAi1, KEi, Ni, {NAT_DETECTION}"
-ANSWER = f"HDR, SAr1, KEr, Nr, {NAT_DETECTION}"
+ANNOUNCED = f"{NAT_DETECTION}, N(FRAGMENTATION_SUPPORTED)"
+INIT = f"HDR, SAi1, KEi, Ni, {ANNOUNCED}"
+ANSWER = f"HDR, SAr1, KEr, Nr, {ANNOUNCED}"
 GROUPS = connection(proposals=ike("aes128gcm16-prfsha256-x25519-ecp256-ecp384"))
 ONE_GROUP = connection(proposals=ike("aes128gcm16-prfsha256-ecp256"))
 

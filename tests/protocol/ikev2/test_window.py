@@ -26,9 +26,9 @@ INFORMATIONAL = ExchangeType.INFORMATIONAL
 
 def test_requests_are_numbered_one_after_the_other() -> None:
     window = RequestWindow(1)
-    window.sent(Outstanding(1, b"", LivenessInitiator()))
+    window.sent(Outstanding(1, (), LivenessInitiator()))
     with pytest.raises(AssertionError):
-        window.sent(Outstanding(2, b"", LivenessInitiator()))
+        window.sent(Outstanding(2, (), LivenessInitiator()))
     window.answered()
     assert window.next_id == 2
     assert not window.is_exhausted
@@ -41,7 +41,7 @@ def test_a_request_is_fresh_once_and_then_repeated() -> None:
     assert window.classify(3) is Arrival.FRESH
     window.begin(3, INFORMATIONAL)
     assert window.classify(3) is Arrival.OUTSIDE
-    window.complete(b"answer")
+    window.complete((b"answer",))
     assert window.classify(3) is Arrival.REPEATED
     assert window.classify(4) is Arrival.FRESH
     for outside in (0, 2, 5, MAX_MESSAGE_ID):
@@ -56,10 +56,10 @@ def test_repeats_are_limited_in_their_rate() -> None:
     """G3"""
     window = ResponseWindow()
     window.begin(0, INFORMATIONAL)
-    window.complete(b"answer")
-    assert window.repeat(10.0) == b"answer"
-    assert window.repeat(10.0) is None
-    assert window.repeat(10.0 + MIN_REPEAT_INTERVAL) == b"answer"
+    window.complete((b"one", b"two"))
+    assert window.repeat(10.0) == (b"one", b"two")
+    assert window.repeat(10.0) == ()
+    assert window.repeat(10.0 + MIN_REPEAT_INTERVAL) == (b"one", b"two")
 
 
 def test_a_repeated_request_gets_the_same_octets_again() -> None:
