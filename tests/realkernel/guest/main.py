@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from tests.realkernel.guest import backend, quickstart, strongswan
+from tests.realkernel.guest import backend, everywhere, quickstart, strongswan
 
-PARTS = {"quickstart": quickstart, "backend": backend, "strongswan": strongswan}
+PARTS = {
+    "quickstart": quickstart,
+    "backend": backend,
+    "everywhere": everywhere,
+    "strongswan": strongswan,
+}
 NAMES = tuple(name for part in PARTS.values() for name in part.NAMES)
 
 if __name__ == "__main__":
