@@ -163,7 +163,7 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
     kernel, commands = open_commands()
     registry = PeerRegistry(router, kernel, answers)
     outlets = Outlets(router, sockets, kernel, workers, alarms, hub, key_log, registry)
-    surroundings = _surroundings(configuration, sockets, is_userspace)
+    surroundings = _surroundings(configuration, sockets, hub, is_userspace)
     lives = _lives(core, surroundings, outlets, registry, sockets)
     return _Daemon(
         configuration=configuration,
@@ -190,7 +190,7 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
 
 
 def _surroundings(
-    configuration: Configuration, sockets: Sockets, is_userspace: bool
+    configuration: Configuration, sockets: Sockets, hub: ReportHub, is_userspace: bool
 ) -> Surroundings:
     """What all associations share."""
     _, nat_port = sockets.local_ports()
@@ -200,6 +200,7 @@ def _surroundings(
         nat_port=nat_port,
         encapsulate=is_userspace,
         half_open_timeout=configuration.daemon.half_open_timeout,
+        is_heard=hub.is_wanted,
     )
 
 

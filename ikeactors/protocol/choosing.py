@@ -68,8 +68,12 @@ def find_proposal(
     offered: Sequence[Proposal],
     configured: Sequence[Proposal],
     preferred_ke: KeyExchangeMethod | None = None,
+    *,
+    in_auth: bool = False,
 ) -> Proposal | None:
     """Choose one transform of each type; our order of preference decides.
+
+    In IKE_AUTH key exchange methods are passed over on both sides.
 
     A key exchange method for which the peer sent a KE payload (`preferred_ke`) is taken where it
     is acceptable at all, which saves a round trip. The answer has the number and SPI of the
@@ -78,7 +82,7 @@ def find_proposal(
     for template in configured:
         for proposal in offered:
             bare = Proposal(1, proposal.protocol, b"", proposal.transforms)
-            transforms = _match(bare, template, preferred_ke)
+            transforms = _match(bare, template, preferred_ke, in_auth)
             if transforms is not None:
                 return Proposal(proposal.number, proposal.protocol, proposal.spi, transforms)
     return None
@@ -87,8 +91,10 @@ def find_proposal(
 # Peers of one kind offer the same, again and again.
 @lru_cache(maxsize=_REMEMBERED_MATCHES)
 def _match(
-    offered: Proposal, template: Proposal, preferred_ke: KeyExchangeMethod | None
+    offered: Proposal, template: Proposal, preferred_ke: KeyExchangeMethod | None, in_auth: bool
 ) -> tuple[Transform, ...] | None:
+    if in_auth:
+        offered, template = without_key_exchange((offered, template))
     types = TYPES.get(offered.protocol)
     if types is None or offered.protocol != template.protocol:
         return None

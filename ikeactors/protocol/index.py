@@ -35,5 +35,7 @@ class Index(Generic[K, T]):
     def find(self, key: K) -> Iterator[T]:
         """The things that may be for this key, each once, in the order in which they were added."""
         named = self._by_key.get(key)
-        placed = merge(named, self._any, key=itemgetter(0)) if named else self._any
+        placed: Iterable[tuple[int, T]] = named or self._any
+        if named and self._any:
+            placed = merge(named, self._any, key=itemgetter(0))
         return (thing for _, thing in placed)

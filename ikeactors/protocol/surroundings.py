@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from ikeactors.protocol.actions import Level
 from ikeactors.protocol.allowance import Allowance
 from ikeactors.protocol.entropy import Entropy
 
@@ -32,6 +33,10 @@ def _complaints() -> Allowance:
     return Allowance(COMPLAINTS_PER_SECOND, COMPLAINTS_AT_ONCE)
 
 
+def _everything(level: Level, connection: str) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """Shared by all associations. `reqids` never ends and never repeats one that is in use.
@@ -39,7 +44,8 @@ class Surroundings:
     `nat_port` is the local port that speaks UDP encapsulation (RFC 3948), `encapsulate` whether
     the data plane carries ESP in UDP only, so that a NAT has to be feigned. A peer that asked for
     an IKE SA has `half_open_timeout` seconds to prove who it is. `refusals` bounds what strangers
-    are told, `complaints` what the operator is told of them.
+    are told, `complaints` what the operator is told of them. `is_heard` tells whether reports of
+    a level about a connection have a hearer: what nobody hears is not put into words.
     """
 
     entropy: Entropy
@@ -49,6 +55,7 @@ class Surroundings:
     half_open_timeout: float = 30.0
     refusals: Allowance = field(default_factory=_refusals)
     complaints: Allowance = field(default_factory=_complaints)
+    is_heard: Callable[[Level, str], bool] = _everything
 
     def choose_ike_spi(self) -> bytes:
         """A fresh SPI for an IKE SA: eight octets, never all zero."""

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 
 from ikeactors.errors import InvalidSyntax
-from ikeactors.iana import ExchangeType, PayloadType
+from ikeactors.iana import ExchangeType, PayloadType, by_octet
 from ikeactors.quick import quick
 
 HEADER_LENGTH = 28
@@ -21,9 +21,9 @@ FLAG_RESPONSE = 0x20
 
 _HEADER = struct.Struct("!8s8sBBBBII")
 
-# Calling an enum costs ten times an index, and these are looked up for every datagram.
-_PAYLOAD_TYPES = tuple(PayloadType(number) for number in range(256))
-_EXCHANGE_TYPES = tuple(ExchangeType(number) for number in range(256))
+# Looked up for every datagram.
+_PAYLOAD_TYPES = by_octet(PayloadType)
+_EXCHANGE_TYPES = by_octet(ExchangeType)
 
 
 @quick

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from ikeactors.errors import InvalidSyntax
-from ikeactors.iana import IdType
+from ikeactors.iana import IdType, by_octet
 from ikeactors.quick import quick
 from ikeactors.wire.names import name_from_text, name_to_text
 from ikeactors.wire.octets import MAX_PRINTED, printable
@@ -20,6 +20,7 @@ from ikeactors.wire.octets import MAX_PRINTED, printable
 _LONGEST_PRINTED_NAME = 4096
 
 _HEAD = struct.Struct("!B3x")
+_TYPES = by_octet(IdType)
 
 
 @quick
@@ -63,7 +64,7 @@ def read_identity(octets: bytes) -> Identity:
     """The identity in the body of an IDi or IDr payload."""
     if len(octets) < _HEAD.size:
         raise InvalidSyntax("an identification is cut off")
-    kind, data = IdType(octets[0]), octets[_HEAD.size :]
+    kind, data = _TYPES[octets[0]], octets[_HEAD.size :]
     fault = _fault(kind, data)
     if fault:
         raise InvalidSyntax(fault)

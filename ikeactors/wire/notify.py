@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from ikeactors.errors import InvalidSyntax
-from ikeactors.iana import KeyExchangeMethod, NotifyType, PayloadType, ProtocolId
+from ikeactors.iana import KeyExchangeMethod, NotifyType, PayloadType, ProtocolId, by_octet
 from ikeactors.quick import quick
 
 MIN_COOKIE = 1
@@ -20,8 +20,8 @@ MAX_COOKIE2 = 64
 MIN_QCD_TOKEN = 16
 MAX_QCD_TOKEN = 128
 
-# Calling an enum costs ten times an index, and most messages have several notifies.
-_PROTOCOLS = tuple(ProtocolId(number) for number in range(256))
+# Most messages have several notifies.
+_PROTOCOLS = by_octet(ProtocolId)
 _TYPES = {int(kind): kind for kind in NotifyType}
 
 _HEAD = struct.Struct("!BBH")

@@ -18,6 +18,7 @@ from ikeactors.iana import (
     KeyExchangeMethod,
     PayloadType,
     ProtocolId,
+    by_octet,
 )
 from ikeactors.quick import quick
 from ikeactors.wire.configuration import Configuration as Configuration
@@ -35,6 +36,9 @@ MAX_NONCE = 256
 MAX_PAYLOADS = 64
 
 _CRITICAL = 0x80
+
+_TYPES = by_octet(PayloadType)
+_AUTH_METHODS = by_octet(AuthMethod)
 
 # The head of every payload, and by chance that of the bodies of N, D and EAP.
 _HEAD = struct.Struct("!BBH")
@@ -226,13 +230,16 @@ def read_payloads(
             raise InvalidSyntax("a payload's length is wrong")
         body = octets[at + _HEAD.size : at + length]
         at += length
-        if kind in _SEALED:
-            payloads.append(_SEALED[kind](PayloadType(following), body))
-            break
         read = _READERS.get(kind)
-        payloads.append(read(body) if read else _read_unknown(kind, flags, body))
-        if read and kind not in MAY_REPEAT:
-            _add_once(seen, kind)
+        if read is not None:
+            payloads.append(read(body))
+            if kind not in MAY_REPEAT:
+                _add_once(seen, kind)
+        elif kind in _SEALED:
+            payloads.append(_SEALED[kind](_TYPES[following], body))
+            break
+        else:
+            payloads.append(_read_unknown(kind, flags, body))
         kind = following
     if at != end:
         raise InvalidSyntax("octets behind the last payload")
@@ -244,30 +251,35 @@ def write_payloads(payloads: Sequence[Payload]) -> tuple[PayloadType, bytes]:
     parts: list[bytes] = []
     following = PayloadType.NONE
     for payload in reversed(payloads):
-        flags = 0
-        if isinstance(payload, (Encrypted, EncryptedFragment)):
+        flags, kind = 0, PAYLOAD_TYPES.get(type(payload))
+        if isinstance(payload, Unknown):
+            flags, kind = _CRITICAL if payload.critical else 0, payload.type
+        assert kind is not None
+        if kind in _SEALED:
             assert not parts, "a sealed payload is the last"
-            following = payload.next_payload
-        elif isinstance(payload, Unknown) and payload.critical:
-            flags = _CRITICAL
+            following = _first_inside(payload)
         body = _WRITERS[type(payload)](payload)
-        parts.append(body)
-        parts.append(_HEAD.pack(following, flags, _HEAD.size + len(body)))
-        following = payload_type(payload)
+        parts += (body, _HEAD.pack(following, flags, _HEAD.size + len(body)))
+        following = kind
     parts.reverse()
     return following, b"".join(parts)
+
+
+def _add_once(seen: set[int], kind: int) -> None:
+    if kind in seen:
+        raise InvalidSyntax(f"more than one {_TYPES[kind].name} payload")
+    seen.add(kind)
+
+
+def _first_inside(payload: Payload) -> PayloadType:
+    assert isinstance(payload, Encrypted | EncryptedFragment)
+    return payload.next_payload
 
 
 def _read_unknown(kind: int, flags: int, body: bytes) -> Unknown:
     if flags & _CRITICAL:
         raise UnsupportedCriticalPayload(f"payload {kind} is critical", bytes((kind,)))
     return Unknown(PayloadType(kind), False, body)
-
-
-def _add_once(seen: set[int], kind: int) -> None:
-    if kind in seen:
-        raise InvalidSyntax(f"more than one {PayloadType(kind).name} payload")
-    seen.add(kind)
 
 
 def _at_least(body: bytes, length: int) -> bytes:
@@ -369,7 +381,7 @@ _READERS: dict[int, Callable[[bytes], Payload]] = {
     PayloadType.CERTREQ: lambda body: CertificateRequest(
         CertificateEncoding(_at_least(body, 1)[0]), body[1:]
     ),
-    PayloadType.AUTH: lambda body: Authentication(AuthMethod(_at_least(body, 4)[0]), body[4:]),
+    PayloadType.AUTH: lambda body: Authentication(_AUTH_METHODS[_at_least(body, 4)[0]], body[4:]),
     PayloadType.NONCE: _read_nonce,
     PayloadType.NOTIFY: read_notify,
     PayloadType.DELETE: _read_delete,

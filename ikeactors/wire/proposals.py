@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from ikeactors.errors import InvalidSyntax
 from ikeactors.iana import (
@@ -19,6 +19,7 @@ from ikeactors.iana import (
     Registry,
     TransformAttribute,
     TransformType,
+    by_octet,
 )
 from ikeactors.quick import quick
 
@@ -39,6 +40,8 @@ _CACHED_TRANSFORMS = 256
 _CACHED_TRANSFORM_LENGTH = 12
 _CACHED_LENGTH = 4096
 
+_PROTOCOLS = by_octet(ProtocolId)
+
 _PROPOSAL = struct.Struct("!BxHBBBB")
 _TRANSFORM = struct.Struct("!BxHBxH")
 _ATTRIBUTE = struct.Struct("!HH")
@@ -52,13 +55,12 @@ class Attribute:
     value: int | bytes
 
 
-@quick
-@dataclass(frozen=True, slots=True)
-class Transform:
+class Transform(NamedTuple):
     """An algorithm, `id` being of the registry of its type.
 
     `key_length` is in bits. A key length that came twice, or in the long form, is left among the
     `attributes`: it survives and, as any attribute there, makes the transform unacceptable.
+    A tuple, because choices are remembered by transforms and a tuple is hashed without a call.
     """
 
     type: TransformType
@@ -170,7 +172,7 @@ def _read_proposal(octets: bytes, at: int, end: int) -> Proposal:
     if at != end:
         raise InvalidSyntax("octets behind the last transform")
     spi = octets[spi_at : spi_at + spi_size]
-    return Proposal(number, ProtocolId(protocol), spi, tuple(transforms))
+    return Proposal(number, _PROTOCOLS[protocol], spi, tuple(transforms))
 
 
 def _read_transform(octets: bytes) -> Transform:

@@ -90,6 +90,8 @@ class TrafficSelector:
 
     def intersect(self, other: TrafficSelector) -> TrafficSelector | None:
         """What both select, if there is anything."""
+        if self == other:
+            return self
         if self.start.version != other.start.version:
             return None
         if self.protocol != other.protocol and self.protocol and other.protocol:

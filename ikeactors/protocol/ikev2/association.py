@@ -108,7 +108,7 @@ class Association:
         self.local = local
         self.remote = remote
         self.surroundings = surroundings
-        self.outbox = Outbox(connection.name)
+        self.outbox = Outbox(connection.name, surroundings.is_heard)
         self.timers = TimerTable()
         self.children = Children(self)
         self.ike_sas = IkeSas(self)

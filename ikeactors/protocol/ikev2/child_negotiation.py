@@ -191,8 +191,6 @@ def demanded(
     wants_transport = bool(notifies(payloads, NotifyType.USE_TRANSPORT_MODE))
     fits = _fits(association, payloads, rekeyed, wants_transport)
     offered = only(payloads, SecurityAssociation).proposals
-    if in_auth:
-        offered = without_key_exchange(offered)
     fit, choice = _first_acceptable(fits, offered, in_auth, preferred_ke)
     mode = fit.settings.mode if wants_transport else Mode.TUNNEL
     if mode is not fit.settings.mode:
@@ -218,15 +216,15 @@ def _first_acceptable(
     preferred_ke: KeyExchangeMethod | None,
 ) -> tuple[Fit, Proposal]:
     """The best fit whose proposals take the offer; a refusal is explained by the best fit."""
-    lists = [
-        without_key_exchange(fit.settings.esp_proposals) if in_auth else fit.settings.esp_proposals
-        for fit in fits
-    ]
-    for fit, templates in zip(fits, lists, strict=True):
-        choice = find_proposal(offered, templates, preferred_ke)
+    for fit in fits:
+        templates = fit.settings.esp_proposals
+        choice = find_proposal(offered, templates, preferred_ke, in_auth=in_auth)
         if choice is not None:
             return fit, choice
-    raise NoProposalChosen(explain_mismatch(offered, lists[0]))
+    configured = fits[0].settings.esp_proposals
+    if in_auth:
+        offered, configured = without_key_exchange(offered), without_key_exchange(configured)
+    raise NoProposalChosen(explain_mismatch(offered, configured))
 
 
 def _fits(
@@ -266,7 +264,7 @@ def _of_common_families(local: Selectors, remote: Selectors) -> tuple[Selectors,
 
 def _rank(offered: Sequence[Selector], narrowed: Selectors) -> int:
     """0 when nothing is cut off, 1 when the peer's first choice is within, else 2."""
-    if set(offered) <= set(narrowed):
+    if offered == narrowed or set(offered) <= set(narrowed):
         return 0
     first = offered[0]
     if isinstance(first, TrafficSelector) and any(one.contains(first) for one in narrowed):

@@ -180,6 +180,8 @@ def establish(association: Association, ike_sa: IkeSa, local: Identity, remote: 
     """Both ends have proven who they are."""
     ike_sa.state = IkeSaState.ESTABLISHED
     association.established_between(local, remote)
+    if not association.outbox.hears(Level.INFO):
+        return
     association.report(
         "ike-sa-established",
         f"IKE SA with {association.remote} is established: {local} === {remote}, {ike_sa.suite}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ikeactors.iana import ExchangeType
 from ikeactors.protocol.actions import Action, Detail, Level, Report, Trace
 from ikeactors.protocol.events import Endpoint
@@ -12,10 +14,11 @@ from ikeactors.wire.message import Message
 class Outbox:
     """Collects the actions of a step; `connection` is the name that reports carry."""
 
-    __slots__ = ("_actions", "connection")
+    __slots__ = ("_actions", "_is_heard", "connection")
 
-    def __init__(self, connection: str) -> None:
+    def __init__(self, connection: str, is_heard: Callable[[Level, str], bool]) -> None:
         self._actions: list[Action] = []
+        self._is_heard = is_heard
         self.connection = connection
 
     def emit(self, action: Action) -> None:
@@ -27,8 +30,14 @@ class Outbox:
         actions, self._actions = self._actions, []
         return actions
 
+    def hears(self, level: Level) -> bool:
+        """Whether anybody hears reports of this level: ask before costly words are made."""
+        return self._is_heard(level, self.connection)
+
     def report(self, name: str, text: str, level: Level = Level.INFO, **details: Detail) -> None:
         """Tell whoever listens."""
+        if not self.hears(level):
+            return
         self._actions.append(Report(name, text, level, self.connection, details))
 
     def trace(
@@ -43,6 +52,8 @@ class Outbox:
         protected: bool = True,
     ) -> None:
         """Show a message to whoever listens."""
+        if not self.hears(Trace.level):
+            return
         self._actions.append(
             Trace(
                 sent,
