@@ -38,6 +38,8 @@ _SAME_NAME = (
     "dpd_timeout",
     "keepalive",
     "encap",
+    "fragmentation",
+    "fragment_size",
     "unique",
     "keyingtries",
     "send_initial_contact",

@@ -20,7 +20,7 @@ from ikeactors.config.schema import Option, options
 from ikeactors.config.selectors import selector_template
 from ikeactors.config.values import boolean, duration, integer, listed, real, some, text, word
 from ikeactors.kernel.requests import Mode
-from ikeactors.protocol.settings import DownAction, StartAction, Unique
+from ikeactors.protocol.settings import DownAction, Fragmentation, StartAction, Unique
 
 T = TypeVar("T")
 E = TypeVar("E", bound=enum.Enum)
@@ -211,6 +211,18 @@ CONNECTION = options(
     Option("dpd_timeout", duration, "0", "Without meaning in IKEv2, where retransmission decides."),
     Option("keepalive", duration, '"20s"', "Time between NAT keepalives; 0 sends none."),
     Option("encap", boolean, "false", "Encapsulate ESP in UDP even without a NAT."),
+    Option(
+        "fragmentation",
+        word(_enumeration(*Fragmentation)),
+        '"yes"',
+        'Large messages in fragments: "yes", "no", "accept" the peer\'s only; "force" is "yes".',
+    ),
+    Option(
+        "fragment_size",
+        values.fragment_size,
+        "1280",
+        "The largest IP datagram before there are fragments; 0 is 576 for IPv4, 1280 for IPv6.",
+    ),
     Option(
         "unique",
         word(_enumeration(*Unique)),

@@ -26,6 +26,10 @@ _NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20}")
 
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _OCTETS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+# Below, headers, IV and ICV leave next to no room. Above there is no IP datagram.
+_MIN_FRAGMENT_SIZE = 256
+_MAX_FRAGMENT_SIZE = 65535
+
 _UNIQUE = ("%unique", "%unique-dir")
 _TRUTH_WORDS = {"yes": "true", "no": "false", "true": "true", "false": "false"}
 
@@ -173,6 +177,14 @@ def attempts(value: object) -> int:
 amount = integer(0, MAX_AMOUNT)
 unsigned = integer(0, MAX_U32)
 port = integer(1, 65535)
+
+
+def fragment_size(value: object) -> int:
+    """The size of an IP datagram with an IKE message; 0 is left to the IP version."""
+    size = integer(0, _MAX_FRAGMENT_SIZE)(value)
+    if 0 < size < _MIN_FRAGMENT_SIZE:
+        raise Refused((value, f"0, or at least {_MIN_FRAGMENT_SIZE} expected"))
+    return size
 
 
 def _parts(value: object, separator: str) -> list[object]:

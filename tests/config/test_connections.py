@@ -8,6 +8,7 @@ from ikeactors.protocol.settings import (
     AddressPattern,
     ConnectionSettings,
     DownAction,
+    Fragmentation,
     Retransmission,
     StartAction,
     Unique,
@@ -44,6 +45,8 @@ def test_a_connection_has_the_words_of_swanctl(connection):
         dpd_delay = "30s"
         keepalive = 0
         encap = true
+        fragmentation = "accept"
+        fragment_size = 0
         unique = "replace"
         keyingtries = "%forever"
         send_initial_contact = false
@@ -64,6 +67,7 @@ def test_a_connection_has_the_words_of_swanctl(connection):
     assert [proposal.number for proposal in found.proposals] == [1, 2]
     assert (found.dpd_delay, found.keepalive, found.keyingtries) == (30.0, 0.0, 0)
     assert found.encap
+    assert (found.fragmentation, found.fragment_size) == (Fragmentation.ACCEPT, 0)
     assert not found.send_initial_contact
     assert found.unique is Unique.REPLACE
     assert found.retransmission == Retransmission(2.0, 1.5, 3, 10.0, 20)

@@ -1,4 +1,4 @@
-"""Fragments that come in: the rules of RFC 7383 section 2.6, and what a bad peer makes of them."""
+"""Fragments that come in: which are kept, for how long, and what a bad peer makes of them."""
 
 from __future__ import annotations
 
