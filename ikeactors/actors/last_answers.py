@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ikeactors.iana import PayloadType
 from ikeactors.protocol.actions import KeepAnswer
 from ikeactors.protocol.events import DatagramReceived
 from ikeactors.wire.header import FLAG_INITIATOR, FLAG_RESPONSE
@@ -18,6 +19,9 @@ _KEPT_FOR = 30.0
 _KEPT_LIMIT = 1024
 # Who repeats more often than that is no peer that lost an answer.
 _REPEATS_LIMIT = 8
+
+# Behind the header and the generic header of the payload.
+_FRAGMENT_NUMBER = slice(32, 34)
 
 
 @dataclass(slots=True)
@@ -52,8 +56,15 @@ class LastAnswers:
         kept = self._by_spi.get(spi)
         if kept is None or flags & FLAG_RESPONSE or message_id != kept.answer.message_id:
             return None
+        if _is_later_fragment(octets):
+            return None
         kept.left -= 1
         if now >= kept.until or kept.left < 0:
             del self._by_spi[spi]
             return None
         return kept.answer.octets
+
+
+def _is_later_fragment(octets: bytes) -> bool:
+    """Of a request in fragments the first asks for the answer, for all of them come again."""
+    return octets[16] == PayloadType.SKF and octets[_FRAGMENT_NUMBER] != b"\0\1"

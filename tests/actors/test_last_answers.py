@@ -47,6 +47,21 @@ def test_no_other_message_is_answered() -> None:
     assert len(answers) == 1
 
 
+def test_only_the_first_fragment_is_answered() -> None:
+    """(RFC 7383 section 2.6.1)"""
+    answers = kept()
+
+    def fragment(number: int) -> DatagramReceived:
+        head = request().octets[:16] + bytes((PayloadType.SKF,)) + request().octets[17:]
+        return DatagramReceived(head + bytes((0, 0, 0, 60, 0, number, 0, 3)), HERE, THERE)
+
+    assert [answers.again(fragment(number), 101.0) for number in (1, 2, 3)] == [
+        b"the answer",
+        None,
+        None,
+    ]
+
+
 def test_an_answer_is_not_kept_for_ever() -> None:
     answers = kept()
     assert answers.again(request(), 140.0) is None

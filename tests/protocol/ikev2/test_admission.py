@@ -88,6 +88,15 @@ def test_what_is_no_first_request_is_refused_in_silence(
     assert admission().consider(patched(at, octets), FEW, FEW, 0.0) == Refused(reason)
 
 
+@pytest.mark.parametrize("body", [b"\0\0\0\6\0\1", b"\0\0\0\44\0\1\1\1" + bytes(28)])
+def test_a_fragment_of_ikev1_makes_no_state(body: bytes) -> None:
+    """B8 to B10: there is no IKEv1 here that could put them together."""
+    length = (28 + len(body)).to_bytes(4, "big")
+    octets = b"\1" * 16 + bytes((132, 0x10, 2, 0)) + bytes(4) + length + body
+    isakmp = replace(FIRST, octets=octets)
+    assert admission().consider(isakmp, FEW, FEW, 0.0) == Refused("older version")
+
+
 @pytest.mark.parametrize("length", [0, 1, 27])
 def test_what_is_shorter_than_a_header_is_refused(length: int) -> None:
     """A1"""
