@@ -34,6 +34,7 @@ from ikeactors.protocol.events import (
     TimerExpired,
 )
 from ikeactors.protocol.ikev2.association import Association
+from ikeactors.protocol.ikev2.transcript import NONCE_OCTETS
 from ikeactors.protocol.settings import (
     AddressPattern,
     AuthSettings,
@@ -59,10 +60,14 @@ class SeededEntropy:
     def __init__(self, seed: str) -> None:
         self._seed = seed.encode()
         self._count = itertools.count()
+        self.first_octet: int | None = None
 
     def octets(self, count: int) -> bytes:
         label = self._seed + next(self._count).to_bytes(8, "big")
-        return hashlib.shake_256(label).digest(count)
+        drawn = hashlib.shake_256(label).digest(count)
+        if self.first_octet is None or count != NONCE_OCTETS:
+            return drawn
+        return bytes((self.first_octet,)) + drawn[1:]
 
 
 def ike(*words: str) -> tuple:
@@ -156,7 +161,9 @@ class Pair:
     """West initiates, east responds. `trace` is what both sent, in the RFC's notation.
 
     `fate` says how many copies arrive of the nth datagram, `nat` what becomes of it on its way.
-    While `gapless` holds, the newest outbound SA of an end must be inbound at the other.
+    While `gapless` holds, the newest outbound SA of an end must be inbound at the other. `nonces`
+    fixes their order: it names the end and its role in an exchange ("west i", "east r", ...), the
+    lowest first; what it does not name comes behind.
     """
 
     def __init__(
@@ -168,6 +175,7 @@ class Pair:
         east_secret: bytes = PSK,
         seed: str = "0",
         encapsulate: bool = False,
+        nonces: tuple[str, ...] = (),
     ) -> None:
         west = west or connection()
         east = east or opposite(west)
@@ -180,11 +188,11 @@ class Pair:
         self.nat: Callable[[DatagramReceived], DatagramReceived] = lambda datagram: datagram
         self.west_settings = settings_of(west, west_secret)
         self.east_settings = settings_of(east, east_secret)
+        self.nonces = nonces
+        self.entropies = {name: SeededEntropy(f"{seed}/{name}") for name in ("west", "east")}
         self._surroundings = {
-            name: Surroundings(
-                SeededEntropy(f"{seed}/{name}"), itertools.count(1), encapsulate=encapsulate
-            )
-            for name in ("west", "east")
+            name: Surroundings(entropy, itertools.count(1), encapsulate=encapsulate)
+            for name, entropy in self.entropies.items()
         }
         self.west = End(
             "west",
@@ -202,6 +210,7 @@ class Pair:
 
     def give(self, end: End, event: Event) -> None:
         """One step of one end, and the answers of its surroundings."""
+        self._order_nonces(end, event)
         for action in end.association.handle(event, self.now):
             end.actions.append(action)
             answer = self._carry_out(end, action)
@@ -209,6 +218,14 @@ class Pair:
                 self.assert_no_gap()
             if answer is not None:
                 self.give(end, answer)
+
+    def _order_nonces(self, end: End, event: Event) -> None:
+        if not self.nonces:
+            return
+        is_request = isinstance(event, DatagramReceived) and not event.octets[19] & 0x20
+        role = f"{end.name} {'r' if is_request else 'i'}"
+        place = self.nonces.index(role) if role in self.nonces else len(self.nonces)
+        self.entropies[end.name].first_octet = 16 * place
 
     def _carry_out(self, end: End, action: Action) -> Event | None:
         match action:

@@ -313,7 +313,9 @@ def build(
     spread = association.surroundings.fraction()
     sas = sas_of(connection, settings, agreement, keys, exchange_initiator, path, reqid, spread)
     policies = policies_of(connection, settings, agreement, path, reqid)
-    return association.children.add(settings, agreement, sas, policies)
+    child = association.children.add(settings, agreement, sas, policies)
+    child.is_ours = exchange_initiator
+    return child
 
 
 def _resolved(

@@ -25,12 +25,17 @@ from ikeactors.quick import quick
 
 
 class ChildState(enum.Enum):
-    """Where a Child SA stands."""
+    """Where a Child SA stands.
+
+    REKEYED waits for the Delete of the peer that has replaced it, REDUNDANT for that of the peer
+    that has lost a collision (RFC 7296 section 2.8.1).
+    """
 
     INSTALLING = "installing"
     INSTALLED = "installed"
     REKEYING = "rekeying"
     REKEYED = "rekeyed"
+    REDUNDANT = "redundant"
     DELETING = "deleting"
     RETIRED = "retired"
 
@@ -67,7 +72,11 @@ class Agreement:
 
 
 class ChildSa:
-    """One Child SA. Its number is unique within the association."""
+    """One Child SA. Its number is unique within the association.
+
+    `is_ours` says that we asked for it, `unwanted` that an operator has asked for its end, and
+    `successor` is the one that sends when this one is deleted.
+    """
 
     __slots__ = (
         "agreement",
@@ -75,6 +84,7 @@ class ChildSa:
         "delete_sent",
         "inbound",
         "inbound_installed",
+        "is_ours",
         "number",
         "outbound",
         "outbound_installed",
@@ -82,6 +92,8 @@ class ChildSa:
         "reqid",
         "settings",
         "state",
+        "successor",
+        "unwanted",
     )
 
     def __init__(
@@ -104,6 +116,9 @@ class ChildSa:
         self.inbound_installed = False
         self.outbound_installed = False
         self.delete_sent = False
+        self.is_ours = False
+        self.unwanted = False
+        self.successor: ChildSa | None = None
 
     @property
     def name(self) -> str:

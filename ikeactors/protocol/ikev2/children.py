@@ -9,6 +9,7 @@ from ikeactors.iana import ProtocolId
 from ikeactors.kernel.requests import PolicyRequest, SaRequest
 from ikeactors.protocol.actions import Level
 from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, ChildState
+from ikeactors.protocol.ikev2.collisions import MAX_REMEMBERED
 from ikeactors.protocol.ikev2.create_child_sa import CreateChildInitiator
 from ikeactors.protocol.ikev2.informational import DeleteChildInitiator, DisownChildInitiator
 from ikeactors.protocol.ikev2.installing import install_outbound, remove, retire
@@ -19,21 +20,27 @@ from ikeactors.protocol.timers import Timer
 if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.association import Association
 
-# Ours: how long a rekeying that failed for the moment waits before it is tried again, spread so
-# that two ends of the same configuration do not meet again (RFC 7296 section 2.25).
-RETRY_AFTER = 5.0
-RETRY_SPREAD = 10.0
+# Ours: the end that did not ask for an expired Child SA leaves the new one to its peer for so long.
+RECREATE_AFTER = 2.0
+# Ours: how long a rekeyed Child SA waits for the Delete of the peer that rekeyed it: longer than
+# that peer repeats its request when our answer is lost.
+REKEYED_FOR = 200.0
+# Ours: how long the loser of a collision has to delete what it has made. A Delete of ours that
+# crosses its own does no harm.
+REDUNDANT_FOR = 30.0
 
 
 class Children:
     """The Child SAs of one association, by number."""
 
-    __slots__ = ("_association", "_by_number", "_replaced_by")
+    __slots__ = ("_association", "_by_number", "_early", "_told", "_wanted")
 
     def __init__(self, association: Association) -> None:
         self._association = association
         self._by_number: dict[int, ChildSa] = {}
-        self._replaced_by: dict[int, int] = {}
+        self._early: tuple[int, ...] | None = None
+        self._told: tuple[str, ...] = ()
+        self._wanted: dict[int, ChildSettings] = {}
 
     def __iter__(self) -> Iterator[ChildSa]:
         return iter(tuple(self._by_number.values()))
@@ -43,6 +50,9 @@ class Children:
 
     def __contains__(self, child: ChildSa) -> bool:
         return self._by_number.get(child.number) is child
+
+    def _lives(self, child: ChildSa) -> bool:
+        return child in self and child.state is not ChildState.RETIRED
 
     def get(self, number: int) -> ChildSa | None:
         """The Child SA of this number, or None."""
@@ -60,6 +70,13 @@ class Children:
         """The Child SAs of this name that carry traffic."""
         return [one for one in self._by_number.values() if one.name == name and one.is_up]
 
+    def stands(self, name: str) -> bool:
+        """Whether a Child SA of this name carries traffic, or is about to."""
+        return any(
+            one.name == name and (one.is_up or one.state is ChildState.INSTALLING)
+            for one in self._by_number.values()
+        )
+
     def add(
         self,
         settings: ChildSettings,
@@ -75,27 +92,55 @@ class Children:
 
     def discard(self, child: ChildSa) -> None:
         """Forget a Child SA of which the data plane has nothing."""
+        self.replacement_lost(child)
         self._by_number.pop(child.number, None)
-        self._replaced_by.pop(child.number, None)
-
-    def replace(self, old: ChildSa, new: ChildSa) -> None:
-        """The peer has rekeyed `old`: `new` sends when the peer deletes `old`."""
-        self._replaced_by[old.number] = new.number
 
     def replaced_by(self, child: ChildSa) -> ChildSa | None:
         """The Child SA in whose place this one comes, or None."""
-        for old_number, new_number in self._replaced_by.items():
-            if new_number == child.number:
-                return self._by_number.get(old_number)
-        return None
+        return next((one for one in self._by_number.values() if one.successor is child), None)
+
+    def superseded(self, old: ChildSa) -> None:
+        """The peer has rekeyed `old`: its successor sends when the peer deletes `old`."""
+        old.state = ChildState.REKEYED
+        self.stop_timers(old)
+        due_at = self._association.now + REKEYED_FOR
+        self._association.timers.start(Timer.CHILD_EXPIRE, due_at, old.number)
+
+    def went_on(self, old: ChildSa) -> None:
+        """No successor of ours came about: the peer's is, or `old` goes on and is rekeyed later."""
+        if old.state is not ChildState.REKEYING:
+            return
+        if old.successor is not None:
+            self.superseded(old)
+            return
+        old.state = ChildState.INSTALLED
+        self.retry_rekey(old)
 
     def replacement_lost(self, child: ChildSa) -> None:
-        """A data plane refused the successor, ours or the peer's: the old one goes on."""
+        """Whatever way a successor goes: the one it was to replace goes on, or has the next."""
         old = self.replaced_by(child)
-        if old is not None:
-            del self._replaced_by[old.number]
-            if old.state is ChildState.REKEYED:
-                old.state = ChildState.INSTALLED
+        if old is None:
+            return
+        following = child.successor
+        old.successor = following if following is not None and self._lives(following) else None
+        if old.state is ChildState.REKEYED and old.successor is None:
+            old.state = ChildState.INSTALLED
+            self._age(old)
+            self.retry_rekey(old)
+
+    def prevailed(self, child: ChildSa, old: ChildSa, rival: ChildSa | None) -> None:
+        """Ours is in the data plane in place of `old`: what the peer has made is redundant."""
+        old.successor = child
+        if rival is not None and self._lives(rival):
+            self.make_redundant(rival)
+            child.successor = rival
+
+    def make_redundant(self, child: ChildSa) -> None:
+        """The peer deletes it; where it is late, we do."""
+        child.state = ChildState.REDUNDANT
+        self.stop_timers(child)
+        due_at = self._association.now + REDUNDANT_FOR
+        self._association.timers.start(Timer.CHILD_EXPIRE, due_at, child.number)
 
     def went_up(self, child: ChildSa, replaced: ChildSa | None = None) -> None:
         """It is in the data plane, perhaps in the place of another: from now on it ages."""
@@ -105,29 +150,39 @@ class Children:
             spread = settings.rand_time * association.surroundings.fraction()
             due_at = association.now + max(settings.rekey_time - spread, settings.rekey_time / 2)
             association.timers.start(Timer.CHILD_REKEY, due_at, child.number)
-        if settings.life_time:
-            due_at = association.now + settings.life_time
-            association.timers.start(Timer.CHILD_EXPIRE, due_at, child.number)
+        self._age(child)
+        word = "rekeyed" if replaced is not None else "added"
+        if child.name not in self._told:
+            self._told = (*self._told, child.name)
+            word = "up"
+        if not association.outbox.hears(Level.INFO):
+            return
         agreement = child.agreement
-        word = "up" if replaced is None else "rekeyed"
-        association.report(
-            f"child-sa-{word}",
-            f"Child SA {child.name} is {word}: "
+        self._tell(
+            word,
+            child,
             f"{', '.join(map(str, agreement.local_ts))} === "
             f"{', '.join(map(str, agreement.remote_ts))}, {agreement.suite}",
-            child=child.name,
-            number=child.number,
-            spi_in=f"{child.spi_in:08x}",
-            spi_out=f"{child.spi_out:08x}",
         )
 
+    def _age(self, child: ChildSa) -> None:
+        timers = self._association.timers
+        timers.stop(Timer.CHILD_EXPIRE, child.number)
+        if child.settings.life_time:
+            due_at = child.created_at + child.settings.life_time
+            timers.start(Timer.CHILD_EXPIRE, due_at, child.number)
+
     def went_down(self, child: ChildSa, reason: str) -> None:
-        """Say so, once, unless its successor has taken its place."""
-        if child.state in (ChildState.RETIRED, ChildState.REKEYED) or not child.inbound_installed:
+        """Say so, once, unless another of its name carries on."""
+        if child.name not in self._told or self.stands(child.name):
             return
+        self._told = tuple(name for name in self._told if name != child.name)
+        self._tell("down", child, reason)
+
+    def _tell(self, word: str, child: ChildSa, text: str) -> None:
         self._association.report(
-            "child-sa-down",
-            f"Child SA {child.name} is down: {reason}",
+            f"child-sa-{word}",
+            f"Child SA {child.name} is {word}: {text}",
             child=child.name,
             number=child.number,
             spi_in=f"{child.spi_in:08x}",
@@ -145,6 +200,19 @@ class Children:
         exchange = CreateChildInitiator(settings, request)
         self._association.ike_sa.ask(self._association, exchange)
 
+    def create_later(self, settings: ChildSettings, delay: float) -> None:
+        """Negotiate a new Child SA unless one comes about until then."""
+        number = self._association.next_number()
+        self._wanted[number] = settings
+        due_at = self._association.now + delay
+        self._association.timers.start(Timer.CHILD_CREATE, due_at, number)
+
+    def create_wanted(self, number: int) -> None:
+        """The time of `create_later` has come."""
+        settings = self._wanted.pop(number, None)
+        if settings is not None and not self.stands(settings.name):
+            self.create(settings, Request(None))
+
     def rekey(self, child: ChildSa, request: Request) -> None:
         """Replace a Child SA by a fresh one."""
         exchange = CreateChildInitiator(child.settings, request, child)
@@ -152,13 +220,35 @@ class Children:
 
     def retry_rekey(self, child: ChildSa) -> None:
         """Rekey later: this time it could not be."""
-        delay = RETRY_AFTER + RETRY_SPREAD * self._association.surroundings.fraction()
-        due_at = self._association.now + delay
+        due_at = self._association.now + self._association.ike_sas.wait()
         self._association.timers.start(Timer.CHILD_REKEY, due_at, child.number)
 
     def delete(self, child: ChildSa, request: Request) -> None:
-        """Delete a Child SA on both ends."""
-        exchange = DeleteChildInitiator(child, request)
+        """Delete one Child SA on both ends."""
+        self._ask_to_delete((child,), request)
+
+    def delete_line(self, child: ChildSa, request: Request) -> None:
+        """Delete a Child SA with all that it replaces, and that replaces it.
+
+        A successor that is still being negotiated is deleted when it is there.
+        """
+        line = {child.number: child}
+        grown = 0
+        while grown != len(line):
+            grown = len(line)
+            for one in self:
+                following = one.successor
+                if following is not None and (one.number in line or following.number in line):
+                    line[one.number], line[following.number] = one, following
+        for one in line.values():
+            one.unwanted = True
+        self._ask_to_delete(tuple(line.values()), request)
+
+    def _ask_to_delete(self, children: tuple[ChildSa, ...], request: Request) -> None:
+        chosen = tuple(one for one in children if self._lives(one))
+        for one in chosen:
+            one.state = ChildState.DELETING
+        exchange = DeleteChildInitiator(chosen, request)
         self._association.ike_sa.ask(self._association, exchange)
 
     def disown(self, protocol: ProtocolId, spi_in: int) -> None:
@@ -166,46 +256,77 @@ class Children:
         exchange = DisownChildInitiator(protocol, spi_in)
         self._association.ike_sa.ask(self._association, exchange)
 
+    def expect_answer(self) -> None:
+        """A request for a Child SA is out: Deletes may overtake its answer."""
+        self._early = ()
+
+    def remember_deleted(self, spi_out: int) -> None:
+        """The peer deletes what we do not have, or not yet."""
+        if self._early is not None:
+            self._early = (*self._early, spi_out)[-MAX_REMEMBERED:]
+
+    def answer_came(self) -> tuple[int, ...]:
+        """The SPIs that the peer has deleted while we waited."""
+        early, self._early = self._early, None
+        return early or ()
+
     def lost(self, child: ChildSa, request: Request) -> None:
         """The peer does not have it any more: negotiate it anew (RFC 7296 section 2.25).
 
-        One that the peer has deleted meanwhile is not missed.
+        One that the peer has replaced or deleted meanwhile is not missed.
         """
-        if child.state is ChildState.RETIRED:
-            request.finish_part(self._association, "the peer has deleted it")
+        if child.state is not ChildState.REKEYING:
+            request.finish_part(self._association, self.fate(child))
             return
-        self.went_down(child, "the peer does not have it any more")
+        if child.successor is not None:
+            self.deleted_by_peer(child)
+            request.finish_part(self._association)
+            return
         retire(self._association, child)
+        self.went_down(child, "the peer does not have it any more")
         self.create(child.settings, request)
+
+    def fate(self, child: ChildSa) -> str:
+        """Why it could not be rekeyed; nothing where another has come in its place."""
+        following = child.successor
+        if following is not None and (following.is_up or following.state is ChildState.REKEYED):
+            return ""
+        return "it was deleted meanwhile"
 
     def deleted_by_peer(self, child: ChildSa) -> None:
         """The peer has let go of it: its successor, where there is one, sends from now on."""
-        association = self._association
-        successor = self._hand_over(child)
-        was_up = child.is_up
-        self.replacement_lost(child)
-        self.went_down(child, "deleted by the peer")
-        retire(association, child)
-        if was_up and successor is None and child.settings.close_action is DownAction.START:
+        is_missed = child.is_up and child.settings.close_action is DownAction.START
+        self.ended(child, "deleted by the peer")
+        if is_missed and not self.stands(child.name):
             self.create(child.settings, Request(None))
 
-    def _hand_over(self, child: ChildSa) -> ChildSa | None:
-        """The successor that the peer has made of it, if there is one, sends from now on."""
-        successor = self._by_number.get(self._replaced_by.pop(child.number, -1))
-        if successor is not None and successor.state is not ChildState.RETIRED:
+    def ended(self, child: ChildSa, reason: str) -> None:
+        """It is deleted on both ends; what comes in its place sends from now on."""
+        self._hand_over(child)
+        retire(self._association, child)
+        self.went_down(child, reason)
+
+    def _hand_over(self, child: ChildSa) -> None:
+        successor = child.successor
+        if successor is None or not self._lives(successor):
+            return
+        if successor.state is ChildState.REDUNDANT:
+            self.went_up(successor, child)
+        if successor.is_up or successor.state is ChildState.REKEYED:
             install_outbound(self._association, successor)
-        return successor
 
     def expire(self, child: ChildSa, hard: bool) -> None:
         """Its lifetime is over: soft, it is rekeyed; hard, it goes."""
         if not hard:
             if child.state is ChildState.INSTALLED:
                 self.rekey(child, Request(None))
-            return
-        if child.is_up:
+        elif child.is_up:
             self.delete(child, Request(None))
-            self.create(child.settings, Request(None))
-        elif child.number in self._replaced_by:
+            if child.is_ours:
+                self.create(child.settings, Request(None))
+            else:
+                self.create_later(child.settings, RECREATE_AFTER)
+        elif child.state in (ChildState.REKEYED, ChildState.REDUNDANT):
             self._hand_over(child)
             self.delete(child, Request(None))
 
@@ -220,7 +341,8 @@ class Children:
 
     def remove_all(self, reason: str) -> None:
         """The IKE SA is gone, and all of them with it."""
-        for child in self:
-            if child.state is not ChildState.INSTALLING:
-                self.went_down(child, reason)
+        children = tuple(self)
+        for child in children:
             self.remove(child)
+        for child in children:
+            self.went_down(child, reason)

@@ -26,15 +26,22 @@ from ikeactors.iana import ExchangeType, KeyExchangeMethod, NotifyType, Protocol
 from ikeactors.protocol.actions import Level
 from ikeactors.protocol.ikev2 import rekey_ike_sa
 from ikeactors.protocol.ikev2.child_negotiation import Demand, Nonces, Offer, build, demanded
-from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
+from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, ChildState
+from ikeactors.protocol.ikev2.collisions import NoncePair, RivalChild
 from ikeactors.protocol.ikev2.exchange import Answer, Payloads
 from ikeactors.protocol.ikev2.explaining import refused_child
 from ikeactors.protocol.ikev2.groups import GroupChoice, offered_groups, private_key
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState, error_of
-from ikeactors.protocol.ikev2.installing import InstallOffered, install
+from ikeactors.protocol.ikev2.informational import DeleteChildInitiator, DisownChildInitiator
+from ikeactors.protocol.ikev2.installing import (
+    InstallOffered,
+    InstallRedundant,
+    install,
+    install_inbound,
+)
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.transcript import NONCE_OCTETS
-from ikeactors.protocol.settings import ChildSettings
+from ikeactors.protocol.settings import ChildSettings, DownAction
 from ikeactors.wire.message import find, notifies, only
 from ikeactors.wire.payload import KeyExchange, Nonce, Notify, Payload, SecurityAssociation
 
@@ -59,6 +66,7 @@ class CreateChildInitiator:
         "_private",
         "_rekeyed",
         "_request",
+        "_rival",
         "_settings",
     )
 
@@ -72,12 +80,14 @@ class CreateChildInitiator:
         self._private: PrivateKey | None = None
         self._nonce = b""
         self._offer: Offer | None = None
+        self._rival: RivalChild | None = None
 
     def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
         """[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr; nothing where there is no need any more."""
         rekeyed = self._rekeyed
         if self._is_needless(association):
-            self._request.finish_part(association)
+            fate = association.children.fate(rekeyed) if rekeyed is not None else ""
+            self._request.finish_part(association, fate)
             return None
         self._offer = Offer.make(association, self._settings, in_auth=False, rekeyed=rekeyed)
         if self._group is None:
@@ -95,22 +105,53 @@ class CreateChildInitiator:
             spi = rekeyed.spi_in.to_bytes(4, "big")
             protocol = ProtocolId(rekeyed.agreement.suite.protocol)
             payloads.insert(0, Notify(NotifyType.REKEY_SA, b"", protocol, spi))
+        association.children.expect_answer()
         return tuple(payloads)
 
     def _is_needless(self, association: Association) -> bool:
         """Whether the SA to rekey is gone, or the wanted one has come up meanwhile."""
         if self._rekeyed is not None:
             return self._rekeyed.state is not ChildState.INSTALLED
-        return bool(association.children.named(self._settings.name))
+        return association.children.stands(self._settings.name)
+
+    # The peer's exchange for the same that crosses ours.
+
+    def crosses(self, rekeyed: ChildSa | None, settings: ChildSettings) -> bool:
+        """Whether a request of the peer is about what we have asked for."""
+        if rekeyed is not None:
+            return self._rekeyed is rekeyed
+        return self._rekeyed is None and self._settings.name == settings.name
+
+    def crossed(self, rival: RivalChild) -> None:
+        """The peer has made this meanwhile; the nonces decide when we have all four."""
+        self._rival = rival
+
+    def _loses(self, association: Association, agreement: Agreement, nonces: NoncePair) -> bool:
+        """Whether our Child SA is the redundant one (RFC 7296 section 2.8.1).
+
+        Where the peer has deleted its own, wrongly, and the old one still stands, ours is not; it
+        is in any case where the peer has deleted the old one.
+        """
+        rival, old = self._rival, self._rekeyed
+        if rival is None:
+            return False
+        stands = rival.child in association.children and rival.child.state is not ChildState.RETIRED
+        if old is None:
+            return stands and _is_same(rival.child, agreement) and nonces.loses_to(rival.nonces)
+        if old.state is ChildState.RETIRED:
+            return stands or nonces.loses_to(rival.nonces)
+        return stands and nonces.loses_to(rival.nonces)
 
     def answered(
         self, association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
     ) -> None:
         """The responder's half: install, then delete what is replaced."""
+        early = association.children.answer_came()
         error = error_of(payloads)
         if error is not None and find(payloads, SecurityAssociation) is None:
             self._refused(association, ike_sa, error)
             return
+        association.ike_sas.succeeded()
         assert self._offer is not None
         try:
             agreement = self._offer.accepted(payloads)
@@ -125,17 +166,50 @@ class CreateChildInitiator:
             self._failed(association, str(fault))
             association.children.disown(self._offer.protocol, self._offer.spi_in)
             return
+        if agreement.spi_out in early:
+            self._deleted_early(association)
+            return
+        self._install(association, ike_sa, agreement, nonces)
+
+    def _install(
+        self, association: Association, ike_sa: IkeSa, agreement: Agreement, nonces: Nonces
+    ) -> None:
+        assert self._offer is not None
+        children, old = association.children, self._rekeyed
+        loses = self._loses(association, agreement, NoncePair(nonces.nonce_i, nonces.nonce_r))
+        if loses and old is None:
+            children.disown(self._offer.protocol, self._offer.spi_in)
+            self._request.finish_part(association)
+            return
+        reqid = self._offer.reqid
         child = build(
-            association,
-            ike_sa,
-            self._settings,
-            agreement,
-            nonces,
-            self._offer.reqid,
-            exchange_initiator=True,
+            association, ike_sa, self._settings, agreement, nonces, reqid, exchange_initiator=True
         )
-        replaces = self._rekeyed.number if self._rekeyed else None
-        install(association, child, InstallOffered(child, self._request, replaces))
+        if not loses:
+            rival = self._rival.child if self._rival else None
+            if old is None and rival is not None and not _is_same(rival, agreement):
+                rival = None
+            install(association, child, InstallOffered(child, self._request, old, rival))
+            return
+        assert old is not None
+        install_inbound(association, child, InstallRedundant(child))
+        children.delete(child, Request(None))
+        children.went_on(old)
+        self._request.finish_part(association)
+
+    def _deleted_early(self, association: Association) -> None:
+        """The peer's Delete of what we have asked for was here first."""
+        children, old = association.children, self._rekeyed
+        reason = "the peer has deleted it already"
+        if old is None:
+            children.failed(self._settings, reason, self._request)
+            return
+        if old.state is ChildState.REKEYING and old.successor is None:
+            children.delete(old, Request(None))
+            if self._settings.close_action is DownAction.START:
+                children.create(self._settings, Request(None))
+        children.went_on(old)
+        self._request.finish_part(association, children.fate(old))
 
     def _shared(self, payloads: Payloads) -> bytes:
         """The fresh shared secret; none without a KE payload of ours."""
@@ -154,18 +228,20 @@ class CreateChildInitiator:
         return self._private.exchange(exchanged.data)
 
     def _refused(self, association: Association, ike_sa: IkeSa, error: Notify) -> None:
+        children, rekeyed = association.children, self._rekeyed
+        if error.type is NotifyType.TEMPORARY_FAILURE:
+            self._put_off(association)
+            return
+        association.ike_sas.succeeded()
         if error.type is NotifyType.INVALID_KE_PAYLOAD and self._try_group(error.data):
-            self._restore()
+            if rekeyed is not None and rekeyed.state is ChildState.REKEYING:
+                rekeyed.state = ChildState.INSTALLED
+                if rekeyed.successor is not None:
+                    children.superseded(rekeyed)
             ike_sa.ask(association, self)
             return
-        rekeyed = self._rekeyed
         if error.type is NotifyType.CHILD_SA_NOT_FOUND and rekeyed is not None:
-            association.children.lost(rekeyed, self._request)
-            return
-        if error.type is NotifyType.TEMPORARY_FAILURE and rekeyed is not None:
-            self._restore()
-            association.children.retry_rekey(rekeyed)
-            self._request.finish_part(association, "the peer answered TEMPORARY_FAILURE")
+            children.lost(rekeyed, self._request)
             return
         self._failed(association, refused_child(association, error.type, str(self._offer)))
 
@@ -174,26 +250,44 @@ class CreateChildInitiator:
         assert self._offer is not None
         return self._group.corrected(data, self._offer.proposals)
 
-    def _failed(self, association: Association, reason: str) -> None:
-        self._restore()
-        if self._rekeyed is not None:
-            association.report(
-                "child-sa-rekey-failed",
-                f"rekeying Child SA {self._settings.name} failed: {reason}",
-                Level.WARNING,
-            )
-            association.children.retry_rekey(self._rekeyed)
-            self._request.finish_part(association, reason)
+    def _put_off(self, association: Association) -> None:
+        """Not now: wait, longer each time; an operator is told, and asks again when she likes."""
+        children, rekeyed, request = association.children, self._rekeyed, self._request
+        problem = "the peer answered TEMPORARY_FAILURE"
+        association.ike_sas.put_off()
+        if rekeyed is not None:
+            met = rekeyed.state is not ChildState.REKEYING or rekeyed.successor is not None
+            children.went_on(rekeyed)
+            request.finish_part(association, children.fate(rekeyed) if met else problem)
+        elif request.is_asked:
+            children.failed(self._settings, problem, request)
         else:
-            association.children.failed(self._settings, reason, self._request)
+            request.finish_part(association)
+            if not children.stands(self._settings.name):
+                children.create_later(self._settings, association.ike_sas.wait())
 
-    def _restore(self) -> None:
-        if self._rekeyed is not None and self._rekeyed.state is ChildState.REKEYING:
-            self._rekeyed.state = ChildState.INSTALLED
+    def _failed(self, association: Association, reason: str) -> None:
+        if self._rekeyed is None:
+            association.children.failed(self._settings, reason, self._request)
+            return
+        association.report(
+            "child-sa-rekey-failed",
+            f"rekeying Child SA {self._settings.name} failed: {reason}",
+            Level.WARNING,
+        )
+        association.children.went_on(self._rekeyed)
+        self._request.finish_part(association, reason)
 
     def abandoned(self, association: Association, reason: str) -> None:
         """The IKE SA is gone, and the Child SA with it."""
+        association.children.answer_came()
         self._request.finish_part(association, reason)
+
+
+def _is_same(rival: ChildSa, agreement: Agreement) -> bool:
+    """Whether two Child SAs are for the same traffic."""
+    theirs = rival.agreement
+    return (theirs.local_ts, theirs.remote_ts) == (agreement.local_ts, agreement.remote_ts)
 
 
 def respond(
@@ -202,6 +296,7 @@ def respond(
     """Serve CREATE_CHILD_SA: a new IKE SA, a new Child SA, or a Child SA's successor."""
     offered = only(payloads, SecurityAssociation).proposals
     if offered[0].protocol is ProtocolId.IKE:
+        _check_children(ike_sa)
         return rekey_ike_sa.respond(association, ike_sa, payloads)
     if ike_sa.state is not IkeSaState.ESTABLISHED or association.ike_sas.is_replacing:
         raise TemporaryFailure("the IKE SA is being rekeyed or deleted")
@@ -211,23 +306,26 @@ def respond(
     exchanged = find(payloads, KeyExchange)
     preferred = exchanged.method if exchanged else None
     demand = demanded(association, payloads, in_auth=False, rekeyed=rekeyed, preferred_ke=preferred)
-    nonce_r = association.surroundings.entropy.octets(NONCE_OCTETS)
-    nonce_i = only(payloads, Nonce).data
+    nonces = only(payloads, Nonce).data, association.surroundings.entropy.octets(NONCE_OCTETS)
     key_exchange, shared = _exchange(association, demand, exchanged)
     child = build(
         association,
         ike_sa,
         demand.settings,
         demand.agreement,
-        Nonces(nonce_i, nonce_r, shared),
+        Nonces(*nonces, shared),
         demand.reqid,
         exchange_initiator=False,
     )
+    ours = _outstanding(ike_sa)
+    if ours is not None and ours.crosses(rekeyed, demand.settings):
+        ours.crossed(RivalChild(child, NoncePair(*nonces)))
+    elif rekeyed is not None:
+        association.children.superseded(rekeyed)
     if rekeyed is not None:
-        rekeyed.state = ChildState.REKEYED
-        association.children.replace(rekeyed, child)
+        rekeyed.successor = child
     sa, *selectors = demand.payloads()
-    answer = (sa, Nonce(nonce_r), *key_exchange, *selectors)
+    answer = (sa, Nonce(nonces[1]), *key_exchange, *selectors)
     refusal = (Notify(NotifyType.NO_PROPOSAL_CHOSEN),)
     return Answer(answer, child, refusal, rekeyed is not None)
 
@@ -241,8 +339,8 @@ def _rekeyed(association: Association, ike_sa: IkeSa, payloads: Payloads) -> Chi
     if len(rekeys) > 1 or len(notify.spi) != 4:
         raise InvalidSyntax("N(REKEY_SA) names no SPI of four octets, or comes twice")
     child = association.children.by_spi_out(int.from_bytes(notify.spi, "big"))
-    outstanding = ike_sa.requests.outstanding
-    if child is None and outstanding and isinstance(outstanding.exchange, CreateChildInitiator):
+    ours = _outstanding(ike_sa)
+    if child is None and ours is not None:
         raise TemporaryFailure("it may be the Child SA of an answer that is still under way")
     if (
         child is None
@@ -250,9 +348,27 @@ def _rekeyed(association: Association, ike_sa: IkeSa, payloads: Payloads) -> Chi
         or child.agreement.suite.protocol != notify.protocol
     ):
         raise ChildSaNotFound(f"no Child SA has the SPI {notify.spi.hex()}", notify.spi)
-    if child.state is not ChildState.INSTALLED:
+    crosses = ours is not None and ours.crosses(child, child.settings) and not child.successor
+    if child.state is not ChildState.INSTALLED and not (
+        crosses and child.state is ChildState.REKEYING
+    ):
         raise TemporaryFailure(f"Child SA {child.name} is {child.state.value}")
     return child
+
+
+def _outstanding(ike_sa: IkeSa) -> CreateChildInitiator | None:
+    """Our own exchange for a Child SA that is not answered yet."""
+    outstanding = ike_sa.requests.outstanding
+    if outstanding is not None and isinstance(outstanding.exchange, CreateChildInitiator):
+        return outstanding.exchange
+    return None
+
+
+def _check_children(ike_sa: IkeSa) -> None:
+    """Not while we create, rekey or delete a Child SA (RFC 7296 section 2.25.1)."""
+    outstanding = ike_sa.requests.outstanding
+    if outstanding is not None and isinstance(outstanding.exchange, _OF_CHILDREN):
+        raise TemporaryFailure("an exchange for a Child SA is under way")
 
 
 def _exchange(
@@ -270,3 +386,6 @@ def _exchange(
     except InvalidKeyExchange as fault:
         raise InvalidSyntax(f"the KE payload is invalid: {fault}") from None
     return (KeyExchange(method, private.public),), shared
+
+
+_OF_CHILDREN = (CreateChildInitiator, DeleteChildInitiator, DisownChildInitiator)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ikeactors.protocol.actions import ForgetSpi, RecordIkeKeys, RegisterSpi
 from ikeactors.protocol.ikev2 import lifetimes
+from ikeactors.protocol.ikev2.collisions import FRESH_PATIENCE, RivalIkeSa
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState
 from ikeactors.protocol.ikev2.informational import DeleteIkeInitiator
 from ikeactors.protocol.ikev2.requests import Request
@@ -19,21 +20,20 @@ FORGOTTEN_AFTER = 10.0
 # Ours: how long a former IKE SA waits for the Delete of the peer that rekeyed it: longer than
 # that peer repeats its request when our answer is lost.
 RETIRED_FOR = 200.0
-# Ours: as for Child SAs.
-RETRY_AFTER = 10.0
-RETRY_SPREAD = 20.0
 
 
 class IkeSas:
     """The IKE SAs of one association, by our SPI."""
 
-    __slots__ = ("_association", "_by_spi", "_current", "is_replacing")
+    __slots__ = ("_association", "_by_spi", "_current", "_patience", "is_replacing", "rival")
 
     def __init__(self, association: Association) -> None:
         self._association = association
         self._by_spi: dict[bytes, IkeSa] = {}
         self._current: IkeSa | None = None
+        self._patience = FRESH_PATIENCE
         self.is_replacing = False
+        self.rival: RivalIkeSa | None = None
 
     @property
     def current(self) -> IkeSa:
@@ -56,9 +56,12 @@ class IkeSas:
 
     def add(self, ike_sa: IkeSa, *, register: bool) -> None:
         """This one stands from now on."""
+        self._current = ike_sa
+        self._keep(ike_sa, register=register)
+
+    def _keep(self, ike_sa: IkeSa, *, register: bool) -> None:
         association = self._association
         self._by_spi[ike_sa.spis.ours] = ike_sa
-        self._current = ike_sa
         if register:
             association.emit(RegisterSpi(ike_sa.spis.ours))
         if association.settings.record_keys:
@@ -76,10 +79,17 @@ class IkeSas:
             )
 
     def succeed(self, old: IkeSa, new: IkeSa) -> None:
-        """The new IKE SA takes over; what waited on the old one goes on there."""
+        """The new IKE SA takes over; what waited on the old one goes on there.
+
+        Where the old one is to be deleted by an operator's wish, the new one inherits it.
+        """
         association = self._association
+        is_unwanted = old.state is IkeSaState.DELETING
         old.state = IkeSaState.REKEYED
-        self.add(new, register=True)
+        new.state = IkeSaState.DELETING if is_unwanted else IkeSaState.ESTABLISHED
+        self._patience = FRESH_PATIENCE
+        self.add(new, register=new.spis.ours not in self._by_spi)
+        association.timers.stop(Timer.IKE_RETIRE, new.number)
         new.queue.extend(old.queue)
         old.queue.clear()
         association.timers.start(Timer.IKE_RETIRE, association.now + RETIRED_FOR, old.number)
@@ -92,6 +102,43 @@ class IkeSas:
         )
         new.send_next(association)
 
+    # Both ends rekey at once (RFC 7296 section 2.8.2).
+
+    def set_aside(self, rival: RivalIkeSa) -> None:
+        """What the peer's exchange has made waits until the nonces of ours are known."""
+        self.rival = rival
+        self._keep_redundant(rival.ike_sa)
+
+    def take_rival(self) -> RivalIkeSa | None:
+        """What the peer's exchange has made, unless the peer has deleted it meanwhile."""
+        rival, self.rival = self.rival, None
+        return rival
+
+    def drop_rival(self, ike_sa: IkeSa) -> None:
+        """The peer has deleted what its exchange has made: it knows that it is redundant."""
+        if self.rival is not None and self.rival.ike_sa is ike_sa:
+            self.rival = None
+
+    def inherit(self, old: IkeSa) -> bool:
+        """The peer deletes `old`: its own successor takes over, and we forget about ours."""
+        rival = self.take_rival()
+        if rival is None:
+            return False
+        self.succeed(old, rival.ike_sa)
+        old.abandon(self._association, "the peer has rekeyed the IKE SA")
+        return True
+
+    def delete_redundant(self, ike_sa: IkeSa) -> None:
+        """Ours has the lowest nonce: delete it."""
+        self._keep_redundant(ike_sa)
+        self.delete_former(ike_sa)
+
+    def _keep_redundant(self, ike_sa: IkeSa) -> None:
+        ike_sa.state = IkeSaState.REKEYED
+        self._keep(ike_sa, register=True)
+        due_at = self._association.now + RETIRED_FOR
+        self._association.timers.start(Timer.IKE_RETIRE, due_at, ike_sa.number)
+
     def delete_former(self, old: IkeSa) -> None:
         """Delete the IKE SA that we have rekeyed."""
         old.state = IkeSaState.DELETING
@@ -100,6 +147,7 @@ class IkeSas:
     def forget(self, old: IkeSa) -> None:
         """A former IKE SA is gone on both ends."""
         association = self._association
+        self.drop_rival(old)
         association.timers.stop(Timer.IKE_RETIRE, old.number)
         old.abandon(association, "the IKE SA was rekeyed")
         if self._by_spi.pop(old.spis.ours, None) is not None:
@@ -110,15 +158,28 @@ class IkeSas:
         association = self._association
         association.timers.start(Timer.IKE_RETIRE, association.now + FORGOTTEN_AFTER, old.number)
 
-    def may_be_rekeyed(self, ike_sa: IkeSa) -> bool:
-        """Whether the peer may rekey now: not while we create, rekey or delete (section 2.25)."""
-        return ike_sa.requests.outstanding is None and not self.is_replacing
+    # TEMPORARY_FAILURE (RFC 7296 section 2.25).
+
+    def put_off(self) -> None:
+        """The peer cannot now; when it cannot for minutes, the two ends are out of step."""
+        association = self._association
+        self._patience = self._patience.tried(association.now)
+        if self._patience.is_over(association.now):
+            reason = "the peer has answered TEMPORARY_FAILURE for minutes"
+            association.delete_ike_sa(reason, Request(None))
+
+    def succeeded(self) -> None:
+        """The peer serves our requests."""
+        self._patience = FRESH_PATIENCE
+
+    def wait(self) -> float:
+        """How long until what could not be is tried again."""
+        return self._patience.wait(self._association.surroundings.fraction())
 
     def retry_rekey(self) -> None:
         """Rekey later: this time it could not be."""
         association = self._association
-        delay = RETRY_AFTER + RETRY_SPREAD * association.surroundings.fraction()
-        association.timers.start(Timer.IKE_REKEY, association.now + delay)
+        association.timers.start(Timer.IKE_REKEY, association.now + self.wait())
 
     def abandon_all(self, reason: str) -> None:
         """The association ends: nothing that is under way will be answered."""
@@ -127,3 +188,4 @@ class IkeSas:
             ike_sa.abandon(association, reason)
             association.emit(ForgetSpi(ike_sa.spis.ours))
         self._by_spi.clear()
+        self.rival = None

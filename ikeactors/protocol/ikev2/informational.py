@@ -15,7 +15,6 @@ from ikeactors.iana import ExchangeType, NotifyType, ProtocolId
 from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
 from ikeactors.protocol.ikev2.exchange import Answer, Payloads
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState, error_of
-from ikeactors.protocol.ikev2.installing import retire
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.wire.payload import Delete, Notify
 
@@ -45,27 +44,34 @@ class LivenessInitiator:
 
 
 class DeleteChildInitiator:
-    """Delete one Child SA: the peer answers with its half (RFC 7296 section 1.4.1)."""
+    """Delete Child SAs: the peer answers with its halves (RFC 7296 section 1.4.1)."""
 
     exchange = ExchangeType.INFORMATIONAL
 
-    __slots__ = ("_child", "_request")
+    __slots__ = ("_children", "_request")
 
-    def __init__(self, child: ChildSa, request: Request) -> None:
-        self._child = child
+    def __init__(self, children: tuple[ChildSa, ...], request: Request) -> None:
+        self._children = children
         self._request = request
 
     def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
-        """D with our inbound SPI; nothing where the peer has deleted it meanwhile."""
-        child = self._child
-        if child.state is ChildState.RETIRED or child not in association.children:
+        """D with our inbound SPIs; nothing where the peer has deleted them meanwhile."""
+        self._children = tuple(
+            child
+            for child in self._children
+            if child in association.children
+            and child.state is not ChildState.RETIRED
+            and not child.delete_sent
+        )
+        if not self._children:
             self._request.finish_part(association)
             return None
-        child.delete_sent = True
-        if child.state is not ChildState.REKEYED:
-            child.state = ChildState.DELETING
-        protocol = ProtocolId(child.agreement.suite.protocol)
-        return (Delete(protocol, (child.spi_in.to_bytes(4, "big"),)),)
+        spis: dict[ProtocolId, list[bytes]] = {}
+        for child in self._children:
+            child.delete_sent = True
+            protocol = ProtocolId(child.agreement.suite.protocol)
+            spis.setdefault(protocol, []).append(child.spi_in.to_bytes(4, "big"))
+        return tuple(Delete(protocol, tuple(ours)) for protocol, ours in spis.items())
 
     def answered(
         self, association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
@@ -74,12 +80,13 @@ class DeleteChildInitiator:
         self._end(association)
 
     def abandoned(self, association: Association, reason: str) -> None:
-        """The IKE SA is gone, and the Child SA with it."""
+        """The IKE SA is gone, and the Child SAs with it."""
         self._end(association)
 
     def _end(self, association: Association) -> None:
-        association.children.went_down(self._child, "deleted")
-        retire(association, self._child)
+        for child in self._children:
+            if child in association.children:
+                association.children.ended(child, "deleted")
         self._request.finish_part(association)
 
 
@@ -180,32 +187,43 @@ def respond(association: Association, ike_sa: IkeSa, opened: Opened, payloads: P
     deletes = [payload for payload in payloads if isinstance(payload, Delete)]
     if any(delete.protocol is ProtocolId.IKE for delete in deletes):
         return _delete_ike_sa(association, ike_sa)
-    halves: dict[ProtocolId, list[bytes]] = {}
-    for delete in deletes:
-        for spi in dict.fromkeys(delete.spis):
-            ours = _delete_child(association, delete.protocol, spi)
-            if ours is not None:
-                halves.setdefault(delete.protocol, []).append(ours)
-    return Answer(tuple(Delete(protocol, tuple(spis)) for protocol, spis in halves.items()))
+    return Answer(_delete_children(association, deletes))
 
 
 def _delete_ike_sa(association: Association, ike_sa: IkeSa) -> Answer:
-    if ike_sa is association.ike_sa:
+    """The peer closes it: where it has rekeyed it, its successor goes on (section 2.25.2)."""
+    if ike_sa is association.ike_sa and not association.ike_sas.inherit(ike_sa):
         return Answer((), close="the peer deleted the IKE SA")
+    association.ike_sas.drop_rival(ike_sa)
     ike_sa.state = IkeSaState.DELETING
     association.ike_sas.forget_later(ike_sa)
     return Answer(())
 
 
-def _delete_child(association: Association, protocol: ProtocolId, spi: bytes) -> bytes | None:
-    """Our half of the Child SA that the peer deletes; None where there is none to name.
+def _delete_children(association: Association, deletes: list[Delete]) -> tuple[Delete, ...]:
+    """Our halves of the Child SAs that the peer deletes, where there is one to name."""
+    if not deletes:
+        return ()
+    by_spi = {child.spi_out: child for child in association.children}
+    halves: dict[ProtocolId, list[bytes]] = {}
+    for delete in deletes:
+        for spi in dict.fromkeys(delete.spis):
+            child = by_spi.get(int.from_bytes(spi, "big"))
+            if child is None or child.agreement.suite.protocol != delete.protocol:
+                association.children.remember_deleted(int.from_bytes(spi, "big"))
+                continue
+            ours = _delete_child(association, child)
+            if ours is not None:
+                halves.setdefault(delete.protocol, []).append(ours)
+    return tuple(Delete(protocol, tuple(spis)) for protocol, spis in halves.items())
+
+
+def _delete_child(association: Association, child: ChildSa) -> bytes | None:
+    """Our half of a Child SA; None where it is gone.
 
     Where we are deleting it too, our own exchange names our half (RFC 7296 section 1.4.1).
     """
-    child = association.children.by_spi_out(int.from_bytes(spi, "big"))
-    if child is None or child.state is ChildState.RETIRED:
-        return None
-    if child.agreement.suite.protocol != protocol:
+    if child.state is ChildState.RETIRED:
         return None
     crossing = child.delete_sent
     association.children.deleted_by_peer(child)

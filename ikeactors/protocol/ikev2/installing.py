@@ -37,9 +37,14 @@ def install_for_answer(
     With `inbound_only` the outbound SA waits: the peer may not be ready to receive yet.
     """
     then = InstallDemanded(ike_sa, answer, child)
-    if not answer.inbound_only:
+    if answer.inbound_only:
+        install_inbound(association, child, then)
+    else:
         install(association, child, then)
-        return
+
+
+def install_inbound(association: Association, child: ChildSa, then: Continuation) -> None:
+    """Install what receives, and the policies; `then` goes on."""
     child.inbound_installed = True
     ticket = association.wait_for(then)
     association.emit(InstallChildSa(ticket, (child.inbound,), child.policies))
@@ -60,6 +65,7 @@ def retire(association: Association, child: ChildSa) -> None:
         return
     association.children.stop_timers(child)
     child.state = ChildState.RETIRED
+    association.children.replacement_lost(child)
     if child.outbound_installed:
         child.outbound_installed = False
         association.emit(RemoveChildSa((child.outbound.sa_id,)))
@@ -77,30 +83,62 @@ def remove(association: Association, child: ChildSa) -> None:
 
 @dataclass(frozen=True, slots=True)
 class InstallOffered:
-    """The initiator's Child SA: when it is in the data plane, it is up."""
+    """The initiator's Child SA: when it is in the data plane, it is up.
+
+    `old` is the one it replaces, `rival` what the peer has made in an exchange that crossed ours.
+    """
 
     child: ChildSa
     request: Request
-    replaces: int | None = None
+    old: ChildSa | None = None
+    rival: ChildSa | None = None
 
     def resumed(
         self, association: Association, event: ChildSaInstalled | KernelRefused | IdentityClaimed
     ) -> None:
         """Up, or deleted again because the data plane refused it: what it replaces goes on."""
-        old = association.children.get(self.replaces) if self.replaces is not None else None
+        children, old = association.children, self.old
         if isinstance(event, KernelRefused):
             _refused(association, self.child, event)
-            association.children.delete(self.child, Request(None))
-            if old is not None and old.state is ChildState.REKEYING:
-                old.state = ChildState.INSTALLED
-                association.children.retry_rekey(old)
+            self._give_back(association)
             self.request.finish_part(association, _refusal(self.child, event))
             return
-        association.children.went_up(self.child, old)
+        if self.child.state is not ChildState.INSTALLING:
+            self.request.finish_part(association, "it was deleted meanwhile")
+            return
+        if old is not None and old.unwanted:
+            self.child.unwanted = True
+            children.delete(self.child, self.request)
+            return
+        children.went_up(self.child, old)
         self.request.finish_part(association)
-        if old is not None and old.state is not ChildState.RETIRED:
-            old.state = ChildState.REKEYED
-            association.children.delete(old, Request(None))
+        if old is not None:
+            children.prevailed(self.child, old, self.rival)
+            if old.state is ChildState.REKEYING:
+                children.delete(old, Request(None))
+        elif self.rival is not None and self.rival in children:
+            children.make_redundant(self.rival)
+
+    def _give_back(self, association: Association) -> None:
+        if self.child.state is ChildState.INSTALLING:
+            association.children.delete(self.child, Request(None))
+        if self.old is not None:
+            association.children.went_on(self.old)
+        association.children.went_down(self.child, "its successor was refused")
+
+
+@dataclass(frozen=True, slots=True)
+class InstallRedundant:
+    """The loser of a collision: the peer may send through it until it hears of its end."""
+
+    child: ChildSa
+
+    def resumed(
+        self, association: Association, event: ChildSaInstalled | KernelRefused | IdentityClaimed
+    ) -> None:
+        """Its Delete is on its way, whatever the data plane says."""
+        if isinstance(event, KernelRefused):
+            self.child.refused()
 
 
 @quick
@@ -116,15 +154,20 @@ class InstallDemanded:
         self, association: Association, event: ChildSaInstalled | KernelRefused | IdentityClaimed
     ) -> None:
         """Answer, with the refusal where the data plane refused."""
+        children, child = association.children, self.child
         if isinstance(event, KernelRefused):
-            _refused(association, self.child, event)
-            association.children.discard(self.child)
-            association.children.replacement_lost(self.child)
+            _refused(association, child, event)
+            children.discard(child)
             self.ike_sa.respond(association, self.answer.otherwise)
+            children.went_down(child, "its successor was refused")
             return
         self.ike_sa.respond(association, self.answer.payloads)
-        children = association.children
-        children.went_up(self.child, children.replaced_by(self.child))
+        if child.state is not ChildState.INSTALLING:
+            return
+        old = children.replaced_by(child)
+        children.went_up(child, old)
+        if old is None or old.state is ChildState.RETIRED:
+            install_outbound(association, child)
 
 
 @quick
@@ -141,7 +184,8 @@ class OutboundInstalled:
         if isinstance(event, KernelRefused):
             self.child.outbound_installed = False
             _report_refusal(association, self.child, event)
-            association.children.delete(self.child, Request(None))
+            if self.child.state is not ChildState.RETIRED:
+                association.children.delete(self.child, Request(None))
 
 
 def _refused(association: Association, child: ChildSa, event: KernelRefused) -> None:

@@ -86,7 +86,7 @@ def rekey(association: Association, event: RekeyRequested) -> None:
         _answer(association, event.request_id, "the IKE SA is not established")
         return
     if event.child is None and event.spi is None:
-        exchange = RekeyIkeInitiator(Request(event.request_id))
+        exchange = RekeyIkeInitiator(Request(event.request_id), association.ike_sa)
         association.ike_sa.ask(association, exchange)
         return
     chosen = [
@@ -117,15 +117,20 @@ def delete(association: Association, event: DeletionRequested) -> None:
         return
     request = Request(event.request_id, len(chosen))
     for child in chosen:
-        association.children.delete(child, request)
+        association.children.delete_line(child, request)
 
 
 def _chosen(association: Association, name: str | None, spi: int | None) -> list[ChildSa]:
-    return [
+    named = [
         child
         for child in association.children
-        if child.is_up and (child.name == name or child.spi_in == spi)
+        if child.state in _CHOOSABLE and (child.name == name or child.spi_in == spi)
     ]
+    return [child for child in named if child.successor not in named]
+
+
+# What an operator can mean: one that was rekeyed stands for what has come in its place.
+_CHOOSABLE = (ChildState.INSTALLED, ChildState.REKEYING, ChildState.REKEYED)
 
 
 def _answer(association: Association, request_id: int | None, problem: str) -> None:

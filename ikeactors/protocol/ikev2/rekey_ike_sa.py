@@ -11,7 +11,6 @@ the initiator of this exchange. The old IKE SA is deleted by the same end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ikeactors.crypto.key_exchange import PrivateKey
@@ -27,6 +26,7 @@ from ikeactors.errors import (
 from ikeactors.iana import ExchangeType, KeyExchangeMethod, NotifyType
 from ikeactors.protocol.actions import Level
 from ikeactors.protocol.choosing import check_choice, choose_proposal, numbered
+from ikeactors.protocol.ikev2.collisions import NoncePair, RivalIkeSa
 from ikeactors.protocol.ikev2.exchange import Answer, Payloads
 from ikeactors.protocol.ikev2.groups import GroupChoice, offered_groups, private_key
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState, Spis, error_of
@@ -43,23 +43,16 @@ if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.protection import Opened
 
 
-@dataclass(frozen=True, slots=True)
-class Half:
-    """One end's nonce."""
-
-    nonce_i: bytes
-    nonce_r: bytes
-
-
 class RekeyIkeInitiator:
     """The initiator's side: our half of the new IKE SA is out."""
 
     exchange = ExchangeType.CREATE_CHILD_SA
 
-    __slots__ = ("_group", "_nonce", "_offer", "_private", "_request", "_spi")
+    __slots__ = ("_group", "_nonce", "_offer", "_old", "_private", "_request", "_spi")
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, old: IkeSa) -> None:
         self._request = request
+        self._old = old
         self._group: GroupChoice | None = None
         self._private: PrivateKey | None = None
         self._nonce = b""
@@ -67,8 +60,8 @@ class RekeyIkeInitiator:
         self._offer: tuple[Proposal, ...] = ()
 
     def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
-        """SA with the new SPI, Ni, KEi."""
-        if ike_sa.state is not IkeSaState.ESTABLISHED:
+        """SA with the new SPI, Ni, KEi; nothing where the peer has rekeyed it meanwhile."""
+        if ike_sa is not self._old or ike_sa.state is not IkeSaState.ESTABLISHED:
             self._request.finish_part(association)
             return None
         self._spi = association.surroundings.choose_ike_spi()
@@ -88,7 +81,8 @@ class RekeyIkeInitiator:
         self, association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
     ) -> None:
         """The responder's half: the new IKE SA takes over and the old one is deleted."""
-        association.ike_sas.is_replacing = False
+        ike_sas = association.ike_sas
+        ike_sas.is_replacing = False
         error = error_of(payloads)
         if error is not None and find(payloads, SecurityAssociation) is None:
             self._refused(association, ike_sa, error)
@@ -104,8 +98,14 @@ class RekeyIkeInitiator:
         except ProtocolFault as fault:
             self._failed(association, str(fault))
             return
-        association.ike_sas.succeed(ike_sa, successor)
-        association.ike_sas.delete_former(ike_sa)
+        rival = ike_sas.take_rival()
+        nonces = NoncePair(self._nonce, only(payloads, Nonce).data)
+        if rival is not None and nonces.loses_to(rival.nonces):
+            ike_sas.succeed(ike_sa, rival.ike_sa)
+            ike_sas.delete_redundant(successor)
+        else:
+            ike_sas.succeed(ike_sa, successor)
+            ike_sas.delete_former(ike_sa)
         self._request.finish_part(association)
 
     def _successor(self, association: Association, ike_sa: IkeSa, payloads: Payloads) -> IkeSa:
@@ -123,17 +123,22 @@ class RekeyIkeInitiator:
             ike_sa,
             Spis(self._spi, choice.spi, True),
             suite,
-            Half(self._nonce, only(payloads, Nonce).data),
+            NoncePair(self._nonce, only(payloads, Nonce).data),
             self._private.exchange(exchanged.data),
         )
 
     def _refused(self, association: Association, ike_sa: IkeSa, error: Notify) -> None:
         assert self._group is not None
+        if association.ike_sas.inherit(ike_sa):
+            self._request.finish_part(association)
+            return
         if error.type is NotifyType.INVALID_KE_PAYLOAD and self._group.corrected(
             error.data, self._offer
         ):
             ike_sa.ask(association, self)
             return
+        if error.type is NotifyType.TEMPORARY_FAILURE:
+            association.ike_sas.put_off()
         self._failed(association, f"the peer answered {error.type.name}")
 
     def _failed(self, association: Association, reason: str) -> None:
@@ -144,17 +149,22 @@ class RekeyIkeInitiator:
         self._request.finish_part(association, reason)
 
     def abandoned(self, association: Association, reason: str) -> None:
-        """The IKE SA is gone."""
+        """The IKE SA is gone, or the peer has rekeyed it."""
         association.ike_sas.is_replacing = False
-        self._request.finish_part(association, reason)
+        is_replaced = association.ike_sa is not self._old and not association.closed
+        self._request.finish_part(association, "" if is_replaced else reason)
 
 
 def respond(association: Association, ike_sa: IkeSa, payloads: Payloads) -> Answer:
-    """The responder's half; the new IKE SA takes over when the answer is out."""
+    """The responder's half; the new IKE SA takes over when the answer is out.
+
+    Where our own request is out, it waits until all four nonces are known (section 2.8.2).
+    """
     if ike_sa.state is not IkeSaState.ESTABLISHED:
         raise TemporaryFailure("the IKE SA is being rekeyed or deleted")
-    if not association.ike_sas.may_be_rekeyed(ike_sa):
-        raise TemporaryFailure("an exchange for a Child SA is under way")
+    crosses = _is_replaced(ike_sa)
+    if crosses and association.ike_sas.rival is not None:
+        raise TemporaryFailure("the IKE SA is being rekeyed twice")
     offered = only(payloads, SecurityAssociation).proposals
     exchanged = only(payloads, KeyExchange)
     nonce_i = only(payloads, Nonce).data
@@ -172,12 +182,21 @@ def respond(association: Association, ike_sa: IkeSa, payloads: Payloads) -> Answ
     nonce_r = association.surroundings.entropy.octets(NONCE_OCTETS)
     spi = association.surroundings.choose_ike_spi()
     spis = Spis(choice.spi, spi, False)
-    successor = _make(association, ike_sa, spis, suite, Half(nonce_i, nonce_r), shared)
+    nonces = NoncePair(nonce_i, nonce_r)
+    successor = _make(association, ike_sa, spis, suite, nonces, shared)
     ours = Proposal(choice.number, choice.protocol, spi, choice.transforms)
-    association.ike_sas.succeed(ike_sa, successor)
+    if crosses:
+        association.ike_sas.set_aside(RivalIkeSa(successor, nonces))
+    else:
+        association.ike_sas.succeed(ike_sa, successor)
     return Answer(
         (SecurityAssociation((ours,)), Nonce(nonce_r), KeyExchange(suite.ke, private.public))
     )
+
+
+def _is_replaced(ike_sa: IkeSa) -> bool:
+    outstanding = ike_sa.requests.outstanding
+    return outstanding is not None and isinstance(outstanding.exchange, RekeyIkeInitiator)
 
 
 def _make(
@@ -185,7 +204,7 @@ def _make(
     ike_sa: IkeSa,
     spis: Spis,
     suite: IkeSuite,
-    half: Half,
+    half: NoncePair,
     shared: bytes,
 ) -> IkeSa:
     seed = Skeyseed.for_rekey(

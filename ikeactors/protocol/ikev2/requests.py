@@ -24,6 +24,11 @@ class Request:
         self._problems: list[str] = []
         self._joined: list[int] = []
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether somebody waits for the answer."""
+        return self.request_id is not None or bool(self._joined)
+
     def add_part(self) -> None:
         """One more exchange is needed."""
         self._remaining += 1
