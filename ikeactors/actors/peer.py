@@ -166,10 +166,12 @@ async def _step(peer: Peer, association: Association, event: Event, outlets: Out
     else:
         asked = association.handle(event, trio.current_time())
     for action in asked:
-        if isinstance(action, _KERNEL_ACTIONS):
-            await _ask_kernel(peer, action, outlets)
+        carry = _CARRY.get(type(action))
+        if carry is not None:
+            carry(peer, action, outlets)
         else:
-            _CARRY[type(action)](peer, action, outlets)
+            assert isinstance(action, _KERNEL_ACTIONS)
+            await _ask_kernel(peer, action, outlets)
     peer.midway = False
     if not peer.established:
         await outlets.registry.progressed(peer, association)

@@ -79,7 +79,7 @@ class _Waiting:
     """A datagram for which the send buffer had no room."""
 
     parts: tuple[bytes, ...]
-    local: Endpoint
+    way: _Way
     remote: Endpoint
 
 
@@ -100,6 +100,15 @@ class _Port:
         return str(Endpoint(self.address, self.port))
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How datagrams leave from one endpoint of ours: the socket, and its ancillary data."""
+
+    local: Endpoint
+    port: _Port
+    source: list[tuple[int, int, bytes]]
+
+
 class Sockets:
     """All sockets, how to receive from them and how to send."""
 
@@ -109,6 +118,7 @@ class Sockets:
         self._esp_in_kernel = False
         self._ports: list[_Port] = []
         self._endpoints: dict[tuple[object, int], Endpoint] = {}
+        self._ways: dict[Endpoint, _Way] = {}
         self._received = 0
         self._sent = 0
         self._dropped: dict[str, int] = {}
@@ -164,20 +174,20 @@ class Sockets:
 
         (RFC 3948 section 2.2)
         """
-        port = self._port_for(local)
-        if port is None:
+        way = self._way_from(local)
+        if way is None:
             self._count_failure("EADDRNOTAVAIL", local, remote)
             return
-        parts = (_NON_ESP_MARKER, octets) if port.nat_t else (octets,)
-        self._send(port, _Waiting(parts, local, remote))
+        parts = (_NON_ESP_MARKER, octets) if way.port.nat_t else (octets,)
+        self._send(way.port, _Waiting(parts, way, remote))
 
     def send(self, octets: bytes, local: Endpoint, remote: Endpoint) -> None:
         """Send octets as they are: a keepalive, ESP."""
-        port = self._port_for(local)
-        if port is None:
+        way = self._way_from(local)
+        if way is None:
             self._count_failure("EADDRNOTAVAIL", local, remote)
             return
-        self._send(port, _Waiting((octets,), local, remote))
+        self._send(way.port, _Waiting((octets,), way, remote))
 
     def send_keepalive(self, local: Endpoint, remote: Endpoint) -> None:
         """Send a NAT keepalive."""
@@ -241,6 +251,18 @@ class Sockets:
         else:
             self._drop("short")
 
+    def _way_from(self, local: Endpoint) -> _Way | None:
+        way = self._ways.get(local)
+        if way is not None:
+            return way
+        port = self._port_for(local)
+        if port is None:
+            return None
+        if len(self._ways) >= _ENDPOINTS_LIMIT:
+            self._ways.clear()
+        way = self._ways[local] = _Way(local, port, udp.source_of(local.address))
+        return way
+
     def _port_for(self, local: Endpoint) -> _Port | None:
         """The socket bound to this endpoint, by its port's purpose if not by its number."""
         candidates = [
@@ -259,7 +281,7 @@ class Sockets:
         if not port.waiting and self._transmit(port, datagram):
             return
         if len(port.waiting) >= SEND_LIMIT:
-            self._count_failure("EAGAIN", datagram.local, datagram.remote)
+            self._count_failure("EAGAIN", datagram.way.local, datagram.remote)
             return
         port.waiting.append(datagram)
         port.writer.unpark()
@@ -267,20 +289,17 @@ class Sockets:
     def _transmit(self, port: _Port, datagram: _Waiting) -> bool:
         """Give a datagram to the kernel; False when it has no room, True when that is over."""
         if port.socket is None:
-            self._count_failure("EBADF", datagram.local, datagram.remote)
+            self._count_failure("EBADF", datagram.way.local, datagram.remote)
             return True
         try:
             port.socket.sendmsg(
-                datagram.parts,
-                udp.source_of(datagram.local.address),
-                0,
-                udp.name_of(datagram.remote),
+                datagram.parts, datagram.way.source, 0, udp.name_of(datagram.remote)
             )
         except BlockingIOError:
             return False
         except OSError as fault:
             name = errno.errorcode.get(fault.errno or 0, "unknown")
-            self._count_failure(name, datagram.local, datagram.remote)
+            self._count_failure(name, datagram.way.local, datagram.remote)
             return True
         self._sent += 1
         return True

@@ -266,9 +266,10 @@ def narrow(
             continue
         for ours in configured:
             both = theirs.intersect(ours)
-            if both is not None and not any(one.contains(both) for one in common):
-                common = [one for one in common if not both.contains(one)]
-                common.append(both)
+            if both is None or (common and any(one.contains(both) for one in common)):
+                continue
+            common = [one for one in common if not both.contains(one)]
+            common.append(both)
             if len(common) == MAX_SELECTORS:
                 return tuple(common)
     return tuple(common)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -30,6 +31,8 @@ MOBILITY_HEADER = 135
 
 # The count is one octet.
 MAX_SELECTORS = 255
+# Some 200 octets each.
+_CACHED_ADDRESSES = 4096
 
 _COUNT = struct.Struct("!B3x")
 _SELECTOR = struct.Struct("!BBHHH")
@@ -66,8 +69,8 @@ class TrafficSelector:
         return cls.of_network(network, protocol, (first, first | 0xFF if code is None else first))
 
     def __hash__(self) -> int:
-        # An address hashes its number as text; policies are looked up by this.
-        return hash((self.protocol, self.start_port, int(self.start), int(self.end)))
+        # An address hashes its number as text; policies are looked up by this, and few begin alike.
+        return hash((self.start_port, int(self.start)))
 
     @property
     def type(self) -> TsType:
@@ -91,7 +94,7 @@ class TrafficSelector:
     def intersect(self, other: TrafficSelector) -> TrafficSelector | None:
         """What both select, if there is anything."""
         if self == other:
-            return self
+            return other
         if self.start.version != other.start.version:
             return None
         if self.protocol != other.protocol and self.protocol and other.protocol:
@@ -203,6 +206,8 @@ def _write_selector(selector: Selector) -> bytes:
     return head + addresses
 
 
+# The networks of a router's peers are few, or begin and end as others do.
+@lru_cache(maxsize=_CACHED_ADDRESSES)
 def _address(packed: bytes) -> Address:
     return IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)
 

@@ -209,20 +209,13 @@ def sas_of(
     out_keys, in_keys = (keys.encr_i, keys.integ_i), (keys.encr_r, keys.integ_r)
     if not exchange_initiator:
         out_keys, in_keys = in_keys, out_keys
+    here, there, suite = path.local.address, path.remote.address, agreement.suite
+    common = (agreement.mode, reqid, suite)
     lifetime = lifetime_of(settings, spread)
     is_transport = agreement.mode is Mode.TRANSPORT
     local, remote = agreement.local_ts[0], agreement.remote_ts[0]
     inbound = SaRequest(
-        spi=agreement.spi_in,
-        protocol=agreement.suite.protocol,
-        direction=Direction.IN,
-        source=path.remote.address,
-        destination=path.local.address,
-        mode=agreement.mode,
-        reqid=reqid,
-        suite=agreement.suite,
-        encr_key=in_keys[0],
-        integ_key=in_keys[1],
+        *(agreement.spi_in, suite.protocol, Direction.IN, there, here, *common, *in_keys),
         replay_window=settings.replay_window,
         encapsulation=path.encapsulation(Direction.IN),
         mark=settings.mark_in,
@@ -230,17 +223,13 @@ def sas_of(
         lifetime=lifetime,
         selectors=(remote, local) if is_transport else None,
     )
-    outbound = replace(
-        inbound,
-        spi=agreement.spi_out,
-        direction=Direction.OUT,
-        source=path.local.address,
-        destination=path.remote.address,
-        encr_key=out_keys[0],
-        integ_key=out_keys[1],
+    outbound = SaRequest(
+        *(agreement.spi_out, suite.protocol, Direction.OUT, here, there, *common, *out_keys),
+        replay_window=settings.replay_window,
         encapsulation=path.encapsulation(Direction.OUT),
         mark=settings.mark_out,
         if_id=settings.if_id_out or connection.if_id_out,
+        lifetime=lifetime,
         selectors=(local, remote) if is_transport else None,
     )
     return inbound, outbound
