@@ -254,10 +254,10 @@ def write_payloads(payloads: Sequence[Payload]) -> tuple[PayloadType, bytes]:
         flags, kind = 0, PAYLOAD_TYPES.get(type(payload))
         if isinstance(payload, Unknown):
             flags, kind = _CRITICAL if payload.critical else 0, payload.type
-        assert kind is not None
-        if kind in _SEALED:
+        elif kind in _SEALED:
             assert not parts, "a sealed payload is the last"
             following = _first_inside(payload)
+        assert kind is not None
         body = _WRITERS[type(payload)](payload)
         parts += (body, _HEAD.pack(following, flags, _HEAD.size + len(body)))
         following = kind
