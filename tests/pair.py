@@ -11,13 +11,14 @@ from ipaddress import ip_address, ip_network
 
 from ikeactors.config.proposals import esp_proposals, ike_proposals, templates
 from ikeactors.iana import ProtocolId
-from ikeactors.kernel.requests import Direction, PolicyRequest, SaId, SaRequest
+from ikeactors.kernel.requests import Direction, PolicyRequest, SaId, SaRequest, SaUsage
 from ikeactors.protocol.actions import (
     Action,
     AnswerRequest,
     ClaimIdentity,
     InstallChildSa,
     MoveChildSa,
+    QueryUsage,
     RemoveChildSa,
     Report,
     SendDatagram,
@@ -32,6 +33,7 @@ from ikeactors.protocol.events import (
     InitiationRequested,
     KernelRefused,
     TimerExpired,
+    UsageReported,
 )
 from ikeactors.protocol.ikev2.association import Association
 from ikeactors.protocol.ikev2.transcript import NONCE_OCTETS
@@ -132,6 +134,7 @@ class End:
     association: Association
     sas: dict[SaId, SaRequest] = field(default_factory=dict)
     policies: list[PolicyRequest] = field(default_factory=list)
+    octets: dict[SaId, int] = field(default_factory=dict)
     reports: list[Report] = field(default_factory=list)
     traces: list[Trace] = field(default_factory=list)
     answers: list[AnswerRequest] = field(default_factory=list)
@@ -142,6 +145,12 @@ class End:
     def said(self, name: str) -> list[Report]:
         """The reports of a name."""
         return [report for report in self.reports if report.name == name]
+
+    def usages(self, sa_ids: tuple[SaId, ...]) -> tuple[SaUsage, ...]:
+        """What has gone through those of the SAs that are there."""
+        return tuple(
+            SaUsage(one, self.octets.get(one, 0), 0, 0.0) for one in sa_ids if one in self.sas
+        )
 
     def spis(self) -> set[int]:
         """The SPIs in the data plane."""
@@ -238,6 +247,8 @@ class Pair:
             case MoveChildSa():
                 self._remove(end, action.old, action.old_policies)
                 self._add(end, action.sas, action.policies)
+            case QueryUsage():
+                return UsageReported(action.ticket, end.usages(action.sa_ids))
             case ClaimIdentity():
                 return IdentityClaimed(action.ticket, end.grant(action))
             case AnswerRequest():

@@ -14,14 +14,14 @@ from typing import Any, Protocol
 import trio
 
 from ikeactors.actors.alarms import Alarms
-from ikeactors.actors.kernel import Command, KernelAction, KernelRequest
+from ikeactors.actors.kernel import Command, KernelAction, KernelRequest, UsageRequest
 from ikeactors.actors.mailbox import Mailbox
 from ikeactors.actors.reports import ReportHub
 from ikeactors.actors.router import Router
 from ikeactors.actors.workers import Workers
-from ikeactors.kernel.requests import SaRequest
+from ikeactors.kernel.requests import SaRequest, SaUsage
 from ikeactors.protocol import actions
-from ikeactors.protocol.events import Address, Endpoint, Event
+from ikeactors.protocol.events import Address, Endpoint, Event, UsageReported
 from ikeactors.protocol.settings import ConnectionSettings
 from ikeactors.protocol.snapshot import AssociationSnapshot
 
@@ -190,15 +190,27 @@ async def _in_worker(
         peer.shown = None
 
 
-async def _ask_kernel(peer: Peer, action: KernelAction, outlets: Outlets) -> None:
-    if outlets.key_records is not None and not isinstance(action, actions.RemoveChildSa):
-        outlets.key_records.record_esp(action.sas)
-    request = KernelRequest(peer.owner, action, peer.mailbox)
+async def _ask_kernel(
+    peer: Peer, action: KernelAction | actions.QueryUsage, outlets: Outlets
+) -> None:
+    request = _command(peer, action, outlets)
     try:
         # `send` would let everybody else go first even where there is room.
         outlets.kernel.send_nowait(request)
     except trio.WouldBlock:
         await outlets.kernel.send(request)
+
+
+def _command(peer: Peer, action: KernelAction | actions.QueryUsage, outlets: Outlets) -> Command:
+    if isinstance(action, actions.QueryUsage):
+        return UsageRequest(action.sa_ids, partial(_report_usage, peer.mailbox, action.ticket))
+    if outlets.key_records is not None and not isinstance(action, actions.RemoveChildSa):
+        outlets.key_records.record_esp(action.sas)
+    return KernelRequest(peer.owner, action, peer.mailbox)
+
+
+def _report_usage(mailbox: Mailbox, ticket: int, usages: Sequence[SaUsage]) -> None:
+    mailbox.post_assured(UsageReported(ticket, tuple(usages)))
 
 
 def _send_datagram(peer: Peer, action: actions.SendDatagram, outlets: Outlets) -> None:
@@ -250,7 +262,12 @@ def _record_keys(_: Peer, action: actions.RecordIkeKeys, outlets: Outlets) -> No
 
 
 # A union would be taken apart at each look.
-_KERNEL_ACTIONS = (actions.InstallChildSa, actions.RemoveChildSa, actions.MoveChildSa)
+_KERNEL_ACTIONS = (
+    actions.InstallChildSa,
+    actions.RemoveChildSa,
+    actions.MoveChildSa,
+    actions.QueryUsage,
+)
 
 _CARRY: dict[type, Callable[[Peer, Any, Outlets], None]] = {
     actions.SendDatagram: _send_datagram,

@@ -92,6 +92,14 @@ class MoveChildSa:
     policies: tuple[PolicyRequest, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class QueryUsage:
+    """What has gone through these SAs so far? UsageReported answers."""
+
+    ticket: int
+    sa_ids: tuple[SaId, ...]
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class ClaimIdentity:
@@ -198,6 +206,7 @@ Action = (
     | InstallChildSa
     | RemoveChildSa
     | MoveChildSa
+    | QueryUsage
     | ClaimIdentity
     | Report
     | Trace

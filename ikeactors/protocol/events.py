@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
-from ikeactors.kernel.requests import SaId
+from ikeactors.kernel.requests import SaId, SaUsage
 from ikeactors.quick import quick
 
 Address = IPv4Address | IPv6Address
@@ -97,6 +97,14 @@ class IdentityClaimed:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageReported:
+    """The answer to QueryUsage: of the SAs that are there."""
+
+    ticket: int
+    usages: tuple[SaUsage, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Superseded:
     """Another association has taken the identities of this one: go, without a word if silent."""
 
@@ -119,6 +127,9 @@ class SaMappingChanged:
     remote: Endpoint
 
 
+# What answers an action with a ticket.
+Reply = ChildSaInstalled | KernelRefused | IdentityClaimed | UsageReported
+
 Event = (
     DatagramReceived
     | TimerExpired
@@ -128,6 +139,7 @@ Event = (
     | ChildSaInstalled
     | KernelRefused
     | IdentityClaimed
+    | UsageReported
     | Superseded
     | SaExpired
     | SaMappingChanged

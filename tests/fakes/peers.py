@@ -10,7 +10,13 @@ from ipaddress import ip_address
 import trio
 
 from ikeactors.actors.alarms import Alarms, run_alarms
-from ikeactors.actors.kernel import Command, ForgetOwner, KernelRequest, open_commands
+from ikeactors.actors.kernel import (
+    Command,
+    ForgetOwner,
+    KernelRequest,
+    UsageRequest,
+    open_commands,
+)
 from ikeactors.actors.lives import Lives
 from ikeactors.actors.peer import Outlets
 from ikeactors.actors.peers import Peers
@@ -19,6 +25,7 @@ from ikeactors.actors.reports import Answers, ReportHub
 from ikeactors.actors.restarting import Locator
 from ikeactors.actors.router import Router
 from ikeactors.actors.workers import Workers, run_worker
+from ikeactors.kernel.requests import SaUsage
 from ikeactors.protocol.actions import InstallChildSa
 from ikeactors.protocol.events import Address, ChildSaInstalled
 from ikeactors.protocol.settings import (
@@ -114,6 +121,8 @@ class World:
             if isinstance(command, KernelRequest) and isinstance(command.action, InstallChildSa):
                 await trio.sleep(self.kernel_delay)
                 command.mailbox.post_assured(ChildSaInstalled(command.action.ticket))
+            elif isinstance(command, UsageRequest):
+                command.reply([SaUsage(one, 100, 1, 0.0) for one in command.sa_ids])
 
     @property
     def forgotten(self) -> list[int]:

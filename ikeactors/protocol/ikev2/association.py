@@ -35,6 +35,7 @@ from ikeactors.protocol.events import (
     SaMappingChanged,
     Superseded,
     TimerExpired,
+    UsageReported,
 )
 from ikeactors.protocol.ikev2 import (
     create_child_sa,
@@ -87,6 +88,7 @@ class Association:
         "nat",
         "now",
         "numbers",
+        "octets_heard",
         "outbox",
         "phase",
         "remote",
@@ -117,6 +119,7 @@ class Association:
         self.fragmenting = UNFRAGMENTED
         self.now = self.created_at = self.last_heard_at = 0.0
         self.numbers = 0
+        self.octets_heard = 0
         self.initial_contact = True
         self.failure = ""
         self._waiting: dict[int, Continuation] = {}
@@ -192,7 +195,7 @@ class Association:
                 self._receive(event)
             case TimerExpired():
                 lifetimes.expire(self)
-            case ChildSaInstalled() | KernelRefused() | IdentityClaimed():
+            case ChildSaInstalled() | KernelRefused() | IdentityClaimed() | UsageReported():
                 continuation = self._waiting.pop(event.ticket, None)
                 if continuation is not None:
                     continuation.resumed(self, event)

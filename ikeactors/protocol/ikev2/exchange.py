@@ -15,7 +15,7 @@ from ikeactors.quick import quick
 from ikeactors.wire.payload import Payload
 
 if TYPE_CHECKING:
-    from ikeactors.protocol.events import ChildSaInstalled, IdentityClaimed, KernelRefused
+    from ikeactors.protocol.events import Reply
     from ikeactors.protocol.ikev2.association import Association
     from ikeactors.protocol.ikev2.child_sa import ChildSa
     from ikeactors.protocol.ikev2.ike_sa import IkeSa
@@ -66,7 +66,7 @@ class Continuation(Protocol):
     def resumed(
         self,
         association: Association,
-        event: ChildSaInstalled | KernelRefused | IdentityClaimed,
+        event: Reply,
     ) -> None:
         """Go on with the answer."""
         ...

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ikeactors.errors import AuthenticationFailed, ProtocolFault
 from ikeactors.iana import ExchangeType, NotifyType, PayloadType
 from ikeactors.protocol.actions import ClaimIdentity, Level
-from ikeactors.protocol.events import IdentityClaimed
+from ikeactors.protocol.events import IdentityClaimed, Reply
 from ikeactors.protocol.ikev2.authentication import (
     identity_of,
     prove,
@@ -48,7 +48,6 @@ from ikeactors.wire.payload import (
 )
 
 if TYPE_CHECKING:
-    from ikeactors.protocol.events import ChildSaInstalled, KernelRefused
     from ikeactors.protocol.ikev2.association import Association
 
 
@@ -164,9 +163,7 @@ class AuthInitiator:
 class ClaimedByInitiator:
     """What the initiator does when its claim is answered: an unwanted IKE SA is deleted."""
 
-    def resumed(
-        self, association: Association, event: ChildSaInstalled | KernelRefused | IdentityClaimed
-    ) -> None:
+    def resumed(self, association: Association, event: Reply) -> None:
         """Go on, or delete the IKE SA again."""
         assert isinstance(event, IdentityClaimed)
         if not event.granted:
@@ -266,9 +263,7 @@ class ClaimedByResponder:
     payloads: Payloads
     transcript: Transcript
 
-    def resumed(
-        self, association: Association, event: ChildSaInstalled | KernelRefused | IdentityClaimed
-    ) -> None:
+    def resumed(self, association: Association, event: Reply) -> None:
         """IDr and AUTH with the Child SA, or with the error it came to."""
         assert isinstance(event, IdentityClaimed)
         if not event.granted:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ikeactors.protocol.actions import InstallChildSa, Level, RemoveChildSa
-from ikeactors.protocol.events import ChildSaInstalled, IdentityClaimed, KernelRefused
+from ikeactors.protocol.events import KernelRefused, Reply
 from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
 from ikeactors.protocol.ikev2.exchange import Answer, Continuation
 from ikeactors.protocol.ikev2.requests import Request
@@ -93,9 +93,7 @@ class InstallOffered:
     old: ChildSa | None = None
     rival: ChildSa | None = None
 
-    def resumed(
-        self, association: Association, event: ChildSaInstalled | KernelRefused | IdentityClaimed
-    ) -> None:
+    def resumed(self, association: Association, event: Reply) -> None:
         """Up, or deleted again because the data plane refused it: what it replaces goes on."""
         children, old = association.children, self.old
         if isinstance(event, KernelRefused):
@@ -133,9 +131,7 @@ class InstallRedundant:
 
     child: ChildSa
 
-    def resumed(
-        self, association: Association, event: ChildSaInstalled | KernelRefused | IdentityClaimed
-    ) -> None:
+    def resumed(self, association: Association, event: Reply) -> None:
         """Its Delete is on its way, whatever the data plane says."""
         if isinstance(event, KernelRefused):
             self.child.refused()
@@ -150,9 +146,7 @@ class InstallDemanded:
     answer: Answer
     child: ChildSa
 
-    def resumed(
-        self, association: Association, event: ChildSaInstalled | KernelRefused | IdentityClaimed
-    ) -> None:
+    def resumed(self, association: Association, event: Reply) -> None:
         """Answer, with the refusal where the data plane refused."""
         children, child = association.children, self.child
         if isinstance(event, KernelRefused):
@@ -177,9 +171,7 @@ class OutboundInstalled:
 
     child: ChildSa
 
-    def resumed(
-        self, association: Association, event: ChildSaInstalled | KernelRefused | IdentityClaimed
-    ) -> None:
+    def resumed(self, association: Association, event: Reply) -> None:
         """Nothing more to do; a refusal costs the Child SA."""
         if isinstance(event, KernelRefused):
             self.child.outbound_installed = False

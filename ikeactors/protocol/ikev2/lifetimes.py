@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ikeactors.protocol.actions import SendKeepalive
-from ikeactors.protocol.ikev2 import fragments, reassembly
+from ikeactors.protocol.ikev2 import fragments, liveness, reassembly
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState
 from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent
-from ikeactors.protocol.ikev2.informational import LivenessInitiator
 from ikeactors.protocol.ikev2.phases import Authenticating
 from ikeactors.protocol.ikev2.rekey_ike_sa import RekeyIkeInitiator
 from ikeactors.protocol.ikev2.requests import Request
@@ -120,14 +119,7 @@ def _retire_ike_sa(association: Association, number: int) -> None:
 
 
 def _check_liveness(association: Association, number: int) -> None:
-    delay = association.connection.dpd_delay
-    quiet_until = association.last_heard_at + delay
-    if quiet_until > association.now:
-        association.timers.start(Timer.LIVENESS, quiet_until)
-        return
-    if association.ike_sa.is_idle:
-        association.ike_sa.ask(association, LivenessInitiator())
-    association.timers.start(Timer.LIVENESS, association.now + delay)
+    liveness.check(association)
 
 
 def _keep_alive(association: Association, number: int) -> None:

@@ -11,6 +11,7 @@ from ikeactors.protocol.events import (
     IdentityClaimed,
     KernelRefused,
     SaMappingChanged,
+    UsageReported,
 )
 from ikeactors.protocol.ikev2.groups import group_of, is_slow, offered_groups
 from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered
@@ -33,4 +34,4 @@ def is_heavy(association: Association, event: Event) -> bool:
     return any(is_slow(group) for group in offered_groups(association.connection.proposals)[:1])
 
 
-_LIGHT = (ChildSaInstalled, KernelRefused, IdentityClaimed, SaMappingChanged)
+_LIGHT = (ChildSaInstalled, KernelRefused, IdentityClaimed, UsageReported, SaMappingChanged)
