@@ -56,7 +56,7 @@ class WorkerStatistics:
 class _Job:
     """A function, who waits for it, and how far it is."""
 
-    __slots__ = ("begun", "caller", "done", "queue", "taken", "work")
+    __slots__ = ("begun", "caller", "done", "queue", "raise_cancel", "taken", "work")
 
     def __init__(self, work: Callable[[], Any], queue: deque[_Job]) -> None:
         self.work = work
@@ -65,6 +65,7 @@ class _Job:
         self.taken = False
         self.begun = False
         self.done: Done | None = None
+        self.raise_cancel: Callable[[], Any] | None = None
 
     def carry_out(self) -> Done:
         """Runs in the thread."""
@@ -72,9 +73,10 @@ class _Job:
         done: Done = outcome.capture(self.work)
         return done
 
-    def abandon(self, _: Any) -> trio.lowlevel.Abort:
+    def abandon(self, raise_cancel: Callable[[], Any]) -> trio.lowlevel.Abort:
         """The caller is cancelled: a job that nobody has taken is simply not done."""
         if self.taken:
+            self.raise_cancel = raise_cancel
             return trio.lowlevel.Abort.FAILED
         self.queue.remove(self)
         return trio.lowlevel.Abort.SUCCEEDED
@@ -123,6 +125,10 @@ class Workers:
 
     def _settle(self, job: _Job) -> None:
         if job.done is None and not job.begun:
+            if job.raise_cancel is not None:
+                # The caller is not asked a second time whether it still wants the result.
+                trio.lowlevel.reschedule(job.caller, outcome.capture(job.raise_cancel))
+                return
             job.taken = False
             self._given_back += 1
             self._queue.appendleft(job)

@@ -116,3 +116,16 @@ async def test_the_queue_is_bounded_and_later_callers_wait(
         await trio.sleep(1)
         nursery.cancel_scope.cancel()
     assert sorted(results) == list(range(6))
+
+
+async def test_a_caller_cancelled_with_its_worker_does_not_wait_for_a_job_that_has_not_begun(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    workers = Workers(in_place(delay=10))
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run_worker, workers)
+            nursery.start_soon(workers.run, lambda: 7)
+            await trio.sleep(5)
+            nursery.cancel_scope.cancel()
+    assert workers.statistics().waiting == 0
