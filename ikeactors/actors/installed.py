@@ -56,28 +56,49 @@ class Release:
     restored: tuple[PolicyRequest, ...]
 
 
+@quick
+@dataclass(frozen=True, slots=True)
+class _Owned:
+    """All SAs and claims of an owner. Tuples: there is one of these for every IKE SA."""
+
+    sas: tuple[SaId, ...] = ()
+    policies: tuple[PolicyRequest, ...] = ()
+
+
+_NOTHING = _Owned()
+
+
 class Installed:
     """The SAs and the claims of policies, by owner."""
 
     def __init__(self) -> None:
         self._holdings: dict[SaId, Holding] = {}
         self._short_names: dict[_ShortName, SaId] = {}
-        self._claims: dict[PolicyKey, list[Claim]] = {}
-        self._owned: dict[int, tuple[dict[SaId, None], list[PolicyRequest]]] = {}
+        self._claims: dict[PolicyKey, tuple[Claim, ...]] = {}
+        self._owned: dict[int, _Owned] = {}
 
     def add(
-        self, owner: int, inbox: Inbox, sas: Iterable[SaRequest], policies: Iterable[PolicyRequest]
+        self,
+        owner: int,
+        inbox: Inbox,
+        sas: Iterable[SaRequest],
+        policies: tuple[PolicyRequest, ...],
     ) -> None:
         """Note SAs, and claims that stand above the earlier ones."""
-        owned_sas, owned_policies = self._owned.setdefault(owner, ({}, []))
-        for request in sas:
-            sa_id = request.sa_id
+        names = tuple([request.sa_id for request in sas])
+        for sa_id in names:
             self._holdings[sa_id] = Holding(sa_id, owner, inbox)
             self._short_names[_short(sa_id)] = sa_id
-            owned_sas[sa_id] = None
         for policy in policies:
-            self._claims.setdefault(key_of(policy), []).append(Claim(owner, policy))
-            owned_policies.append(policy)
+            key = key_of(policy)
+            below = self._claims.get(key)
+            claim = Claim(owner, policy)
+            self._claims[key] = (claim,) if below is None else (*below, claim)
+        owned = self._owned.get(owner)
+        if owned is not None:
+            names = (*(one for one in owned.sas if one not in names), *names)
+            policies = owned.policies + policies
+        self._owned[owner] = _Owned(names, policies)
 
     def releasing(self, owner: int, policies: Sequence[PolicyRequest]) -> Release:
         """What `release` of these would mean, while nothing is changed yet."""
@@ -91,30 +112,34 @@ class Installed:
                 restored.append(claims[-1].policy)
         return Release(tuple(gone), tuple(restored))
 
-    def release(self, owner: int, sas: Iterable[SaId], policies: Sequence[PolicyRequest]) -> None:
+    def release(self, owner: int, sas: Sequence[SaId], policies: Sequence[PolicyRequest]) -> None:
         """Forget an owner's SAs and claims; what is not there is no error."""
         left = self._left_by_key(owner, policies)
-        owned_sas, owned_policies = self._owned.get(owner, ({}, []))
         for sa_id in sas:
-            owned_sas.pop(sa_id, None)
             if self.is_held_by(owner, sa_id):
                 del self._holdings[sa_id]
                 self._short_names.pop(_short(sa_id), None)
-        for policy in policies:
-            if policy in owned_policies:
-                owned_policies.remove(policy)
         for key, claims in left.items():
             if claims:
-                self._claims[key] = claims
+                self._claims[key] = tuple(claims)
             else:
                 del self._claims[key]
-        if not owned_sas and not owned_policies:
-            self._owned.pop(owner, None)
+        self._disown(owner, frozenset(sas), policies)
+
+    def _disown(self, owner: int, sas: frozenset[SaId], policies: Sequence[PolicyRequest]) -> None:
+        owned = self._owned.pop(owner, _NOTHING)
+        kept = list(owned.policies)
+        for policy in policies:
+            if policy in kept:
+                kept.remove(policy)
+        left = _Owned(tuple(one for one in owned.sas if one not in sas), tuple(kept))
+        if left != _NOTHING:
+            self._owned[owner] = left
 
     def owned_by(self, owner: int) -> tuple[tuple[SaId, ...], tuple[PolicyRequest, ...]]:
         """All SAs and claims of an owner."""
-        sas, policies = self._owned.get(owner, ({}, []))
-        return tuple(sas), tuple(policies)
+        owned = self._owned.get(owner, _NOTHING)
+        return owned.sas, owned.policies
 
     def owners(self) -> list[int]:
         """All who have anything installed."""
