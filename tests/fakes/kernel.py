@@ -68,14 +68,15 @@ class SimulatedKernel:
             raise KernelRefusal(errno.EEXIST, "the SA is there already")
         self.sas |= {request.sa_id: request for request in sas}
         self.policies |= {key_of(policy): policy for policy in policies}
+        self._added(sas)
         await self.pause()
 
     async def remove(self, sas: Sequence[SaId], policies: Sequence[PolicyRequest]) -> None:
         await self._called("remove", sas, policies)
-        for sa_id in sas:
-            self.sas.pop(sa_id, None)
+        gone = [self.sas.pop(sa_id) for sa_id in sas if sa_id in self.sas]
         for policy in policies:
             self.policies.pop(key_of(policy), None)
+        self._removed(gone)
         await self.pause()
 
     async def move(
@@ -92,6 +93,7 @@ class SimulatedKernel:
             if self.sas.pop(sa_id, None) is None and request.sa_id not in self.sas:
                 raise KernelRefusal(errno.ESRCH, "the SA is not there")
             self.sas[request.sa_id] = request
+            self._moved(sa_id, request)
         for policy in old_policies:
             self.policies.pop(key_of(policy), None)
         self.policies |= {key_of(policy): policy for policy in policies}
@@ -113,6 +115,15 @@ class SimulatedKernel:
     async def pause(self) -> None:
         """Every wait is here: who is to die in one does it here."""
         await trio.lowlevel.checkpoint()
+
+    def _added(self, sas: Sequence[SaRequest]) -> None:
+        """Told of each installation that succeeds."""
+
+    def _removed(self, sas: Sequence[SaRequest]) -> None:
+        """Told of SAs that are there no more."""
+
+    def _moved(self, old: SaId, new: SaRequest) -> None:
+        """Told of an SA that has another name now."""
 
     async def _called(self, name: str, sas: Sequence[object], policies: Sequence[object]) -> None:
         self.calls.append(f"{name} {len(sas)} {len(policies)}")

@@ -1,0 +1,192 @@
+"""One host: the daemon's own actors over a simulated network, kernel, worker and chance."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+
+import trio
+
+from ikeactors.actors.alarms import Alarms, run_alarms
+from ikeactors.actors.core import CoreAssociations, configured_reqids, consider
+from ikeactors.actors.entropy import reqids
+from ikeactors.actors.kernel import (
+    KernelState,
+    open_commands,
+    remove_all,
+    run_kernel,
+    usage_of,
+)
+from ikeactors.actors.lives import Lives
+from ikeactors.actors.peer import Outlets
+from ikeactors.actors.peers import Peers
+from ikeactors.actors.registry import PeerRegistry
+from ikeactors.actors.reports import Answers, ReportHub
+from ikeactors.actors.restarting import Locator
+from ikeactors.actors.router import Router, run_router
+from ikeactors.actors.supervisor import ChildSpecification, Intensity, Supervisor
+from ikeactors.actors.workers import Workers, run_worker
+from ikeactors.protocol.actions import AnswerRequest, Level, Report
+from ikeactors.protocol.events import Address
+from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits
+from ikeactors.protocol.settings import Settings
+from ikeactors.protocol.surroundings import IKE_PORT, Surroundings
+from tests.pair import SeededEntropy
+from tests.simulation.kernel import HostKernel
+from tests.simulation.network import Datagram, Network
+from tests.simulation.ports import SimulatedSockets, late
+
+# The daemon's own.
+_INTENSITY = Intensity(restarts=25, period=60.0)
+_STOP_PATIENCE = 10.0
+_REMOVAL_PATIENCE = 10.0
+
+# Which host a task is of.
+HOST: contextvars.ContextVar[int] = contextvars.ContextVar("HOST")
+
+Hear = Callable[["Host", int, Report], None]
+
+
+class Ledger(ReportHub):
+    """Reports are heard at the instant at which they are made."""
+
+    def __init__(self, hear: Callable[[int, Report], None], wants_debug: bool) -> None:
+        super().__init__(trio.current_time)
+        self._hear = hear
+        self._least = Level.DEBUG if wants_debug else Level.INFO
+
+    def is_wanted(self, level: Level, connection: str) -> bool:
+        return level >= self._least
+
+    def publish(self, report: Report, association: int = 0) -> None:
+        if report.level >= self._least:
+            self._hear(association, report)
+
+
+class AnswerBook(Answers):
+    """Knows what was asked and is not answered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open: dict[int, str] = {}
+
+    @property
+    def open(self) -> list[str]:
+        """What is not answered."""
+        return list(self._open.values())
+
+    def asked(self, request_id: int, what: str) -> None:
+        """An operator waits for an answer."""
+        self._open[request_id] = what
+
+    def resolve(self, answer: AnswerRequest) -> None:
+        self._open.pop(answer.request_id, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Surrounding:
+    """What a host is put into."""
+
+    network: Network
+    hear: Hear
+    seed: int
+    wants_debug: bool = False
+
+
+class Host:
+    """A daemon, its kernel and its place in the network."""
+
+    def __init__(
+        self, number: int, address: Address, settings: Settings, around: Surrounding
+    ) -> None:
+        self.number = number
+        self.address = address
+        self.settings = settings
+        self.kernel = HostKernel(Random(f"{around.seed}/{number}/kernel"))
+        self.kernel_state = KernelState()
+        self.tasks: dict[str, trio.lowlevel.Task] = {}
+        self.faults: Mapping[str, float] = {}
+        self._chance = Random(f"{around.seed}/{number}/chance")
+        self.hub = Ledger(partial(around.hear, self), around.wants_debug)
+        self.sockets = SimulatedSockets(address, around.network)
+        self.router, self.alarms, self.answers = Router(self.hub), Alarms(), AnswerBook()
+        self.workers = Workers(late(self._chance, lambda: self.faults.get("slow-worker", 0.0)))
+        self.commands, self._received_commands = open_commands()
+        self.registry = PeerRegistry(self.router, self.commands, self.answers)
+        self.surroundings = Surroundings(
+            SeededEntropy(f"{around.seed}/{number}"), reqids(configured_reqids(settings))
+        )
+        self.admission = Admission(
+            self.surroundings.entropy, AdmissionLimits(), self.surroundings.refusals
+        )
+        self.peers = Peers(settings, self._lives(), self.registry, self.router)
+        self.supervisor = Supervisor(
+            f"host {number}", self._children(), self.hub, self._chance.random, intensity=_INTENSITY
+        )
+
+    def suffer(self, faults: Mapping[str, float]) -> None:
+        """These faults are in force from now on."""
+        self.faults = self.kernel.faults = faults
+
+    def receive(self, datagram: Datagram) -> None:
+        """The network has brought an IKE datagram or a keepalive."""
+        self.sockets.receive(datagram)
+
+    async def run(self, stop: trio.Event) -> None:
+        """Be the daemon until it is told to stop, and take everything down."""
+        HOST.set(self.number)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.supervisor.run)
+            self.peers.start_configured()
+            await stop.wait()
+            await self.peers.stop(_STOP_PATIENCE)
+            with trio.move_on_after(_REMOVAL_PATIENCE):
+                await usage_of(self.commands, ())
+            nursery.cancel_scope.cancel()
+        await remove_all(self.kernel, self.kernel_state)
+
+    def _lives(self) -> Lives:
+        outlets = Outlets(
+            self.router,
+            self.sockets,
+            self.commands,
+            self.workers,
+            self.alarms,
+            self.hub,
+            None,
+            self.registry,
+        )
+        stands = self.registry.claims.stands
+        associations = CoreAssociations(self.settings, self.surroundings, stands)
+        locator = Locator(self.sockets.source_for, IKE_PORT)
+        return Lives(
+            self.settings, associations, locator, outlets, self.registry, self._chance.random
+        )
+
+    def _children(self) -> list[ChildSpecification]:
+        """The actors of the daemon that associations need."""
+        ask_admission = partial(consider, self.admission, self.peers)
+        send = self.sockets.send_message
+        run_actor: dict[str, Callable[[], Awaitable[None]]] = {
+            "worker": partial(run_worker, self.workers),
+            "alarms": partial(run_alarms, self.alarms),
+            "kernel": self._run_kernel,
+            "sockets": partial(self.sockets.run, self.router.deliver),
+            "router": partial(run_router, self.router, ask_admission, self.peers, send),
+            "peers": self.peers.run,
+        }
+        return [
+            ChildSpecification(name, partial(self._known, name, run))
+            for name, run in run_actor.items()
+        ]
+
+    async def _run_kernel(self) -> None:
+        await run_kernel(self._received_commands, self.kernel, self.kernel_state, self.hub.publish)
+
+    async def _known(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Run an actor; its task is known by its name."""
+        self.tasks[name] = trio.lowlevel.current_task()
+        await run()

@@ -1,0 +1,54 @@
+"""What holds for the reports of every host: S1, S10 and S11 of the invariants."""
+
+from __future__ import annotations
+
+from ikeactors.protocol.actions import Report
+from tests.simulation.host import Host
+from tests.simulation.injection import Injected
+from tests.simulation.verdict import Record
+
+_CRASHED = "actor-crashed"
+# What we have made crash ourselves, and those whose steps were interrupted by that.
+_EXPECTED = (Injected.__name__, "the step before was interrupted")
+
+
+class ReportAudit:
+    """Hears every report."""
+
+    def __init__(self, record: Record, secrets: tuple[str, ...]) -> None:
+        self._record = record
+        self._secrets = secrets
+        self._up: set[tuple[int, int, str]] = set()
+        self.down_spis: dict[int, set[int]] = {}
+        self.established_at: dict[tuple[int, str], float] = {}
+
+    def hear(self, host: Host, association: int, report: Report) -> None:
+        """One report."""
+        self._record.count(report.name)
+        details = report.details
+        if any(secret in report.text for secret in self._secrets):
+            self._record.breaks("S11", f"host{host.number} tells a secret in {report.name}")
+        if report.name == _CRASHED:
+            self._crashed(host, association, report)
+        elif report.name == "child-sa-up":
+            self._went_up((host.number, association, str(details["child"])))
+        elif report.name == "child-sa-down":
+            spis = self.down_spis.setdefault(host.number, set())
+            spis |= {int(str(details["spi_in"]), 16), int(str(details["spi_out"]), 16)}
+            self._went_down((host.number, association, str(details["child"])))
+
+    def _crashed(self, host: Host, association: int, report: Report) -> None:
+        traceback = str(report.details["traceback"])
+        if not any(word in traceback for word in _EXPECTED):
+            self._record.breaks("S1", f"host{host.number}: {report.text}\n{traceback}")
+        self._up = {one for one in self._up if one[:2] != (host.number, association)}
+
+    def _went_up(self, child: tuple[int, int, str]) -> None:
+        if child in self._up:
+            self._record.breaks("S10", f"host{child[0]}: {child[2]} goes up twice")
+        self._up.add(child)
+
+    def _went_down(self, child: tuple[int, int, str]) -> None:
+        if child not in self._up:
+            self._record.breaks("S10", f"host{child[0]}: {child[2]} goes down and was not up")
+        self._up.discard(child)
