@@ -40,6 +40,7 @@ charon-systemd {{
   retransmit_tries = {tries}
   retransmit_timeout = {timeout}
   retransmit_base = 1.2
+  fragment_size = {fragment_size}
   filelog {{
     log {{
       path = {folder}/charon.log
@@ -71,13 +72,20 @@ class StrongswanPeer:
         identities: list[str],
         secret: str = SECRET,
         carrier: str = IN_USER_SPACE,
+        fragment_size: int = 1280,
     ) -> None:
         self.gateway = gateway
         self.folder = Path(tempfile.mkdtemp(prefix="ikl-"))
         self._title = f"strongSwan, {gateway.label}"
         (self.folder / "swanctl").mkdir()
         plugins = f"{_PLUGINS} {carrier}"
-        text = _STRONGSWAN_CONF.format(plugins=plugins, folder=self.folder, tries=5, timeout=1.0)
+        text = _STRONGSWAN_CONF.format(
+            plugins=plugins,
+            folder=self.folder,
+            tries=5,
+            timeout=1.0,
+            fragment_size=fragment_size,
+        )
         (self.folder / "strongswan.conf").write_text(text)
         self._write(configuration, identities, secret)
         LOGS.add(self._title, self.folder / "charon.log")
