@@ -207,9 +207,7 @@ CONNECTION = options(
         example='"24m"',
     ),
     Option("reauth_time", _reauth_time, "0", "When to authenticate anew; only 0, never, so far."),
-    Option(
-        "dpd_delay", duration, "0", "Silence in IKE and ESP until the peer is asked; 0 is never."
-    ),
+    Option("dpd_delay", duration, "0", "Silence, in ESP too, until the peer is asked; 0 is never."),
     Option("dpd_timeout", duration, "0", "Without meaning in IKEv2, where retransmission decides."),
     Option("keepalive", duration, '"20s"', "Time between NAT keepalives; 0 sends none."),
     Option("encap", boolean, "false", "Encapsulate ESP in UDP even without a NAT."),
