@@ -117,8 +117,12 @@ class Router:
         self._by_request.pop((spi_i, remote), None)
 
     def is_expected(self, datagram: DatagramReceived) -> bool:
-        """Whether a responder was made for this datagram since it began to wait."""
-        return (datagram.octets[:8], datagram.remote) in self._by_request
+        """Whether `deliver` would find an association by now: one made since it began to wait."""
+        spi_i, spi_r, _, _, exchange, flags, _, _ = _HEADER.unpack_from(datagram.octets)
+        if (spi_r if flags & _INITIATOR else spi_i) in self._by_spi:
+            return True
+        is_first = exchange == _IKE_SA_INIT and spi_r == _NO_SPI
+        return is_first and (spi_i, datagram.remote) in self._by_request
 
     async def next_stranger(self) -> DatagramReceived:
         """The oldest datagram that no association owns."""

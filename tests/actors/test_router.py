@@ -175,3 +175,23 @@ async def test_a_crash_in_admission_leaves_delivery_and_the_other_strangers_alon
         await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
     assert [made.remote for made in responders.made] == [ELSEWHERE]
+
+
+@pytest.mark.parametrize("spi_r, exchange", [(SPI_R, INIT), (NONE, INFORMATIONAL)])
+async def test_what_only_resembles_a_repeated_first_request_goes_to_admission_once(
+    spi_r: bytes, exchange: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    routes, asked = router(), list[DatagramReceived]()
+    responders = Responders(routes)
+    routes.expect(SPI_I, REMOTE, responders.mailbox)
+
+    def consider(stranger: DatagramReceived, now: float) -> Refused:
+        asked.append(stranger)
+        return Refused(None, "unknown")
+
+    routes.deliver(datagram(spi_r, FROM_INITIATOR, exchange))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run_router, routes, consider, responders, lambda *_: None)
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    assert len(asked) == 1
