@@ -38,6 +38,8 @@ Publish = Callable[[Report], None]
 
 # Ours: commands that wait; an association has at most a few under way, and who sends waits.
 MAX_WAITING_COMMANDS = 256
+# Ours: carried out before others get their turn, where the data plane does not wait.
+_COMMANDS_IN_A_TURN = 16
 
 
 @quick
@@ -127,6 +129,7 @@ async def run_kernel(
         nursery.start_soon(actor.carry_events)
         async for command in commands:
             await actor.carry_out(command)
+            await actor.carry_out_waiting(commands)
         nursery.cancel_scope.cancel()
 
 
@@ -172,6 +175,15 @@ class KernelActor:
         finally:
             self._one_at_a_time.release()
         self._state.under_way = None
+
+    async def carry_out_waiting(self, commands: trio.MemoryReceiveChannel[Command]) -> None:
+        """Carry out what waits by now: to receive each would cost a turn of the loop."""
+        for _ in range(_COMMANDS_IN_A_TURN):
+            try:
+                command = commands.receive_nowait()
+            except (trio.WouldBlock, trio.EndOfChannel):
+                return
+            await self.carry_out(command)
 
     async def _do(self, command: Command) -> None:
         match command:

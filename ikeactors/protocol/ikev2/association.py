@@ -31,6 +31,7 @@ from ikeactors.protocol.events import (
     InitiationRequested,
     KernelRefused,
     RekeyRequested,
+    Reply,
     SaExpired,
     SaMappingChanged,
     Superseded,
@@ -196,9 +197,7 @@ class Association:
             case TimerExpired():
                 lifetimes.expire(self)
             case ChildSaInstalled() | KernelRefused() | IdentityClaimed() | UsageReported():
-                continuation = self._waiting.pop(event.ticket, None)
-                if continuation is not None:
-                    continuation.resumed(self, event)
+                self._resume(event)
             case InitiationRequested():
                 operating.initiate(self, event)
             case RekeyRequested():
@@ -211,6 +210,14 @@ class Association:
                 self._expire_sa(event)
             case SaMappingChanged():
                 paths.follow_mapping(self, event)
+
+    def _resume(self, answer: Reply) -> None:
+        continuation = self._waiting.pop(answer.ticket, None)
+        if not self._waiting:
+            # A dictionary that was ever filled keeps 160 octets.
+            self._waiting = {}
+        if continuation is not None:
+            continuation.resumed(self, answer)
 
     def _receive(self, datagram: DatagramReceived) -> None:
         try:
