@@ -33,6 +33,7 @@ import trio
 
 from ikeactors.actors.alarms import Alarms, run_alarms
 from ikeactors.actors.backends import Backend
+from ikeactors.actors.census import Census
 from ikeactors.actors.control import run_control
 from ikeactors.actors.core import CoreAssociations, configured_reqids, consider
 from ikeactors.actors.entropy import SystemEntropy, reqids
@@ -69,7 +70,7 @@ from ikeactors.admin.server import Dispatcher
 from ikeactors.config import Configuration, DaemonSettings
 from ikeactors.protocol.actions import Level, Report
 from ikeactors.protocol.events import Endpoint
-from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits
+from ikeactors.protocol.ikev2.admission import Admission
 from ikeactors.protocol.settings import Settings
 from ikeactors.protocol.surroundings import Surroundings
 
@@ -163,7 +164,7 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
     kernel, commands = open_commands()
     registry = PeerRegistry(router, kernel, answers)
     outlets = Outlets(router, sockets, kernel, workers, alarms, hub, key_log, registry)
-    surroundings = _surroundings(configuration, sockets, hub, is_userspace)
+    surroundings = _surroundings(configuration, sockets, hub, registry.census, is_userspace)
     lives = _lives(core, surroundings, outlets, registry, sockets)
     return _Daemon(
         configuration=configuration,
@@ -172,7 +173,7 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
         sockets=sockets,
         router=router,
         admission=Admission(
-            surroundings.entropy, _admission_limits(settings), surroundings.refusals
+            surroundings.entropy, settings.admission_limits(), surroundings.refusals
         ),
         alarms=alarms,
         workers=workers,
@@ -190,16 +191,21 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
 
 
 def _surroundings(
-    configuration: Configuration, sockets: Sockets, hub: ReportHub, is_userspace: bool
+    configuration: Configuration,
+    sockets: Sockets,
+    hub: ReportHub,
+    census: Census,
+    is_userspace: bool,
 ) -> Surroundings:
     """What all associations share."""
+    limits = configuration.daemon.admission_limits()
     _, nat_port = sockets.local_ports()
     return Surroundings(
         SystemEntropy(),
         reqids(configured_reqids(configuration.settings())),
         nat_port=nat_port,
         encapsulate=is_userspace,
-        half_open_timeout=configuration.daemon.half_open_timeout,
+        half_open_timeout=lambda: limits.timeout_among(census.half_open),
         is_heard=hub.is_wanted,
     )
 
@@ -376,15 +382,6 @@ def _key_log(options: Options, hub: ReportHub) -> KeyLog | None:
 def _socket_settings(settings: DaemonSettings) -> SocketSettings:
     return SocketSettings(
         settings.listen, settings.port, settings.port_nat_t, settings.routing_mark
-    )
-
-
-def _admission_limits(settings: DaemonSettings) -> AdmissionLimits:
-    return AdmissionLimits(
-        settings.cookie_threshold,
-        settings.cookie_threshold_ip,
-        settings.block_threshold,
-        settings.half_open_timeout,
     )
 
 

@@ -16,6 +16,9 @@ from ikeactors.protocol.events import (
     RekeyRequested,
 )
 
+# The specification's: what a provider gives to one site in IPv6 is a /64 or wider.
+_HOST_BITS = 64
+
 Request = InitiationRequested | RekeyRequested | DeletionRequested
 
 
@@ -25,7 +28,7 @@ class Census:
     def __init__(self) -> None:
         self._by_number: dict[int, Peer] = {}
         self._by_connection: dict[str, dict[int, Peer]] = {}
-        self._half_open: dict[Address, int] = {}
+        self._half_open: dict[Address | int, int] = {}
         self._half_open_count = 0
         self._requests: dict[int, tuple[int, Request]] = {}
         self.removed = trio.lowlevel.ParkingLot()
@@ -68,18 +71,18 @@ class Census:
     def open_half(self, peer: Peer, address: Address) -> None:
         """A responder waits for a peer at this address to authenticate."""
         peer.half_open_at = address
-        self._half_open[address] = self._half_open.get(address, 0) + 1
+        origin = _origin(address)
+        self._half_open[origin] = self._half_open.get(origin, 0) + 1
         self._half_open_count += 1
 
     def close_half(self, peer: Peer) -> None:
         """It does not wait any more."""
         if peer.half_open_at is None:
             return
-        left = self._half_open[peer.half_open_at] - 1
-        if left:
-            self._half_open[peer.half_open_at] = left
-        else:
-            del self._half_open[peer.half_open_at]
+        origin = _origin(peer.half_open_at)
+        self._half_open[origin] -= 1
+        if not self._half_open[origin]:
+            del self._half_open[origin]
         self._half_open_count -= 1
         peer.half_open_at = None
 
@@ -89,8 +92,8 @@ class Census:
         return self._half_open_count
 
     def half_open_of(self, address: Address) -> int:
-        """How many of them wait for this address."""
-        return self._half_open.get(address, 0)
+        """How many of them wait for this address, or its network in IPv6."""
+        return self._half_open.get(_origin(address), 0)
 
     def note_request(self, peer: Peer, event: Event) -> None:
         """Remember an operator's request until it is answered."""
@@ -104,3 +107,9 @@ class Census:
     def requests_to(self, peer: Peer) -> list[Request]:
         """What operators asked of this peer and is not answered. They are few in all."""
         return [event for number, event in self._requests.values() if number == peer.number]
+
+
+def _origin(address: Address) -> Address | int:
+    """What is held to one limit: an IPv4 address, and in IPv6 the /64, of which whoever has one
+    address has all (RFC 8019 section 4.2)."""
+    return address if address.version == 4 else int(address) >> _HOST_BITS

@@ -145,18 +145,18 @@ DAEMON = options(
         "30",
         "Half-open IKE SAs from which on every initiator must return a cookie; 0 is never.",
     ),
-    Option("cookie_threshold_ip", values.unsigned, "3", "The same, per address of the initiator."),
+    Option("cookie_threshold_ip", values.unsigned, "3", "The same, per IPv4 address or IPv6 /64."),
     Option(
         "block_threshold",
         values.unsigned,
         "5",
-        "Half-open IKE SAs of one address from which on it is ignored; 0 is never.",
+        "Half-open IKE SAs of one address or IPv6 /64 from which on it is ignored; 0 is never.",
     ),
     Option(
         "half_open_timeout",
         duration,
         '"30s"',
-        "How long an initiator may take until it is authenticated.",
+        "How long an initiator may take until it is authenticated; under attack as little as 2s.",
     ),
     Option("stop_timeout", duration, '"2s"', "How long a stopping daemon waits for its peers."),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ikeactors.protocol.ikev2.admission import AdmissionLimits
 from ikeactors.protocol.settings import Address, ConnectionSettings, Secret, Settings
 
 
@@ -30,6 +31,15 @@ class DaemonSettings:
     block_threshold: int = 5
     half_open_timeout: float = 30.0
     stop_timeout: float = 2.0
+
+    def admission_limits(self) -> AdmissionLimits:
+        """The part that decides about strangers."""
+        return AdmissionLimits(
+            self.cookie_threshold,
+            self.cookie_threshold_ip,
+            self.block_threshold,
+            self.half_open_timeout,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,10 @@ def _complaints() -> Allowance:
     return Allowance(COMPLAINTS_PER_SECOND, COMPLAINTS_AT_ONCE)
 
 
+def _half_a_minute() -> float:
+    return 30.0
+
+
 def _everything(level: Level, connection: str) -> bool:
     return True
 
@@ -43,16 +47,17 @@ class Surroundings:
 
     `nat_port` is the local port that speaks UDP encapsulation (RFC 3948), `encapsulate` whether
     the data plane carries ESP in UDP only, so that a NAT has to be feigned. A peer that asked for
-    an IKE SA has `half_open_timeout` seconds to prove who it is. `refusals` bounds what strangers
-    are told, `complaints` what the operator is told of them. `is_heard` tells whether reports of
-    a level about a connection have a hearer: what nobody hears is not put into words.
+    an IKE SA has `half_open_timeout()` seconds to prove who it is, fewer under attack. `refusals`
+    bounds what strangers are told, `complaints` what the operator is told of them. `is_heard`
+    tells whether reports of a level about a connection have a hearer: what nobody hears is not
+    put into words.
     """
 
     entropy: Entropy
     reqids: Iterator[int]
     nat_port: int = NAT_PORT
     encapsulate: bool = False
-    half_open_timeout: float = 30.0
+    half_open_timeout: Callable[[], float] = _half_a_minute
     refusals: Allowance = field(default_factory=_refusals)
     complaints: Allowance = field(default_factory=_complaints)
     is_heard: Callable[[Level, str], bool] = _everything

@@ -116,6 +116,33 @@ async def test_a_stranger_that_was_let_in_gets_a_half_open_responder() -> None:
     assert world.associations.made[0].events == [first_request()] * 2
 
 
+@pytest.mark.parametrize(
+    ("address", "counts"),
+    [
+        ("2001:db8:0:1:ffff::9", 2),
+        ("2001:db8:0:1::1", 2),
+        ("2001:db8:0:2::1", 1),
+        ("2001:db8::1", 0),
+        ("192.0.2.77", 1),
+        ("192.0.2.78", 0),
+        ("0.0.0.1", 0),
+    ],
+)
+async def test_half_open_responders_are_counted_by_address_or_network(
+    address: str, counts: int
+) -> None:
+    """J5 (RFC 8019 section 4.2)"""
+    world = World([[ignore]] * 4)
+    origins = ("2001:db8:0:1::1", "2001:db8:0:1::2", "2001:db8:0:2::1", "192.0.2.77")
+    async with world.running():
+        for number, origin in enumerate(origins):
+            remote = Endpoint(ip_address(origin), 500)
+            world.peers.respond(first_request(bytes((number,)) * 8, remote))
+        await settled()
+        assert world.peers.half_open == len(origins)
+        assert world.peers.half_open_of(ip_address(address)) == counts
+
+
 async def test_a_responder_that_fails_or_crashes_half_open_is_forgotten() -> None:
     for last in (fail, crash, close):
         world = World([[last]], (connection(start=True),))

@@ -26,6 +26,11 @@ SECRET_OCTETS = 32
 # Ours: half-open IKE SAs in all, each of some 4 kB: more than any gateway's peers after a power
 # cut, and memory that a flood cannot make us spend.
 MAX_HALF_OPEN = 10_000
+# The specification's: under attack too, a peer has the time for a round trip and its computations
+# (RFC 8019 section 4.1).
+MIN_HALF_OPEN_TIMEOUT = 2.0
+# Ours: so many times `cookie_threshold` half-open IKE SAs, and none is kept longer than that.
+FULL_ATTACK = 10.0
 # Ours: the first octet of a cookie tells which secret made it.
 _VERSIONS = 256
 
@@ -41,6 +46,15 @@ class AdmissionLimits:
     cookie_threshold_ip: int = 3
     block_threshold: int = 5
     half_open_timeout: float = 30.0
+
+    def timeout_among(self, half_open: int) -> float:
+        """How long a new half-open IKE SA among so many is kept (RFC 8019 section 4.1)."""
+        if not _is_reached(half_open, self.cookie_threshold):
+            return self.half_open_timeout
+        excess = half_open / self.cookie_threshold - 1.0
+        share = min(excess / (FULL_ATTACK - 1.0), 1.0)
+        least = min(MIN_HALF_OPEN_TIMEOUT, self.half_open_timeout)
+        return self.half_open_timeout - share * (self.half_open_timeout - least)
 
 
 @dataclass(frozen=True, slots=True)

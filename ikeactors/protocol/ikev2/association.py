@@ -292,7 +292,7 @@ class Association:
     def answered_init(self, phase: InitAnswered) -> None:
         """The responder's answer is about to leave."""
         self.phase = phase
-        self.timers.start(Timer.HALF_OPEN, self.now + self.surroundings.half_open_timeout)
+        self.timers.start(Timer.HALF_OPEN, self.now + self.surroundings.half_open_timeout())
         self.emit(RegisterSpi(phase.spis.ours))
 
     def keyed(self, ike_sa: IkeSa, transcript: Transcript, nat: NatSituation | None) -> None:

@@ -209,6 +209,17 @@ def test_an_address_with_too_many_half_open_ike_sas_is_refused() -> None:
     assert refused == Refused("too many half-open IKE SAs of one address")
 
 
+@pytest.mark.parametrize(
+    ("half_open", "timeout"),
+    [(0, 30.0), (29, 30.0), (30, 30.0), (165, 16.0), (300, 2.0), (301, 2.0), (10_000, 2.0)],
+)
+def test_the_more_are_half_open_the_shorter_they_are_kept(half_open: int, timeout: float) -> None:
+    """J6 (RFC 8019 section 4.1)"""
+    assert AdmissionLimits().timeout_among(half_open) == pytest.approx(timeout)
+    assert AdmissionLimits(cookie_threshold=0).timeout_among(half_open) == 30.0
+    assert AdmissionLimits(half_open_timeout=1.0).timeout_among(half_open) == 1.0
+
+
 def test_a_threshold_of_0_is_never_reached() -> None:
     limits = AdmissionLimits(cookie_threshold=0, cookie_threshold_ip=0, block_threshold=0)
     lenient = Admission(SeededEntropy("admission"), limits, Allowance(100, 100))

@@ -10,11 +10,12 @@ from ikeactors.iana import ExchangeType, KeyExchangeMethod, NotifyType
 from ikeactors.protocol.allowance import Allowance
 from ikeactors.protocol.events import DeletionRequested, InitiationRequested
 from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits, Refused
+from ikeactors.protocol.ikev2.association import Association
 from ikeactors.protocol.ikev2.ike_sa_init import ERROR_PATIENCE, MAX_CORRECTIONS
 from ikeactors.protocol.ikev2.phases import Authenticating
 from ikeactors.wire.message import Message, find, read_message, write_message
 from ikeactors.wire.payload import KeyExchange, Nonce, Notify
-from tests.pair import Pair, SeededEntropy, child, connection, ike, opposite
+from tests.pair import EAST, WEST, Pair, SeededEntropy, child, connection, ike, opposite
 from tests.protocol.forging import (
     added,
     change_clear,
@@ -270,6 +271,16 @@ def test_a_responder_that_hears_no_more_is_closed() -> None:
     pair.pass_time(0.2, deliver=False)
     assert pair.east.association.closed
     assert "did not complete IKE_AUTH in time" in pair.east.association.failure
+
+
+def test_how_long_a_responder_waits_is_asked_when_it_answers() -> None:
+    """J6 (RFC 8019 section 4.1)"""
+    pair = initiated()
+    hurried = replace(pair._surroundings["east"], half_open_timeout=lambda: 2.0)
+    pair.east.association = Association.responding(pair.east_settings, EAST, WEST, hurried)
+    pair.deliver(pair.flights[0])
+    pair.drop()
+    assert pair.east.association.deadline == pair.now + 2.0
 
 
 def test_who_asks_for_the_same_meanwhile_hears_the_same_answer() -> None:
