@@ -1,0 +1,35 @@
+"""Every pair of wishes, in every order of their messages that fits the budget."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from tests.protocol.ikev2.collisions.explore import SCENES, WISHES, begun, explore
+
+# Of the four nonces only it matters whose exchange has the lowest one, and it only where both ends
+# make something.
+MAKES = ("rekey child", "rekey ike", "up", "expire")
+LONGER = (
+    ("rekey child, delete child", "rekey child"),
+    ("rekey child", "rekey child, delete child"),
+    ("rekey ike, rekey child", "rekey ike"),
+    ("rekey ike, rekey ike", "rekey child, rekey ike"),
+    ("rekey child, rekey child", "rekey child, rekey child"),
+)
+
+
+def pairs() -> list[tuple[str, str, str]]:
+    found = []
+    for west, east in (*itertools.product(WISHES, WISHES), *LONGER):
+        both_make = all(one.split(", ")[0] in MAKES for one in (west, east))
+        found += [(west, east, lowest) for lowest in (("west i", "east i")[: 1 + both_make])]
+    return found
+
+
+@pytest.mark.parametrize(("west", "east", "lowest"), pairs())
+def test_two_wishes_in_any_order_come_to_rest(west: str, east: str, lowest: str) -> None:
+    """(RFC 7296 section 2.25)"""
+    followed = explore(begun(west, east, (lowest,)))
+    assert 0 < followed <= SCENES
