@@ -1,6 +1,7 @@
 """When a request is sent again, and when its peer is given up (RFC 7296 section 2.4).
 
-The octets are always the same (section 2.1); the schedule is the connection's.
+The octets are always the same (section 2.1), unless they are too large for the path: see
+`fragments`. The schedule is the connection's.
 """
 
 from __future__ import annotations
