@@ -115,6 +115,8 @@ class Lives:
         waiting = peer.mailbox.drain()
         if self._registry.stopping or peer.dismissed:
             return False
+        # What else was asked of it while it was at rest has nothing to be done on.
+        self._registry.refuse_requests(peer, "there is no IKE SA", initiations=False)
         asked = [event for event in waiting if isinstance(event, InitiationRequested)]
         if not asked and await self._is_left_to_another(peer):
             return False
