@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
+
+import trio
 
 from ikeactors.kernel.requests import Direction, SaRequest
 from ikeactors.protocol.events import Address
 from tests.simulation.host import Host
 from tests.simulation.report_audit import ReportAudit
 from tests.simulation.verdict import Record
+
+# What has gone down is out of the kernel within this time.
+_DOWN_SECONDS = 10.0
 
 
 class KernelAudit:
@@ -43,6 +49,11 @@ class KernelAudit:
             elif sa.direction is Direction.IN:
                 self._check_sender(host, sa)
 
+    def _has_said_so(self, host: Host, peer: Host) -> bool:
+        down_at = self._reports.down_at
+        link = f"link{max(host.number, peer.number)}"
+        return trio.current_time() - down_at.get((host.number, link), -math.inf) < _DOWN_SECONDS
+
     def _check_key(self, host: Host, sa: SaRequest) -> None:
         """S5: a key is of one SA: the sender's end of it and the receiver's."""
         spi, users = self._keys.get((sa.encr_key, sa.integ_key), (sa.spi, frozenset()))
@@ -68,7 +79,7 @@ class KernelAudit:
     def _check_sender(self, host: Host, sa: SaRequest) -> None:
         """Who stops receiving by an SA must know that the peer sends by another, or say so."""
         peer = self._hosts[sa.source]
-        if sa.spi in self._reports.down_spis.get(host.number, ()) or host.number in self._excused:
+        if host.number in self._excused or self._has_said_so(host, peer):
             return
         outbound = [
             one

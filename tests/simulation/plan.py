@@ -48,6 +48,8 @@ _FAULT_RANGES: dict[str, tuple[float, float]] = {
 }
 # Faults of a host; the others are of the paths between them.
 HOST_FAULTS = frozenset({"flush", "refuse", "lose-events", "expire", "slow-kernel", "crash"})
+# Those after which an end cannot send by what it has agreed to.
+LATE_KERNEL = frozenset({"refuse", "slow-kernel"})
 
 IKE_SUITES = (
     ("aes128gcm16-prfsha256-x25519",),

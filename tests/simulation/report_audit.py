@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import trio
+
 from ikeactors.protocol.actions import Report
 from tests.simulation.host import Host
 from tests.simulation.injection import Injected
@@ -9,7 +11,11 @@ from tests.simulation.verdict import Record
 
 _CRASHED = "actor-crashed"
 # What we have made crash ourselves, and those whose steps were interrupted by that.
-_EXPECTED = (Injected.__name__, "the step before was interrupted")
+_EXPECTED = (
+    Injected.__name__,
+    "the step before was interrupted",
+    "the worker died while the job ran",
+)
 
 
 class ReportAudit:
@@ -19,8 +25,7 @@ class ReportAudit:
         self._record = record
         self._secrets = secrets
         self._up: set[tuple[int, int, str]] = set()
-        self.down_spis: dict[int, set[int]] = {}
-        self.established_at: dict[tuple[int, str], float] = {}
+        self.down_at: dict[tuple[int, str], float] = {}
 
     def hear(self, host: Host, association: int, report: Report) -> None:
         """One report."""
@@ -33,8 +38,7 @@ class ReportAudit:
         elif report.name == "child-sa-up":
             self._went_up((host.number, association, str(details["child"])))
         elif report.name == "child-sa-down":
-            spis = self.down_spis.setdefault(host.number, set())
-            spis |= {int(str(details["spi_in"]), 16), int(str(details["spi_out"]), 16)}
+            self.down_at[(host.number, report.connection)] = trio.current_time()
             self._went_down((host.number, association, str(details["child"])))
 
     def _crashed(self, host: Host, association: int, report: Report) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -31,17 +31,19 @@ class Outcome:
 
 
 def run(
-    plan: Plan, *, lines: bool = False, instruments: Sequence[trio.abc.Instrument] = ()
+    plan: Plan,
+    *,
+    lines: bool = False,
+    ignored: frozenset[str] = frozenset(),
 ) -> Outcome:
     """Run a plan to its end or to the first invariant that breaks."""
     clock = trio.testing.MockClock(autojump_threshold=0)
     with _deterministic(plan.seed):
-        record: Record = trio.run(_main, plan, lines, clock=clock, instruments=instruments)
+        record: Record = trio.run(_main, plan, Record(lines, ignored), clock=clock)
     return Outcome(plan, record.broken, record.digest, tuple(record.lines), record.counts)
 
 
-async def _main(plan: Plan, lines: bool) -> Record:
-    record = Record(lines)
+async def _main(plan: Plan, record: Record) -> Record:
     with trio.move_on_after(_PATIENCE) as patience:
         try:
             await World(plan, record).run()

@@ -31,6 +31,7 @@ class Record:
     """
 
     wants_lines: bool = False
+    ignored: frozenset[str] = frozenset()
     broken: Broken | None = None
     lines: list[str] = field(default_factory=list)
     fault: BaseException | None = None
@@ -57,6 +58,9 @@ class Record:
 
     def breaks(self, invariant: str, text: str) -> None:
         """An invariant does not hold."""
+        self.count(invariant)
+        if invariant in self.ignored:
+            return
         if self.broken is None:
             self.broken = Broken(invariant, trio.current_time(), text)
             self.show(f"BROKEN {self.broken}")

@@ -21,7 +21,7 @@ from tests.simulation.kernel_audit import KernelAudit
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.network import Datagram, Esp, Nat, Network
 from tests.simulation.operators import Operators
-from tests.simulation.plan import HOST_FAULTS, Plan, address_of, nat_address_of
+from tests.simulation.plan import HOST_FAULTS, LATE_KERNEL, Plan, address_of, nat_address_of
 from tests.simulation.probes import Probe, Probes, Way
 from tests.simulation.report_audit import ReportAudit
 from tests.simulation.verdict import Record
@@ -98,6 +98,8 @@ class World:
         self.network.faults = plan.faults
         for host in self.hosts:
             host.suffer(plan.faults)
+            if not LATE_KERNEL.isdisjoint(plan.faults):
+                self.kernels.excuse(host)
         nemesis = Nemesis(plan, self.hosts, self.network, self.kernels, self.record)
         began_at = trio.current_time()
         async with trio.open_nursery() as nursery:
@@ -128,6 +130,7 @@ class World:
 
     def _heal(self) -> None:
         self.record.note("healed")
+        self.record.show("healed")
         self.network.heal()
         for host in self.hosts:
             host.suffer({})
@@ -147,7 +150,7 @@ class World:
                 self.probes.send(way)
             await trio.sleep(max(1.0, 3 * self.plan.latency))
             last = self.probes.last_arrival
-            missing = [way for way in self.ways if last.get(way, -1.0) < began_at - 5.0]
+            missing = [way for way in missing if last.get(way, -1.0) < began_at]
 
     def _last_fate(self, way: Way) -> str:
         return next((one.fate for one in reversed(self.probes.sent) if one.way == way), "not sent")
