@@ -6,7 +6,7 @@ A suite that exists names only algorithms that are here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
@@ -33,19 +33,16 @@ class IkeSuite:
     integ: Integ
     prf: iana.Prf
     ke: KeyExchangeMethod
+    cipher: Cipher = field(init=False, repr=False, compare=False)
+    prf_function: Prf = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.encr in ESP_ONLY_ENCR:
             raise UnsupportedAlgorithm(f"{self.encr.name} cannot protect an IKE SA")
-        _ = self.cipher, self.prf_function, key_exchange_for(self.ke)
-
-    @property
-    def cipher(self) -> Cipher:
-        return cipher_for(self.encr, self.key_length, self.integ)
-
-    @property
-    def prf_function(self) -> Prf:
-        return prf_for(self.prf)
+        key_exchange_for(self.ke)
+        cipher = cipher_for(self.encr, self.key_length, self.integ)
+        object.__setattr__(self, "cipher", cipher)
+        object.__setattr__(self, "prf_function", prf_for(self.prf))
 
     @classmethod
     def from_proposal(cls, proposal: Proposal) -> IkeSuite:
@@ -66,17 +63,15 @@ class ChildSuite:
     integ: Integ
     ke: KeyExchangeMethod
     esn: bool
+    cipher: Cipher = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.protocol not in CHILD_PROTOCOLS:
             raise UnsupportedAlgorithm(f"{self.protocol.name} protects no Child SA")
-        _ = self.cipher
+        cipher = cipher_for(self.encr, self.key_length, self.integ)
+        object.__setattr__(self, "cipher", cipher)
         if self.ke != KeyExchangeMethod.NONE:
             key_exchange_for(self.ke)
-
-    @property
-    def cipher(self) -> Cipher:
-        return cipher_for(self.encr, self.key_length, self.integ)
 
     @property
     def encr_key_octets(self) -> int:

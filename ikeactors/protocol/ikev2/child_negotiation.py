@@ -321,8 +321,7 @@ def build(
 def _resolved(
     templates: tuple[SelectorTemplate, ...], association: Association, *, local: bool
 ) -> Selectors:
-    path = association.path
-    address = path.local.address if local else path.remote.address
+    address = (association.local if local else association.remote).address
     return tuple(template.resolve(address) for template in templates)
 
 

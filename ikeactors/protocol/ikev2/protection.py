@@ -10,7 +10,6 @@ from ikeactors.errors import IntegrityFailed, InvalidSyntax
 from ikeactors.iana import ExchangeType, PayloadType
 from ikeactors.quick import quick
 from ikeactors.wire.header import HEADER_LENGTH, Header, write_header
-from ikeactors.wire.message import find
 from ikeactors.wire.payload import (
     Encrypted,
     EncryptedFragment,
@@ -36,7 +35,8 @@ class Opened:
     def payloads(self) -> tuple[Payload, ...]:
         """Parse the inner payloads; raises a ProtocolFault that is to be answered."""
         payloads = read_payloads(self.first, self.plaintext)
-        if find(payloads, Encrypted) or find(payloads, EncryptedFragment):
+        # A sealed payload is the last of its chain.
+        if payloads and isinstance(payloads[-1], (Encrypted, EncryptedFragment)):
             raise InvalidSyntax("an SK payload within an SK payload")
         return payloads
 
