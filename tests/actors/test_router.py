@@ -156,6 +156,21 @@ async def test_a_copy_that_waited_beside_its_original_makes_no_second_responder(
     assert len(responders.mailbox) == 1
 
 
+async def test_many_strangers_take_few_turns_of_the_loop_and_leave_others_theirs() -> None:
+    routes, turns = router(), 0
+    responders = Responders(routes)
+    for port in range(100):
+        remote = Endpoint(REMOTE.address, port)
+        routes.deliver(datagram(NONE, FROM_INITIATOR, INIT, remote))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run_router, routes, lambda *_: None, responders, lambda *_: None)
+        while len(responders.made) < 100:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    assert 6 <= turns <= 12
+
+
 async def test_a_crash_in_admission_leaves_delivery_and_the_other_strangers_alone() -> None:
     routes, mailbox = router(), Mailbox()
     routes.register(SPI_R, mailbox)
