@@ -30,6 +30,7 @@ from ikeactors.protocol.choosing import check_choice, numbered
 from ikeactors.protocol.events import DatagramReceived
 from ikeactors.protocol.ikev2 import fragments
 from ikeactors.protocol.ikev2.candidates import choose_by_offer
+from ikeactors.protocol.ikev2.demands import Demand, Demands, demand_of
 from ikeactors.protocol.ikev2.explaining import refused_init
 from ikeactors.protocol.ikev2.groups import GroupChoice, is_slow, offered_groups, private_key
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, Spis, error_of
@@ -45,7 +46,7 @@ from ikeactors.protocol.ikev2.window import RequestWindow, ResponseWindow
 from ikeactors.protocol.settings import ChildSettings, ConnectionSettings
 from ikeactors.protocol.timers import Timer
 from ikeactors.wire.header import ZERO_SPI, Header
-from ikeactors.wire.message import Message, find, notifies, only, read_message, write_message
+from ikeactors.wire.message import Message, only, read_message, write_message
 from ikeactors.wire.payload import KeyExchange, Nonce, Notify, Payload, SecurityAssociation
 
 if TYPE_CHECKING:
@@ -65,7 +66,6 @@ class InitSent:
     """The initiator's side: the request is out, its answer awaited."""
 
     __slots__ = (
-        "_cookie",
         "_corrections",
         "_group",
         "_nonce",
@@ -74,6 +74,7 @@ class InitSent:
         "_private",
         "_spi",
         "_tries",
+        "demands",
         "refusal",
         "request",
         "wanted",
@@ -89,7 +90,7 @@ class InitSent:
         self._offer = numbered(association.connection.proposals, b"")
         self._group = GroupChoice(offered_groups(self._offer)[0])
         self._private = private_key(association.surroundings.entropy, self._group.method)
-        self._cookie = b""
+        self.demands = Demands()
         self._corrections = 0
         self._octets = b""
         self._tries = 0
@@ -125,7 +126,7 @@ class InitSent:
     def _payloads(self, association: Association) -> tuple[Payload, ...]:
         local, remote, feign = association.local, association.remote, association.feigns_nat
         return (
-            *((Notify(NotifyType.COOKIE, self._cookie),) if self._cookie else ()),
+            *self.demands.payloads,
             SecurityAssociation(self._offer),
             KeyExchange(self._group.method, self._private.public),
             Nonce(self._nonce),
@@ -164,9 +165,8 @@ class InitSent:
 
     def _corrected(self, association: Association, message: Message) -> bool:
         """Follow a correction or remember an error; False when this is neither."""
-        cookies = notifies(message.payloads, NotifyType.COOKIE)
-        if cookies and find(message.payloads, SecurityAssociation) is None:
-            self._follow_cookie(association, cookies[0].data)
+        if demand := demand_of(message.payloads):
+            self._follow_demand(association, demand)
             return True
         error = error_of(message.payloads)
         if error is None:
@@ -177,12 +177,16 @@ class InitSent:
             self._refused(association, refused_init(association, error.type, self._offer))
         return True
 
-    def _follow_cookie(self, association: Association, cookie: bytes) -> None:
-        if not 1 <= len(cookie) <= 64 or cookie == self._cookie:
-            association.drop("a cookie of a wrong length, or one that we have sent")
-            return
-        self._cookie = cookie
-        self._correct(association, "the peer asks for a cookie")
+    def _follow_demand(self, association: Association, demand: Demand) -> None:
+        if self._corrections >= MAX_CORRECTIONS:
+            association.drop("the peer has demanded too much")
+        elif self.demands.follow(association, demand, self._offer):
+            self._correct(association, "the peer asks for a cookie")
+
+    def solve(self, association: Association) -> None:
+        """Work on the peer's puzzle for a while."""
+        if self.demands.solve(association):
+            self._correct(association, "the peer asked for a puzzle to be solved")
 
     def _follow_group(self, association: Association, data: bytes) -> None:
         """Another group: only one that we offered, and never the same again (section 1.2)."""
@@ -240,8 +244,7 @@ class InitSent:
             message.payloads, spis.spi_i, spis.spi_r, association.local, association.remote
         )
         fragments.agree(association, message.payloads)
-        response = datagram.octets[:length]
-        transcript = Transcript(self._octets, response, self._nonce, nonce_r)
+        transcript = Transcript(self._octets, datagram.octets[:length], self._nonce, nonce_r)
         windows = RequestWindow(1), ResponseWindow(0)
         ike_sa = IkeSa(association.next_number(), spis, suite, keys, association.now, windows)
         association.keyed(ike_sa, transcript, nat)
@@ -391,6 +394,5 @@ def _nat_notifies(association: Association, message: Message, spis: Spis) -> tup
     )
     if not association.nat.supported:
         return ()
-    feign = association.feigns_nat
-    local, remote = association.local, association.remote
+    local, remote, feign = association.local, association.remote, association.feigns_nat
     return detection_notifies(spis.spi_i, spis.spi_r, local, remote, feign)
