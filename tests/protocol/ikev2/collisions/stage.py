@@ -38,29 +38,33 @@ class Stage:
         self.pair.trace.clear()
         self._names: dict[frozenset[int], str] = {}
         self._count = {"west": itertools.count(1), "east": itertools.count(1)}
-        self._requests = itertools.count(100)
+        self._asked = 99
         (old,) = self.pair.west.association.children
         self._names[_key(old)] = "old"
 
     # What is done.
 
+    def _request_id(self) -> int:
+        self._asked += 1
+        return self._asked
+
     def rekey(self, *ends: str) -> None:
         """Operators ask for the Child SA to be rekeyed."""
         for name in ends:
-            self.pair.give(self.end(name), RekeyRequested("net", None, next(self._requests)))
+            self.pair.give(self.end(name), RekeyRequested("net", None, self._request_id()))
 
     def rekey_ike(self, *ends: str) -> None:
         """Operators ask for the IKE SA to be rekeyed."""
         for name in ends:
-            self.pair.give(self.end(name), RekeyRequested(request_id=next(self._requests)))
+            self.pair.give(self.end(name), RekeyRequested(request_id=self._request_id()))
 
     def delete(self, name: str) -> None:
         """An operator asks for the end of the Child SA."""
-        self.pair.give(self.end(name), DeletionRequested("net", None, next(self._requests)))
+        self.pair.give(self.end(name), DeletionRequested("net", None, self._request_id()))
 
     def delete_ike(self, name: str) -> None:
         """An operator asks for the end of the IKE SA."""
-        self.pair.give(self.end(name), DeletionRequested(request_id=next(self._requests)))
+        self.pair.give(self.end(name), DeletionRequested(request_id=self._request_id()))
 
     def arrive(self, *receivers: str) -> None:
         """The oldest message on its way to each of these arrives."""
@@ -127,9 +131,8 @@ class Stage:
         self.pair.pass_time(400)
         self.assert_shows(expected, expected)
         self.pair.assert_mirrored()
-        asked = next(self._requests) - 100
         answers = [one.request_id for end in self.pair.ends() for one in end.answers]
-        assert sorted(answers) == [1, *range(100, 100 + asked)]
+        assert sorted(answers) == [1, *range(100, self._asked + 1)]
         for end in self.pair.ends():
             assert not end.association.timers._due_at
             assert end.association.ike_sa.is_idle

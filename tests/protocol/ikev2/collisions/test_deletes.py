@@ -1,0 +1,244 @@
+"""Deleting and creating Child SAs and IKE SAs against what the peer does (section 2.25)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ikeactors.iana import ExchangeType, ProtocolId
+from ikeactors.protocol.events import DeletionRequested, InitiationRequested, SaExpired
+from ikeactors.protocol.ikev2.ike_sa import IkeSaState
+from ikeactors.protocol.settings import DownAction
+from ikeactors.wire.payload import Delete
+from tests.pair import child
+from tests.protocol.forging import answers, request
+from tests.protocol.ikev2.collisions.stage import QUIET, Stage
+
+ENDS = pytest.mark.parametrize(("end", "other"), [("west", "east"), ("east", "west")])
+LOWEST = pytest.mark.parametrize("lowest", ["west i", "west r", "east i", "east r"])
+
+
+def up(stage: Stage, *ends: str) -> None:
+    for name in ends:
+        stage.pair.give(stage.end(name), InitiationRequested(("net",), None))
+
+
+@ENDS
+def test_child_delete_regular(end: str, other: str) -> None:
+    stage = Stage(gapless=False)
+    stage.delete(end)
+    stage.arrive(other, end)
+    stage.assert_shows("old retired i", "old retired i")
+    stage.assert_rest()
+
+
+def test_child_delete_collision() -> None:
+    """Neither names its half in the answer."""
+    stage = Stage(gapless=False)
+    stage.delete("west")
+    stage.delete("east")
+    stage.arrive("west", "east")
+    assert [one[4:] for one in stage.pair.trace[-2:]] == ["HDR, SK {}", "HDR, SK {}"]
+    stage.settle()
+    stage.assert_rest()
+
+
+def test_child_delete_collision_drop() -> None:
+    """One of the two Deletes is lost, and sent again."""
+    stage = Stage(gapless=False)
+    stage.delete("west")
+    stage.delete("east")
+    stage.hold("west")
+    stage.settle()
+    stage.assert_rest()
+
+
+@ENDS
+def test_child_delete_ike_rekey(end: str, other: str) -> None:
+    """The Delete is served, the rekeying put off."""
+    stage = Stage(gapless=False)
+    stage.delete(end)
+    stage.rekey_ike(other)
+    stage.arrive(other)
+    assert "{D}" in stage.pair.trace[-1]
+    stage.arrive(end)
+    assert "N(TEMPORARY_FAILURE)" in stage.pair.trace[-1]
+    stage.settle()
+    stage.assert_rest()
+    assert stage.ike_maker() == other
+
+
+@ENDS
+def test_child_delete_ike_delete(end: str, other: str) -> None:
+    stage = Stage(gapless=False)
+    stage.delete(end)
+    stage.delete_ike(other)
+    stage.settle()
+    stage.assert_closed()
+
+
+@ENDS
+def test_ike_delete_regular(end: str, other: str) -> None:
+    stage = Stage(gapless=False)
+    stage.delete_ike(end)
+    stage.settle()
+    stage.assert_closed()
+
+
+def test_ike_delete_collision() -> None:
+    stage = Stage(gapless=False)
+    stage.delete_ike("west")
+    stage.delete_ike("east")
+    stage.settle()
+    stage.assert_closed()
+
+
+@LOWEST
+def test_child_create_collision(lowest: str) -> None:
+    """Both create the same Child SA at once: one is left."""
+    survivor = "e1" if lowest in ("west i", "east r") else "w1"
+    stage = Stage(lowest, gapless=False)
+    stage.delete("west")
+    stage.settle()
+    stage.pair.pass_time(6)
+    up(stage, "west", "east")
+    stage.settle()
+    stage.assert_rest(survivor)
+
+
+@LOWEST
+@ENDS
+def test_child_create_collision_that_one_end_does_not_see(
+    lowest: str, end: str, other: str
+) -> None:
+    stage = Stage(lowest, gapless=False)
+    stage.delete("west")
+    stage.settle()
+    stage.pair.pass_time(6)
+    up(stage, end, other)
+    late = stage.hold(end)
+    stage.settle()
+    stage.release(late)
+    stage.settle()
+    stage.pair.pass_time(60)
+    for one in stage.pair.ends():
+        assert len(one.association.children) == 1
+    stage.pair.assert_mirrored()
+
+
+def test_child_create_duplicate() -> None:
+    """Two operators of one end want the same: it is made once."""
+    stage = Stage(gapless=False)
+    stage.delete("west")
+    stage.settle()
+    stage.pair.pass_time(6)
+    up(stage, "west", "west")
+    stage.settle()
+    stage.assert_rest("w1")
+
+
+@ENDS
+def test_child_create_collision_ike_rekey(end: str, other: str) -> None:
+    """TEMPORARY_FAILURE to a new Child SA that nobody waits for: it is tried again."""
+    stage = Stage(gapless=False)
+    stage.delete("west")
+    stage.settle()
+    stage.pair.pass_time(6)
+    stage.rekey_ike(other)
+    up(stage, end)
+    stage.arrive(other)
+    assert "N(TEMPORARY_FAILURE)" in stage.pair.trace[-1]
+    stage.settle()
+    stage.assert_rest(f"{end[0]}1")
+
+
+def test_temporary_failure_to_a_new_child_sa_is_told_to_the_operator() -> None:
+    stage = Stage(gapless=False)
+    stage.delete("west")
+    stage.settle()
+    stage.end("east").association.ike_sa.state = IkeSaState.REKEYED
+    stage.pair.give(stage.pair.west, InitiationRequested(("net",), 7))
+    stage.settle()
+    (answer,) = [one for one in stage.pair.west.answers if one.request_id == 7]
+    assert not answer.succeeded
+    assert "TEMPORARY_FAILURE" in answer.text
+
+
+@pytest.mark.parametrize("ends", [("west",), ("east",), ("west", "east"), ("east", "west")])
+@pytest.mark.parametrize("lowest", ["west i", "east i"])
+def test_a_hard_expiry_makes_one_child_sa(ends: tuple[str, ...], lowest: str) -> None:
+    stage = Stage(lowest, gapless=False)
+    for name in ends:
+        (old,) = stage.end(name).association.children
+        for sa_id in old.installed_sas:
+            stage.pair.give(stage.end(name), SaExpired(sa_id, hard=True))
+    stage.settle()
+    stage.assert_rest("w1" if "west" in ends else "e1")
+    assert sum(one.endswith("{SA, Ni, TSi, TSr}") for one in stage.pair.trace) == 1
+
+
+@ENDS
+@pytest.mark.parametrize("step", range(4))
+def test_an_operator_deletes_at_any_time_of_a_rekeying(end: str, other: str, step: int) -> None:
+    """Whatever the Child SA has become, it goes with its successor."""
+    for by_spi in (False, True):
+        for deleting in (end, other):
+            stage = Stage(gapless=False)
+            (old,) = stage.end(deleting).association.children
+            stage.rekey(end)
+            for name in (other, end, other, end)[:step]:
+                stage.arrive(name)
+            if by_spi and step < 2:
+                stage.pair.give(stage.end(deleting), DeletionRequested(spi=old.spi_in))
+            else:
+                stage.delete(deleting)
+            stage.settle()
+            stage.assert_rest()
+            for one in stage.pair.ends():
+                assert len(one.said("child-sa-down")) == 1
+
+
+@ENDS
+def test_close_action_start_makes_what_was_deleted_too_early(end: str, other: str) -> None:
+    keeper = child(rekey_time=0.0, life_time=0.0, close_action=DownAction.START)
+    stage = Stage("west i", replace(QUIET, children=(keeper,)), gapless=False)
+    stage.rekey(end)
+    stage.arrive(other)
+    answer = stage.hold(end)
+    stage.delete(other)
+    stage.arrive(end)
+    stage.release(answer)
+    stage.settle()
+    stage.assert_rest(f"{end[0]}2")
+
+
+def test_a_delete_of_very_many_is_quick_and_remembers_few() -> None:
+    stage = Stage(gapless=False)
+    stage.rekey("east")
+    spis = tuple(number.to_bytes(4, "big") for number in range(1000, 17000))
+    request(stage.pair, stage.pair.west, ExchangeType.INFORMATIONAL, Delete(ProtocolId.ESP, spis))
+    assert answers(stage.pair, stage.pair.west)[-1] == ()
+    assert len(stage.pair.east.association.children._early or ()) == 16
+
+
+@ENDS
+def test_a_child_sa_that_was_deleted_while_it_was_installed_does_not_come_up(
+    end: str, other: str
+) -> None:
+    """The data plane answers after the peer's Delete."""
+    stage = Stage(gapless=False)
+    one = stage.end(end)
+    stage.rekey(end)
+    stage.arrive(other)
+    slow = stage.under_way(end)[0]
+    stage.pair.flights.remove(slow)
+    actions = one.association.handle(slow.datagram, stage.pair.now)
+    (made,) = [child for child in one.association.children if child.state.value == "installing"]
+    one.association.children.deleted_by_peer(made)
+    actions += one.association.outbox.take()
+    for action in actions:
+        event = stage.pair._carry_out(one, action)
+        if event is not None:
+            stage.pair.give(one, event)
+    assert made.state.value == "retired"
