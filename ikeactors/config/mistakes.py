@@ -130,9 +130,17 @@ def shown_value(value: object) -> str:
     """A value as it stands in TOML, or nearly so, on one line."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    octets = str(value).encode("utf-8", "surrogateescape")
+    octets = _as_text(value).encode("utf-8", "surrogateescape")
     text = printable(octets, _SHOWN_CHARACTERS)
     return f'"{text}"' if isinstance(value, str) else text
+
+
+def _as_text(value: object) -> str:
+    try:
+        return str(value)
+    except ValueError:
+        # Python writes no decimal numbers of thousands of digits.
+        return "a number of very many digits"
 
 
 def _key_text(key: str) -> str:

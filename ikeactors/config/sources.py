@@ -95,6 +95,8 @@ def _document(path: Path, mistakes: Mistakes) -> Document | None:
         mistakes.add_file(path, "not UTF-8", octets.count(b"\n", 0, error.start) + 1)
     except ValueError as error:
         mistakes.add_file(path, *_syntax_mistake(str(error)))
+    except RecursionError:
+        mistakes.add_file(path, "no valid TOML: nested too deeply")
     else:
         return Document(Source(path, cache(partial(key_lines, content)), exposure), tables)
     return None

@@ -99,7 +99,7 @@ def duration(value: object) -> float:
         raise Refused((value, 'a duration expected: seconds, or "30s", "5m", "1h", "2d"'))
     if not 0 <= seconds <= MAX_DURATION:
         raise Refused((value, "out of range: 0 to 3650d"))
-    return seconds
+    return float(seconds)
 
 
 def octets(value: object) -> int:
@@ -212,4 +212,4 @@ def _seconds(value: object) -> float | None:
         return float(matched[1]) * _SECONDS[matched[2] or ""] if matched else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) else None
+    return value if isinstance(value, int) or math.isfinite(value) else None

@@ -103,8 +103,11 @@ def read_state(body: bytes) -> State:
     attributes = read_attributes(body, _SA_OCTETS)
     current = body[_CURRENT_AT : _CURRENT_AT + LIFETIME_CURRENT.size]
     octets, packets, _, first_used_at = LIFETIME_CURRENT.unpack(current)
+    last_used_at = first_used_at
     last_used = attributes.get(XFRMA_LASTUSED)
-    last_used_at = first_used_at if last_used is None else _LAST_USED.unpack(last_used)[0]
+    if last_used is not None:
+        _require(last_used, _LAST_USED.size)
+        last_used_at = _LAST_USED.unpack_from(last_used)[0]
     usage = SaUsage(_sa_id(body, attributes), octets, packets, float(last_used_at))
     return State(usage, _carried(current, attributes))
 
@@ -162,14 +165,21 @@ def _read_acquired(body: bytes) -> Acquired:
 def _sa_id(body: bytes, attributes: dict[int, bytes]) -> SaId:
     destination, spi, protocol = ID.unpack_from(body, _ID_AT)
     family = _FAMILY.unpack_from(body, _FAMILY_AT)[0]
-    mark = attributes.get(XFRMA_MARK)
     return SaId(
         int.from_bytes(spi, "big"),
         _protocol(protocol),
         _address(body[_SOURCE_AT : _SOURCE_AT + 16], family),
         _address(destination, family),
-        None if mark is None else Mark(*_MARK.unpack(mark)),
+        _mark(attributes),
     )
+
+
+def _mark(attributes: dict[int, bytes]) -> Mark | None:
+    mark = attributes.get(XFRMA_MARK)
+    if mark is None:
+        return None
+    _require(mark, _MARK.size)
+    return Mark(*_MARK.unpack_from(mark))
 
 
 def _address(octets: bytes, family: int) -> Address:
