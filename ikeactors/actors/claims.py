@@ -1,8 +1,14 @@
-"""Which associations stand between two identities, and which of them yield to a new one."""
+"""Which associations stand between two identities, and which of them yield to a new one.
+
+Where both ends initiate at once, each sees two associations in the making, one of its own and one
+of its peer. The one with the lowest of the four nonces yields: the end that initiated it deletes
+it, as it is with SAs that are rekeyed at once (RFC 7296 section 2.8.1). So both ends keep the same
+one, in whatever order they come to stand.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ikeactors.iana import IdType
 from ikeactors.protocol.actions import ClaimIdentity
@@ -18,11 +24,15 @@ _Pair = tuple[int, bytes, int, bytes]
 @quick
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the claim is granted, and who has to go for it, silently or with a Delete."""
+    """Whether the claim is granted, and who has to go for it, silently or with a Delete.
+
+    `yielding` are those of our own that lose against one of the peer's: they go with a Delete.
+    """
 
     granted: bool
     superseded: tuple[int, ...] = ()
     silent: bool = False
+    yielding: tuple[int, ...] = ()
 
 
 class Claims:
@@ -31,6 +41,7 @@ class Claims:
     def __init__(self) -> None:
         self._numbers: dict[_Pair, tuple[int, ...]] = {}
         self._pairs: dict[int, _Pair] = {}
+        self._claims: dict[int, ClaimIdentity] = {}
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -42,17 +53,33 @@ class Claims:
         and go without a word (RFC 7296 section 2.4).
         """
         pair = (*_folded(claim.local), *_folded(claim.remote))
-        older = tuple(one for one in self._numbers.get(pair, ()) if one != number)
+        standing = tuple(one for one in self._numbers.get(pair, ()) if one != number)
+        older = tuple(one for one in standing if not _crosses(claim, self._claims[one]))
         verdict = _judge(claim, older)
         if verdict.granted:
+            crossing = tuple(one for one in standing if one not in older)
+            verdict = replace(verdict, yielding=self._yielding(number, claim, crossing))
             self.release(number)
             standing = self._numbers.get(pair, ())
             kept = (one for one in standing if one not in verdict.superseded)
             self._numbers[pair] = (*kept, number)
             self._pairs[number] = pair
+            self._claims[number] = claim
             for one in verdict.superseded:
                 self._pairs.pop(one, None)
+                self._claims.pop(one, None)
         return verdict
+
+    def _yielding(
+        self, number: int, claim: ClaimIdentity, crossing: tuple[int, ...]
+    ) -> tuple[int, ...]:
+        """Ours that lose: the new one, or those that it crosses; the peer sees to its own."""
+        if claim.unique is Unique.NEVER:
+            return ()
+        lowest = {one: self._claims[one].lowest_nonce for one in crossing}
+        if claim.initiated:
+            return (number,) if any(claim.lowest_nonce < one for one in lowest.values()) else ()
+        return tuple(one for one in crossing if lowest[one] < claim.lowest_nonce)
 
     def stands(self, local: Identity, remote: Identity) -> bool:
         """Whether an association stands between these two."""
@@ -60,6 +87,7 @@ class Claims:
 
     def release(self, number: int) -> None:
         """The association is no more."""
+        self._claims.pop(number, None)
         pair = self._pairs.pop(number, None)
         if pair is None:
             return
@@ -68,6 +96,11 @@ class Claims:
             self._numbers[pair] = left
         else:
             del self._numbers[pair]
+
+
+def _crosses(claim: ClaimIdentity, standing: ClaimIdentity) -> bool:
+    """Whether both ends initiated at once: the new one began before the other stood."""
+    return claim.initiated is not standing.initiated and claim.began_at < standing.claimed_at
 
 
 def _judge(claim: ClaimIdentity, older: tuple[int, ...]) -> Verdict:

@@ -39,11 +39,12 @@ class PeerRegistry:
     def claim(self, peer: Peer, claim: ClaimIdentity) -> None:
         """Answer an association that has authenticated its peer; send away those it replaces."""
         verdict = self.claims.claim(peer.number, claim)
-        for number in verdict.superseded:
-            older = self.census.find(number)
-            if older is not None:
-                older.dismissed = True
-                older.mailbox.post_assured(Superseded(verdict.silent))
+        for number in (*verdict.superseded, *verdict.yielding):
+            losing = self.census.find(number)
+            if losing is not None:
+                losing.dismissed = True
+                silent = verdict.silent and number in verdict.superseded
+                losing.mailbox.post_assured(Superseded(silent))
         peer.mailbox.post_assured(IdentityClaimed(claim.ticket, verdict.granted))
 
     def answer(self, answer: AnswerRequest) -> None:

@@ -103,13 +103,21 @@ class QueryUsage:
 @quick
 @dataclass(frozen=True, slots=True)
 class ClaimIdentity:
-    """Both ends are authenticated: may this IKE SA stand? IdentityClaimed answers."""
+    """Both ends are authenticated: may this IKE SA stand? IdentityClaimed answers.
+
+    Who initiated it, when it began, when this is asked, and the lower nonce of its IKE_SA_INIT
+    decide where both ends have initiated at once.
+    """
 
     ticket: int
     local: Identity
     remote: Identity
     unique: Unique
     initial_contact: bool
+    initiated: bool = False
+    began_at: float = 0.0
+    claimed_at: float = 0.0
+    lowest_nonce: bytes = b""
 
 
 class Level(enum.IntEnum):

@@ -78,3 +78,36 @@ def test_an_association_that_claims_again_does_not_supersede_itself() -> None:
     claims.claim(1, claim(Unique.REPLACE))
     assert claims.claim(1, claim(Unique.REPLACE)) == Verdict(True)
     assert len(claims) == 1
+
+
+def crossing(initiated: bool, began_at: float, claimed_at: float, nonce: bytes) -> ClaimIdentity:
+    return ClaimIdentity(1, US, THEM, Unique.REPLACE, True, initiated, began_at, claimed_at, nonce)
+
+
+@pytest.mark.parametrize("west_has_lowest", [True, False])
+@pytest.mark.parametrize("west_first_at_west", [True, False])
+@pytest.mark.parametrize("west_first_at_east", [True, False])
+def test_both_ends_initiate_at_once_and_keep_the_same(
+    west_has_lowest: bool, west_first_at_west: bool, west_first_at_east: bool
+) -> None:
+    """Whatever comes to stand first, and whatever INITIAL_CONTACT says."""
+    nonces = {"west": b"\x01", "east": b"\x02"}
+    if not west_has_lowest:
+        nonces = {"west": b"\x02", "east": b"\x01"}
+    gone = set()
+    for end, west_first in (("west", west_first_at_west), ("east", west_first_at_east)):
+        claims, numbers = Claims(), {"west": 1, "east": 2}
+        for at, maker in enumerate(("west", "east") if west_first else ("east", "west")):
+            claim = crossing(maker == end, 0.0, at + 1.0, nonces[maker])
+            verdict = claims.claim(numbers[maker], claim)
+            assert verdict.granted
+            assert not verdict.superseded
+            gone |= {(end, number) for number in verdict.yielding}
+    assert gone == ({("west", 1)} if west_has_lowest else {("east", 2)})
+
+
+def test_one_that_began_when_the_other_stood_replaces_it() -> None:
+    claims = Claims()
+    claims.claim(1, crossing(True, 0.0, 1.0, b"\x02"))
+    verdict = claims.claim(2, crossing(False, 1.5, 2.0, b"\x01"))
+    assert verdict == Verdict(True, (1,), silent=True)

@@ -26,6 +26,7 @@ from ikeactors.protocol.ikev2.authentication import (
 )
 from ikeactors.protocol.ikev2.candidates import choose_by_identity
 from ikeactors.protocol.ikev2.child_negotiation import Nonces, Offer, build, demanded
+from ikeactors.protocol.ikev2.collisions import NoncePair
 from ikeactors.protocol.ikev2.exchange import Answer, Continuation, Payloads
 from ikeactors.protocol.ikev2.explaining import refused_auth, refused_child
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState, error_of
@@ -85,7 +86,7 @@ class AuthInitiator:
         if expected is not None:
             payloads.append(IdentificationResponder(expected))
         payloads.append(proof)
-        if _announces_initial_contact(association):
+        if _announces_initial_contact(association, self._local, remote):
             payloads.append(Notify(NotifyType.INITIAL_CONTACT))
         self._offer = Offer.make(association, self._child, in_auth=True)
         payloads += self._offer.payloads()
@@ -123,7 +124,8 @@ class AuthInitiator:
 
         # Authenticated: from here on we may change.
         establish(association, ike_sa, self._local, remote)
-        _claim(association, self._local, remote, False, ClaimedByInitiator())
+        claim = ClaimedByInitiator()
+        _claim(association, self._local, remote, False, claim, self._transcript)
         self._install(association, ike_sa, payloads)
         for settings in self._remaining:
             association.children.create(settings, self._request)
@@ -195,18 +197,33 @@ def _claim(
     remote: Identity,
     initial_contact: bool,
     then: Continuation,
+    transcript: Transcript,
 ) -> None:
     """Ask whether this IKE SA may stand beside the others of the same identities."""
-    ticket = association.wait_for(then)
-    unique = association.connection.unique
-    association.emit(ClaimIdentity(ticket, local, remote, unique, initial_contact))
+    association.emit(
+        ClaimIdentity(
+            association.wait_for(then),
+            local,
+            remote,
+            association.connection.unique,
+            initial_contact,
+            association.ike_sa.spis.original_initiator,
+            association.created_at,
+            association.now,
+            NoncePair(transcript.nonce_i, transcript.nonce_r).lowest,
+        )
+    )
 
 
-def _announces_initial_contact(association: Association) -> bool:
-    """Whether IKE_AUTH says that we know of no other IKE SA (RFC 7296 section 2.4)."""
+def _announces_initial_contact(association: Association, local: Identity, remote: Identity) -> bool:
+    """Whether IKE_AUTH says that we know of no other IKE SA (RFC 7296 section 2.4).
+
+    Asked as late as can be: the peer may have brought one up meanwhile.
+    """
     connection = association.connection
-    wanted = connection.send_initial_contact and connection.unique is not Unique.NEVER
-    return wanted and association.initial_contact
+    if not connection.send_initial_contact or connection.unique is Unique.NEVER:
+        return False
+    return not association.surroundings.stands(local, remote)
 
 
 def respond(
@@ -247,7 +264,7 @@ def respond(
     association.connection = connection
     initial_contact = bool(notifies(payloads, NotifyType.INITIAL_CONTACT))
     then = ClaimedByResponder(ike_sa, local, remote, proof, payloads, transcript)
-    _claim(association, local, remote, initial_contact, then)
+    _claim(association, local, remote, initial_contact, then, transcript)
     return None
 
 
