@@ -84,9 +84,7 @@ def _is_single(plan: Plan, link: Link) -> bool:
     """Whether only one end ever initiates, or the configuration forbids a second IKE SA."""
     if link.ends[0].unique in (Unique.REPLACE, Unique.KEEP):
         return True
-    number = plan.links.index(link)
-    ups = {one.host for one in plan.operations if one.kind == "up" and one.link == number}
-    return len({*link.starters, *ups}) == 1
+    return len(plan.initiators(plan.links.index(link))) == 1
 
 
 def _sas(host: Host, other: Host, direction: Direction) -> set[tuple[int, bytes]]:

@@ -131,6 +131,15 @@ class Host:
         """These faults are in force from now on."""
         self.faults = self.kernel.faults = faults
 
+    def all_tasks(self) -> list[trio.lowlevel.Task]:
+        """The actors' tasks and those below them, in the order in which they began."""
+        actors = list(self.tasks.values())
+        below = [
+            task for actor in actors for nursery in actor.child_nurseries
+            for task in nursery.child_tasks
+        ]  # fmt: skip
+        return sorted((*actors, *below), key=lambda task: task._counter)
+
     def receive(self, datagram: Datagram) -> None:
         """The network has brought an IKE datagram or a keepalive."""
         self.sockets.receive(datagram)
@@ -189,4 +198,8 @@ class Host:
     async def _known(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """Run an actor; its task is known by its name."""
         self.tasks[name] = trio.lowlevel.current_task()
-        await run()
+        try:
+            await run()
+        finally:
+            # The task goes on as the supervisor's, which is not to be hit.
+            del self.tasks[name]

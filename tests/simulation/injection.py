@@ -6,7 +6,8 @@ other places would break Trio's own primitives.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 
 import outcome
 import trio
@@ -40,11 +41,19 @@ class CrashAtWait(trio.abc.Instrument):
         self.at = at
         self.waits = 0
         self.done = False
-        self.armed = False
+        self.until = -math.inf
         self._is_meant = is_meant
 
+    def arm(self, tasks: Iterable[trio.lowlevel.Task], until: float = math.inf) -> None:
+        """Count from now on, the waits that have begun included."""
+        self.until = until
+        for task in tasks:
+            self.after_task_step(task)
+
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
-        if self.done or not self.armed or task._abort_func is None or not self._is_meant(task):
+        if self.done or task._abort_func is None or not self._is_meant(task):
+            return
+        if trio.current_time() >= self.until:
             return
         self.waits += 1
         if self.waits >= self.at:

@@ -102,7 +102,7 @@ class Nemesis:
         host, actor = chance.choice(self.hosts), chance.choice(ACTORS)
         self.kernels.excuse(host)
         crash = CrashAtWait(chance.randrange(1, 40), lambda task: is_of(task, host, actor))
-        crash.armed = True
+        crash.arm(())
         self._crashes.append(crash)
         trio.lowlevel.add_instrument(crash)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from random import Random
 
@@ -113,12 +114,22 @@ class Plan:
     latency: float = 0.02
     probe_interval: float = 1.0
     quiet: float = 60.0
-    crash_at: tuple[str, int] | None = field(default=None)
+    settling: float = math.inf
 
     @property
     def bound(self) -> float:
         """Within how many seconds after the healing all children carry traffic again."""
         return max(map(_bound, (end for link in self.links for end in link.ends)))
+
+    @property
+    def crosses(self) -> bool:
+        """Whether both ends of a link may initiate it, and so at once."""
+        return any(len(self.initiators(number)) > 1 for number in range(len(self.links)))
+
+    def initiators(self, link: int) -> frozenset[int]:
+        """The hosts that bring a link up, by themselves or for an operator."""
+        asked = (one.host for one in self.operations if one.kind == "up" and one.link == link)
+        return frozenset((*self.links[link].starters, *asked))
 
     def without(self, fault: str) -> Plan:
         """The same without one fault."""
@@ -160,6 +171,36 @@ def plan_of(seed: int) -> Plan:
         _operations(chance, links, duration),
         latency=chance.choice((0.001, 0.02, 0.2)),
     )
+
+
+def plain_link(spoke: int, group: str = "x25519") -> Link:
+    """A link without any chance: the spoke keeps one child up; nothing is rekeyed by itself."""
+    child = ChildSettings(
+        "net0",
+        local_ts=selectors(f"10.0.{spoke * 8}.0/24"),
+        remote_ts=selectors(f"10.{spoke}.0.0/24"),
+        esp_proposals=esp("aes128gcm16"),
+        rekey_time=0.0,
+        life_time=0.0,
+    )
+    settings = ConnectionSettings(
+        f"link{spoke}",
+        proposals=ike(f"aes128gcm16-prfsha256-{group}"),
+        rekey_time=0.0,
+        dpd_delay=5.0,
+        unique=Unique.REPLACE,
+        retransmission=Retransmission(0.5, 1.4, 4, 0.0, 10),
+        children=(child,),
+    )
+    far = replace(
+        settings,
+        children=(replace(child, local_ts=child.remote_ts, remote_ts=child.local_ts),),
+    )
+    ends = (
+        _end(settings, (0, spoke), starts=False, nat=False),
+        _end(far, (spoke, 0), starts=True, nat=False),
+    )
+    return Link((0, spoke), ends, is_faulty=True, nat=False)
 
 
 def _operations(chance: Random, links: tuple[Link, ...], duration: float) -> tuple[Operation, ...]:

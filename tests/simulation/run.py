@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from tests.simulation.world import World
 # Simulated seconds, beyond all phases: a run that is not over by then waits for something that
 # does not happen.
 _PATIENCE = 7200.0
+_FRAMES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +32,26 @@ class Outcome:
     counts: dict[str, int]
 
 
-def run(
-    plan: Plan,
-    *,
-    lines: bool = False,
-    ignored: frozenset[str] = frozenset(),
-) -> Outcome:
+def run(plan: Plan, *, lines: bool = False, ignored: frozenset[str] = frozenset()) -> Outcome:
     """Run a plan to its end or to the first invariant that breaks."""
-    clock = trio.testing.MockClock(autojump_threshold=0)
-    with _deterministic(plan.seed):
-        record: Record = trio.run(_main, plan, Record(lines, ignored), clock=clock)
+    record = run_with(plan, lambda world: None, Record(lines, ignored))
     return Outcome(plan, record.broken, record.digest, tuple(record.lines), record.counts)
 
 
-async def _main(plan: Plan, record: Record) -> Record:
+def run_with(plan: Plan, when_up: Callable[[World], None], record: Record | None = None) -> Record:
+    """Run a plan; `when_up` is called once all is up for the first time."""
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    with _deterministic(plan.seed):
+        return trio.run(_main, plan, when_up, record or Record(), clock=clock)
+
+
+async def _main(plan: Plan, when_up: Callable[[World], None], record: Record) -> Record:
     with trio.move_on_after(_PATIENCE) as patience:
         try:
-            await World(plan, record).run()
+            await World(plan, record).run(when_up)
         except Exception as fault:  # noqa: BLE001 - whatever escapes the actors is a finding
-            record.breaks("S1", f"{type(fault).__name__}: {fault!r}")
-            record.fault = fault
+            text = "".join(traceback.format_exception(fault, limit=-_FRAMES))
+            record.breaks("S1", text)
     if patience.cancelled_caught:
         record.breaks("E3", "the run does not end")
     return record

@@ -32,9 +32,9 @@ class Record:
 
     wants_lines: bool = False
     ignored: frozenset[str] = frozenset()
+    qualifier: str = ""
     broken: Broken | None = None
     lines: list[str] = field(default_factory=list)
-    fault: BaseException | None = None
     over: trio.Event = field(default_factory=trio.Event)
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -57,7 +57,8 @@ class Record:
         self.counts[word] = self.counts.get(word, 0) + 1
 
     def breaks(self, invariant: str, text: str) -> None:
-        """An invariant does not hold."""
+        """An invariant does not hold, in a run of this kind."""
+        invariant += self.qualifier
         self.count(invariant)
         if invariant in self.ignored:
             return

@@ -41,6 +41,7 @@ class World:
     def __init__(self, plan: Plan, record: Record) -> None:
         self.plan = plan
         self.record = record
+        record.qualifier = "/crossing" if plan.crosses else ""
         self.network = Network(Random(f"{plan.seed}/network"), plan.latency)
         self.wire = WireAudit(record)
         self.reports = ReportAudit(record, (PSK.decode(), PSK.hex()))
@@ -56,14 +57,14 @@ class World:
         self._stop = trio.Event()
         self._connect()
 
-    async def run(self, when_up: Callable[[], None] = lambda: None) -> None:
+    async def run(self, when_up: Callable[[World], None]) -> None:
         """All phases, until an invariant breaks."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._live, when_up)
             await self.record.over.wait()
             nursery.cancel_scope.cancel()
 
-    async def _live(self, when_up: Callable[[], None]) -> None:
+    async def _live(self, when_up: Callable[[World], None]) -> None:
         async with trio.open_nursery() as services:
             services.start_soon(self.network.run)
             services.start_soon(self._tick)
@@ -79,9 +80,9 @@ class World:
         check_empty(self.hosts, self.record)
         self.record.over.set()
 
-    async def _phases(self, when_up: Callable[[], None]) -> None:
+    async def _phases(self, when_up: Callable[[World], None]) -> None:
         await self._probe_until_all_arrive(_SET_UP_SECONDS, "E3", "the quiet set-up")
-        when_up()
+        when_up(self)
         await self._suffer()
         self._heal()
         await self._probe_until_all_arrive(self.plan.bound, "E3", "the healing")
@@ -144,7 +145,7 @@ class World:
             if trio.current_time() > deadline:
                 fates = {str(way): self._last_fate(way) for way in missing}
                 self.record.breaks(invariant, f"{bound:.0f} s after {phase} began: {fates}")
-                await trio.sleep_forever()
+                return
             began_at = trio.current_time()
             for way in missing:
                 self.probes.send(way)
@@ -158,7 +159,7 @@ class World:
     async def _stay_quiet(self) -> None:
         """Rekeyings and nothing else: no packet is lost (S3)."""
         # What the faulty phase has left to be settled: late datagrams, deletes, retired SAs.
-        await trio.sleep(self.plan.bound / 2)
+        await trio.sleep(min(self.plan.bound / 2, self.plan.settling))
         sent: list[Probe] = []
         ends_at = trio.current_time() + self.plan.quiet
         self.operators.rekey_everything()
