@@ -6,14 +6,18 @@ loudly that it writes them. Lines go through a bounded queue to an actor that wr
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 import trio
 
+from ikeactors.errors import Fault
 from ikeactors.iana import Encr, Integ, ProtocolId
 from ikeactors.kernel.requests import SaRequest
 from ikeactors.protocol.actions import RecordIkeKeys
@@ -23,6 +27,10 @@ QUEUE_LIMIT = 8192
 
 IKE_TABLE = "ikev2_decryption_table"
 ESP_TABLE = "esp_sa"
+
+
+class KeyLogRefused(Fault):
+    """Keys cannot be written there; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,7 @@ class KeyLog:
     """The lines that wait to be written. `place` is a directory, or the file of the IKE keys."""
 
     def __init__(self, place: Path) -> None:
+        """Make both files. Raises `KeyLogRefused`."""
         is_directory = place.is_dir()
         self.ike_path = place / IKE_TABLE if is_directory else place
         self.esp_path = place / ESP_TABLE if is_directory else place.with_name(f"{place.name}.esp")
@@ -53,6 +62,8 @@ class KeyLog:
         self._writer = trio.lowlevel.ParkingLot()
         self._written = 0
         self._dropped = 0
+        for path in (self.ike_path, self.esp_path):
+            _make(path)
 
     def record_ike(self, keys: RecordIkeKeys) -> None:
         """Leave the line of an IKE SA."""
@@ -121,12 +132,36 @@ def _comment(is_known: bool) -> str:
     return "" if is_known else "# "
 
 
+def _make(path: Path) -> None:
+    """The file, empty where it was not there: who asked for keys learns at once of a mistake."""
+    if not path.parent.is_dir():
+        raise KeyLogRefused(f"--key-log: there is no folder {path.parent}; make it, with mode 0700")
+    try:
+        with _opened(path) as stream:
+            is_file = stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except OSError as error:
+        raise KeyLogRefused(f"--key-log: {path} cannot be written: {_why(error)}") from error
+    if not is_file:
+        raise KeyLogRefused(f"--key-log: {path} is no regular file")
+
+
+def _why(error: OSError) -> str:
+    if error.errno == errno.ELOOP:
+        return "it is a symbolic link"
+    return error.strerror or str(error)
+
+
 def _append(lines: Iterable[_Line]) -> None:
     for line in lines:
-        file = os.open(line.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        with open(file, "w", encoding="ascii") as stream:
+        with _opened(line.path) as stream:
             os.fchmod(stream.fileno(), 0o600)
             stream.write(line.text)
+
+
+def _opened(path: Path) -> TextIO:
+    """For the owner alone; a link could lead elsewhere, and a pipe without a reader would wait."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    return open(os.open(path, flags, 0o600), "w", encoding="ascii")
 
 
 _IKE_ENCR: dict[Encr, str] = {

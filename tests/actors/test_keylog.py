@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from pathlib import Path
@@ -10,7 +11,14 @@ import pytest
 import trio
 import trio.testing
 
-from ikeactors.actors.keylog import QUEUE_LIMIT, KeyLog, esp_line, ike_line, run_key_log
+from ikeactors.actors.keylog import (
+    QUEUE_LIMIT,
+    KeyLog,
+    KeyLogRefused,
+    esp_line,
+    ike_line,
+    run_key_log,
+)
 from ikeactors.crypto.suite import IkeSuite
 from ikeactors.iana import Encr, Integ, KeyExchangeMethod, Prf
 from ikeactors.protocol.actions import RecordIkeKeys
@@ -99,12 +107,38 @@ async def test_a_full_queue_drops_and_counts(tmp_path: Path) -> None:
 
 
 async def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "ikev2_decryption_table").symlink_to(tmp_path / "elsewhere")
     log = KeyLog(tmp_path)
+    (tmp_path / "ikev2_decryption_table").unlink()
+    (tmp_path / "ikev2_decryption_table").symlink_to(tmp_path / "elsewhere")
     log.record_ike(keys())
     with pytest.raises(OSError, match="symbolic links"):
         await run_key_log(log)
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_both_files_are_there_before_the_first_key(tmp_path: Path) -> None:
+    log = KeyLog(tmp_path / "keys")
+    assert (log.ike_path, log.esp_path) == (tmp_path / "keys", tmp_path / "keys.esp")
+    for path in (log.ike_path, log.esp_path):
+        assert path.read_text() == ""
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_where_no_keys_can_be_written_it_is_said_at_once(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "keys.esp").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    refusals = {
+        tmp_path / "gone/keys": f"there is no folder {tmp_path}/gone; make it, with mode 0700",
+        tmp_path / "link": f"{tmp_path}/link cannot be written: it is a symbolic link",
+        tmp_path / "keys": f"{tmp_path}/keys.esp cannot be written: Is a directory",
+        tmp_path / "pipe": f"{tmp_path}/pipe cannot be written: No such device or address",
+        Path("/dev/null"): "/dev/null is no regular file",
+    }
+    for place, text in refusals.items():
+        with pytest.raises(KeyLogRefused) as refused:
+            KeyLog(place)
+        assert str(refused.value).startswith(f"--key-log: {text}")
 
 
 def test_a_line_that_wireshark_cannot_read_is_a_comment() -> None:
