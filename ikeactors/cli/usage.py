@@ -63,8 +63,8 @@ def _add_local(words: _Words) -> None:
         "--key-log",
         type=Path,
         metavar="PLACE",
-        help="write all keys for Wireshark, into a directory (ikev2_decryption_table and esp_sa) or "
-        "into the files PLACE (IKE) and PLACE.esp: whoever reads them reads all traffic",
+        help="write all keys for Wireshark, into a directory (ikev2_decryption_table and esp_sa) "
+        "or into the files PLACE (IKE) and PLACE.esp: whoever reads them reads all traffic",
     )
     daemon.add_argument("--log-level", choices=LEVELS, help="instead of the configured one")
     check = _word(words, "check", local.check, "tell every mistake in a configuration")
