@@ -205,6 +205,7 @@ def _surroundings(
         reqids(configured_reqids(configuration.settings())),
         nat_port=nat_port,
         encapsulate=is_userspace,
+        puzzle_max_difficulty=configuration.daemon.puzzle_max_difficulty,
         half_open_timeout=lambda: limits.timeout_among(census.half_open),
         is_heard=hub.is_wanted,
     )

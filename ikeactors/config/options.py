@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from ikeactors.config import values
 from ikeactors.config.addresses import address, address_patterns
+from ikeactors.config.admission import ADMISSION
 from ikeactors.config.identities import identity, identity_pattern
 from ikeactors.config.mistakes import Refused
 from ikeactors.config.proposals import esp_proposals, ike_proposals
@@ -139,25 +140,7 @@ DAEMON = options(
         '"text"',
         'How it is logged: "text" or "json", one line per event.',
     ),
-    Option(
-        "cookie_threshold",
-        values.unsigned,
-        "30",
-        "Half-open IKE SAs from which on every initiator must return a cookie; 0 is never.",
-    ),
-    Option("cookie_threshold_ip", values.unsigned, "3", "The same, per IPv4 address or IPv6 /64."),
-    Option(
-        "block_threshold",
-        values.unsigned,
-        "5",
-        "Half-open IKE SAs of one address or IPv6 /64 from which on it is ignored; 0 is never.",
-    ),
-    Option(
-        "half_open_timeout",
-        duration,
-        '"30s"',
-        "How long an initiator may take until it is authenticated; under attack as little as 2s.",
-    ),
+    *ADMISSION,
     Option("stop_timeout", duration, '"2s"', "How long a stopping daemon waits for its peers."),
 )
 

@@ -30,6 +30,9 @@ class DaemonSettings:
     cookie_threshold_ip: int = 3
     block_threshold: int = 5
     half_open_timeout: float = 30.0
+    puzzle_threshold: int = 0
+    puzzle_difficulty: int = 14
+    puzzle_max_difficulty: int = 16
     stop_timeout: float = 2.0
 
     def admission_limits(self) -> AdmissionLimits:
@@ -39,6 +42,8 @@ class DaemonSettings:
             self.cookie_threshold_ip,
             self.block_threshold,
             self.half_open_timeout,
+            self.puzzle_threshold,
+            self.puzzle_difficulty,
         )
 
 

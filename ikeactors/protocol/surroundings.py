@@ -47,7 +47,8 @@ class Surroundings:
 
     `nat_port` is the local port that speaks UDP encapsulation (RFC 3948), `encapsulate` whether
     the data plane carries ESP in UDP only, so that a NAT has to be feigned. A peer that asked for
-    an IKE SA has `half_open_timeout()` seconds to prove who it is, fewer under attack. `refusals`
+    an IKE SA has `half_open_timeout()` seconds to prove who it is, fewer under attack. A
+    puzzle of more than `puzzle_max_difficulty` bits is not solved, and none if it is 0. `refusals`
     bounds what strangers are told, `complaints` what the operator is told of them. `is_heard`
     tells whether reports of a level about a connection have a hearer: what nobody hears is not
     put into words.
@@ -57,6 +58,7 @@ class Surroundings:
     reqids: Iterator[int]
     nat_port: int = NAT_PORT
     encapsulate: bool = False
+    puzzle_max_difficulty: int = 16
     half_open_timeout: Callable[[], float] = _half_a_minute
     refusals: Allowance = field(default_factory=_refusals)
     complaints: Allowance = field(default_factory=_complaints)

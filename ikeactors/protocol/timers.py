@@ -12,6 +12,7 @@ class Timer(enum.StrEnum):
     RETRANSMIT = "retransmit"  # number of the IKE SA
     REASSEMBLY = "reassembly"  # number of the IKE SA
     ERROR_PATIENCE = "error-patience"
+    PUZZLE = "puzzle"
     HALF_OPEN = "half-open"
     IKE_REKEY = "ike-rekey"
     IKE_EXPIRE = "ike-expire"

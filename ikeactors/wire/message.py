@@ -154,6 +154,7 @@ _NAMES: dict[int, str] = {
     PayloadType.TSI: "TSi",
     PayloadType.TSR: "TSr",
     PayloadType.EAP: "EAP",
+    PayloadType.PS: "PS",
 }
 
 _DESCRIBED: dict[type[Payload], Callable[[Any], str]] = {

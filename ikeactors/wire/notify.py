@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 from ikeactors.errors import InvalidSyntax
 from ikeactors.iana import KeyExchangeMethod, NotifyType, PayloadType, ProtocolId, by_octet
 from ikeactors.quick import quick
+from ikeactors.wire.puzzles import read_puzzle
 
 MIN_COOKIE = 1
 MAX_COOKIE = 64
@@ -152,4 +153,5 @@ FORMATS: dict[int, Callable[[bytes], object]] = {
     NotifyType.AUTH_LIFETIME: read_u32,
     NotifyType.QUICK_CRASH_DETECTION: read_qcd_token,
     NotifyType.SIGNATURE_HASH_ALGORITHMS: read_hash_algorithms,
+    NotifyType.PUZZLE: read_puzzle,
 }

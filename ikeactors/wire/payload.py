@@ -27,6 +27,8 @@ from ikeactors.wire.identities import Identity, read_identity, write_identity
 from ikeactors.wire.notify import Notify as Notify
 from ikeactors.wire.notify import read_notify, write_notify
 from ikeactors.wire.proposals import Proposal, read_proposals, write_proposals
+from ikeactors.wire.puzzles import PuzzleSolution as PuzzleSolution
+from ikeactors.wire.puzzles import read_solution, write_solution
 from ikeactors.wire.selectors import Selector, read_selectors, write_selectors
 
 MIN_NONCE = 16
@@ -201,6 +203,7 @@ Payload = (
     | TrafficSelectorsResponder
     | Configuration
     | Eap
+    | PuzzleSolution
     | Encrypted
     | EncryptedFragment
     | Unknown
@@ -346,6 +349,7 @@ PAYLOAD_TYPES: dict[type[Payload], PayloadType] = {
     TrafficSelectorsResponder: PayloadType.TSR,
     Configuration: PayloadType.CP,
     Eap: PayloadType.EAP,
+    PuzzleSolution: PayloadType.PS,
     Encrypted: PayloadType.SK,
     EncryptedFragment: PayloadType.SKF,
 }
@@ -390,6 +394,7 @@ _READERS: dict[int, Callable[[bytes], Payload]] = {
     PayloadType.TSR: lambda body: TrafficSelectorsResponder(read_selectors(body)),
     PayloadType.CP: read_configuration,
     PayloadType.EAP: _read_eap,
+    PayloadType.PS: read_solution,
 }
 
 _WRITERS: dict[type[Payload], Callable[[Any], bytes]] = {
@@ -408,6 +413,7 @@ _WRITERS: dict[type[Payload], Callable[[Any], bytes]] = {
     TrafficSelectorsResponder: lambda tsr: write_selectors(tsr.selectors),
     Configuration: write_configuration,
     Eap: lambda eap: _HEAD.pack(eap.code, eap.identifier, 4 + len(eap.data)) + eap.data,
+    PuzzleSolution: write_solution,
     Encrypted: lambda sk: sk.data,
     EncryptedFragment: lambda skf: _FRAGMENT.pack(skf.number, skf.total) + skf.data,
     Unknown: lambda unknown: unknown.data,

@@ -41,6 +41,7 @@ from ikeactors.wire.payload import (
     Nonce,
     Notify,
     Payload,
+    PuzzleSolution,
     SecurityAssociation,
     TrafficSelectorsInitiator,
     TrafficSelectorsResponder,
@@ -150,6 +151,12 @@ configurations = st.builds(
     ).map(tuple),
 )
 
+puzzle_solutions = st.integers(1, 9).flatmap(
+    lambda size: st.builds(
+        PuzzleSolution, st.tuples(*[st.binary(min_size=size, max_size=size)] * 4)
+    )
+)
+
 _unknown_types = st.sampled_from(
     sorted(set(range(1, 256)) - set(map(int, PAYLOAD_TYPES.values())))
 ).map(PayloadType)
@@ -170,6 +177,7 @@ open_payloads = st.one_of(
     st.builds(TrafficSelectorsResponder, selector_lists),
     configurations,
     eaps,
+    puzzle_solutions,
     st.builds(Unknown, _unknown_types, st.just(False), blobs),
 )
 

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address
 import pytest
 
 from ikeactors.errors import InvalidSyntax
-from ikeactors.iana import KeyExchangeMethod, NotifyType, PayloadType, ProtocolId
+from ikeactors.iana import KeyExchangeMethod, NotifyType, PayloadType, Prf, ProtocolId
 from ikeactors.wire.notify import (
     FORMATS,
     Notify,
@@ -18,6 +18,7 @@ from ikeactors.wire.notify import (
     write_notify,
     write_u32,
 )
+from ikeactors.wire.puzzles import Puzzle, read_puzzle, write_puzzle
 
 TABLE = [
     ("a status", Notify(NotifyType.INITIAL_CONTACT), "00004000"),
@@ -50,6 +51,7 @@ DATA = [
     (NotifyType.SET_WINDOW_SIZE, b"\0\0\0\5", 5),
     (NotifyType.AUTH_LIFETIME, b"\0\0\x0e\x10", 3600),
     (NotifyType.COOKIE, b"x" * 64, b"x" * 64),
+    (NotifyType.PUZZLE, b"\0\5\x10", Puzzle(Prf.HMAC_SHA2_256, 16)),
     (NotifyType.COOKIE2, b"x" * 8, b"x" * 8),
     (NotifyType.NAT_DETECTION_SOURCE_IP, b"x" * 20, b"x" * 20),
     (NotifyType.NAT_DETECTION_DESTINATION_IP, b"x" * 20, b"x" * 20),
@@ -81,6 +83,11 @@ def test_data_of_another_length_is_invalid(kind: NotifyType, length: int) -> Non
         return
     with pytest.raises(InvalidSyntax):
         read_data(Notify(kind, bytes(length)))
+
+
+def test_what_is_written_about_a_puzzle_is_read_again() -> None:
+    puzzle = Puzzle(Prf(4711), 255)
+    assert read_puzzle(write_puzzle(puzzle)) == puzzle
 
 
 def test_an_empty_cookie_is_invalid() -> None:

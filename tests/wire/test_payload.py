@@ -40,6 +40,7 @@ from ikeactors.wire.payload import (
     Nonce,
     Notify,
     Payload,
+    PuzzleSolution,
     SecurityAssociation,
     TrafficSelectorsInitiator,
     TrafficSelectorsResponder,
@@ -77,6 +78,7 @@ TABLE: list[tuple[str, Payload, int, str]] = [
     ("CP", Configuration(ConfigurationType.CFG_REQUEST), 47, "01000000"),
     ("EAP request", Eap(EapCode.REQUEST, 7, b"\x01"), 48, "01070005 01"),
     ("EAP success", Eap(EapCode.SUCCESS, 7), 48, "03070004"),
+    ("PS", PuzzleSolution((b"ab", b"cd", b"ef", b"gh")), 54, "6162636465666768"),
     ("SKF", EncryptedFragment(PayloadType.NONE, 2, 3, b"ab"), 53, "00020003 6162"),
     ("an unknown payload", Unknown(PayloadType(254), False, b"ab"), 254, "6162"),
     ("an ISAKMP payload", Unknown(PayloadType(1), False, b"ab"), 1, "6162"),
@@ -136,6 +138,9 @@ BODIES = [
     ("an EAP longer than its payload", 48, "01070006 01"),
     ("an EAP shorter than its payload", 48, "01070004 01"),
     ("an EAP success with data", 48, "03070005 01"),
+    ("an empty PS", 54, ""),
+    ("a PS of three keys", 54, "616263"),
+    ("a PS of keys of two lengths", 54, "6162636465"),
     ("a short SKF", 53, "000100"),
     ("fragment 0", 53, "00000001"),
     ("fragment 0 of 0", 53, "00000000"),
@@ -192,7 +197,7 @@ def test_a_chain_of_too_many_payloads_is_invalid(count: int) -> None:
         read_payloads(PayloadType(254), octets)
 
 
-@pytest.mark.parametrize("kind", [1, 16, 32, 49, 54, 254, 255])
+@pytest.mark.parametrize("kind", [1, 16, 32, 49, 55, 254, 255])
 def test_an_unknown_critical_payload_is_named(kind: int) -> None:
     octets = bytearray(chain((kind, "6162")))
     octets[1] = 0x80

@@ -1,28 +1,28 @@
 """Admission: the only code that an unknown sender can reach.
 
-It is stateless and cheap: one look at the header, at most one HMAC. What comes of it is a
-responder association, a small reply, or silence (RFC 7296 sections 2.5, 2.6 and 2.21.4).
+It is stateless and cheap: one look at the header, at most two HMACs, four more for the solution of
+a puzzle that we gave. What comes of it is a responder association, a small reply, or silence (RFC
+7296 sections 2.5, 2.6 and 2.21.4).
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from ikeactors.crypto.prf import prf_for
 from ikeactors.errors import Fault
 from ikeactors.iana import ExchangeType, NotifyType
 from ikeactors.protocol.allowance import Allowance
 from ikeactors.protocol.entropy import Entropy
 from ikeactors.protocol.events import DatagramReceived
+from ikeactors.protocol.ikev2.cookies import Asker, Cookies
+from ikeactors.protocol.ikev2.puzzles import choose_prf, solved_bits
 from ikeactors.quick import quick
 from ikeactors.wire.header import MAJOR_IKEV2, ZERO_SPI, Header, read_header
-from ikeactors.wire.message import Message, find, notifies, read_message, write_message
-from ikeactors.wire.payload import Nonce, Notify
+from ikeactors.wire.message import Message, find, notifies, only, read_message, write_message
+from ikeactors.wire.payload import Nonce, Notify, PuzzleSolution, SecurityAssociation
+from ikeactors.wire.puzzles import Puzzle, write_puzzle
 
-# Ours: a cookie is good for one to two of these, so a slow path can still return it.
-SECRET_LIFETIME = 60.0
-SECRET_OCTETS = 32
 # Ours: half-open IKE SAs in all, each of some 4 kB: more than any gateway's peers after a power
 # cut, and memory that a flood cannot make us spend.
 MAX_HALF_OPEN = 10_000
@@ -31,8 +31,18 @@ MAX_HALF_OPEN = 10_000
 MIN_HALF_OPEN_TIMEOUT = 2.0
 # Ours: so many times `cookie_threshold` half-open IKE SAs, and none is kept longer than that.
 FULL_ATTACK = 10.0
-# Ours: the first octet of a cookie tells which secret made it.
-_VERSIONS = 256
+# Ours: bits by which puzzles get harder: four times the work, and by default no more than our own
+# initiators do.
+MAX_HARDER = 2
+# Ours: bits that a solution may lack because puzzles have got harder while it was looked for.
+LENIENCE = 1
+# Ours: peers a second who return a cookie and know no puzzles; with the shortest time for half-open
+# IKE SAs they are ten at once.
+# Deviation: the chance of a request is what is left of these, where the RFC has a lottery: with as
+# many requests it comes to the same, and it needs no chance (RFC 8019 section 7.1.5).
+UNSOLVED_PER_SECOND = 5.0
+UNSOLVED_AT_ONCE = 5.0
+NOT_SOLVED = "puzzle not solved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,16 @@ class AdmissionLimits:
     cookie_threshold_ip: int = 3
     block_threshold: int = 5
     half_open_timeout: float = 30.0
+    puzzle_threshold: int = 0
+    puzzle_difficulty: int = 14
+
+    def difficulty_among(self, half_open: int) -> int:
+        """How many bits a puzzle has among so many, one more each time they double; 0 is no
+        puzzle (RFC 8019 section 7.1.1.1)."""
+        if not _is_reached(half_open, self.puzzle_threshold):
+            return 0
+        doubled = (half_open // self.puzzle_threshold).bit_length() - 1
+        return self.puzzle_difficulty + min(doubled, MAX_HARDER)
 
     def timeout_among(self, half_open: int) -> float:
         """How long a new half-open IKE SA among so many is kept (RFC 8019 section 4.1)."""
@@ -71,26 +91,16 @@ class Refused:
     reply: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Secret:
-    """What cookies are made with, and from when on."""
-
-    version: int
-    made_at: float
-    key: bytes = field(repr=False)
-
-
 class Admission:
     """Decides about datagrams whose SPI is of no association."""
 
-    __slots__ = ("_entropy", "_former", "_refusals", "_secret", "limits")
+    __slots__ = ("_cookies", "_refusals", "_unsolved", "limits")
 
     def __init__(self, entropy: Entropy, limits: AdmissionLimits, refusals: Allowance) -> None:
         self.limits = limits
         self._refusals = refusals
-        self._entropy = entropy
-        self._secret = _Secret(0, float("-inf"), b"")
-        self._former = self._secret
+        self._unsolved = Allowance(UNSOLVED_PER_SECOND, UNSOLVED_AT_ONCE)
+        self._cookies = Cookies(entropy)
 
     def consider(
         self,
@@ -116,10 +126,12 @@ class Admission:
             return Refused("too many half-open IKE SAs")
         if _is_reached(half_open_of_address, limits.block_threshold):
             return Refused("too many half-open IKE SAs of one address")
-        if _is_reached(half_open, limits.cookie_threshold) or _is_reached(
-            half_open_of_address, limits.cookie_threshold_ip
+        if (
+            _is_reached(half_open, limits.cookie_threshold)
+            or _is_reached(half_open_of_address, limits.cookie_threshold_ip)
+            or limits.difficulty_among(half_open)
         ):
-            return self._ask_for_cookie(datagram, now)
+            return self._demand(datagram, header, half_open, now)
         return Admitted()
 
     def _misfit(self, header: Header, now: float) -> Refused | None:
@@ -156,55 +168,60 @@ class Admission:
         octets = write_message(message)
         return Refused(reason, octets if len(octets) <= header.length else None)
 
-    # Cookies (RFC 7296 section 2.6).
+    # Cookies and puzzles (RFC 8019 section 7.1.4).
 
-    def _ask_for_cookie(self, datagram: DatagramReceived, now: float) -> Admitted | Refused:
+    def _demand(
+        self, datagram: DatagramReceived, header: Header, half_open: int, now: float
+    ) -> Admitted | Refused:
+        """Whoever has returned a cookie and solved its puzzle is in; else there is a new one."""
         try:
             message = read_message(datagram.octets)
+            asker = Asker(message.spi_i, datagram.remote, only(message.payloads, Nonce).data)
+            offer = only(message.payloads, SecurityAssociation).proposals
         except Fault:
             return Refused("malformed IKE_SA_INIT request")
-        nonce = find(message.payloads, Nonce)
-        if nonce is None:
-            return Refused("malformed IKE_SA_INIT request")
-        self._rotate(now)
-        cookies = notifies(message.payloads, NotifyType.COOKIE)
-        if cookies and self._is_good(cookies[0].data, datagram, message.spi_i, nonce.data, now):
+        difficulty = self.limits.difficulty_among(half_open)
+        missing = self._missing(message, asker, difficulty, now)
+        if not missing:
             return Admitted()
-        cookie = _cookie(self._secret, datagram, message.spi_i, nonce.data)
-        answer = Message(
-            message.spi_i,
-            ZERO_SPI,
-            ExchangeType.IKE_SA_INIT,
-            0,
-            True,
-            False,
-            (Notify(NotifyType.COOKIE, cookie),),
-        )
-        octets = write_message(answer)
-        return Refused("cookie asked for", octets if len(octets) <= len(datagram.octets) else None)
+        if missing == NOT_SOLVED:
+            return Refused(missing)
+        prf = choose_prf(offer)
+        if difficulty and prf is None:
+            return self._reply("no PRF in common", header, NotifyType.NO_PROPOSAL_CHOSEN, now)
+        puzzle = Puzzle(prf, difficulty) if difficulty and prf is not None else None
+        reply = _demanding(message.spi_i, self._cookies.make(asker, puzzle, now), puzzle)
+        return Refused(missing, reply if len(reply) <= len(datagram.octets) else None)
 
-    def _is_good(
-        self, cookie: bytes, datagram: DatagramReceived, spi_i: bytes, nonce: bytes, now: float
-    ) -> bool:
-        for secret in (self._secret, self._former):
-            if secret.key and cookie[:1] == bytes((secret.version,)):
-                return hmac.compare_digest(cookie, _cookie(secret, datagram, spi_i, nonce))
-        return False
+    def _missing(self, message: Message, asker: Asker, difficulty: int, now: float) -> str:
+        """Why a request is not served yet; empty when it is."""
+        cookies = notifies(message.payloads, NotifyType.COOKIE)
+        cookie = cookies[0].data if cookies else b""
+        given = self._cookies.given_with(cookie, asker, now)
+        if given is None:
+            return "cookie asked for" if not difficulty else "puzzle given"
+        if not difficulty:
+            return ""
+        if not given.difficulty:
+            return "puzzle given"
+        solution = find(message.payloads, PuzzleSolution)
+        if solution is None:
+            return "" if self._unsolved.take(now) else NOT_SOLVED
+        bits = solved_bits(prf_for(given.prf), cookie, solution.keys)
+        if bits < given.difficulty:
+            return "puzzle solved wrongly"
+        # Who has solved more than was asked is served when others are asked for more.
+        if bits < difficulty - LENIENCE:
+            return "harder puzzle given"
+        return "" if self._cookies.spend(cookie) else "puzzle's solution used up"
 
-    def _rotate(self, now: float) -> None:
-        if now - self._secret.made_at < SECRET_LIFETIME:
-            return
-        still_good = now - self._secret.made_at < 2 * SECRET_LIFETIME
-        self._former = self._secret if still_good else _Secret(0, float("-inf"), b"")
-        version = (self._secret.version + 1) % _VERSIONS
-        self._secret = _Secret(version, now, self._entropy.octets(SECRET_OCTETS))
 
-
-def _cookie(secret: _Secret, datagram: DatagramReceived, spi_i: bytes, nonce: bytes) -> bytes:
-    """The secret's version and a MAC over Ni, the sender's address and port, and SPIi."""
-    remote = datagram.remote
-    octets = nonce + remote.address.packed + remote.port.to_bytes(2, "big") + spi_i
-    return bytes((secret.version,)) + hmac.digest(secret.key, octets, hashlib.sha256)
+def _demanding(spi_i: bytes, cookie: bytes, puzzle: Puzzle | None) -> bytes:
+    payloads = [Notify(NotifyType.COOKIE, cookie)]
+    if puzzle is not None:
+        payloads.append(Notify(NotifyType.PUZZLE, write_puzzle(puzzle)))
+    exchange = ExchangeType.IKE_SA_INIT
+    return write_message(Message(spi_i, ZERO_SPI, exchange, 0, True, False, tuple(payloads)))
 
 
 def _is_reached(count: int, threshold: int) -> bool:

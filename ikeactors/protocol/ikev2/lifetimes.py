@@ -93,6 +93,11 @@ def _lose_patience(association: Association, number: int) -> None:
         association.fail(association.phase.refusal)
 
 
+def _solve_puzzle(association: Association, number: int) -> None:
+    if isinstance(association.phase, InitSent):
+        association.phase.solve(association)
+
+
 def _end_half_open(association: Association, number: int) -> None:
     if isinstance(association.phase, InitAnswered | Authenticating):
         remote = association.remote
@@ -154,6 +159,7 @@ _SERVED: dict[Timer, Callable[[Association, int], None]] = {
     Timer.RETRANSMIT: _retransmit,
     Timer.REASSEMBLY: _free_fragments,
     Timer.ERROR_PATIENCE: _lose_patience,
+    Timer.PUZZLE: _solve_puzzle,
     Timer.HALF_OPEN: _end_half_open,
     Timer.IKE_REKEY: _rekey_ike_sa,
     Timer.IKE_EXPIRE: _expire_ike_sa,

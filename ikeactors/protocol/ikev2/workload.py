@@ -1,4 +1,5 @@
-"""Which steps are worth a worker: those with slow public-key work (see the performance notes)."""
+"""Which steps are worth a worker: those with slow public-key work, or with a
+puzzle (see the performance notes)."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from ikeactors.protocol.events import (
     UsageReported,
 )
 from ikeactors.protocol.ikev2.groups import group_of, is_slow, offered_groups
-from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered
+from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent
 from ikeactors.protocol.ikev2.phases import Fresh
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ def is_heavy(association: Association, event: Event) -> bool:
     """Whether this step may compute in a slow group. What is inside of SK is not looked at."""
     if isinstance(event, _LIGHT):
         return False
+    if isinstance(association.phase, InitSent) and association.phase.demands.is_solving:
+        return True
     if isinstance(association.phase, InitAnswered):
         return association.phase.is_slow
     if association.ike_sas.exists:

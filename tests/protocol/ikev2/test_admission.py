@@ -12,13 +12,8 @@ from hypothesis import strategies as st
 from ikeactors.iana import ExchangeType, NotifyType
 from ikeactors.protocol.allowance import Allowance
 from ikeactors.protocol.events import DatagramReceived, Endpoint
-from ikeactors.protocol.ikev2.admission import (
-    SECRET_LIFETIME,
-    Admission,
-    AdmissionLimits,
-    Admitted,
-    Refused,
-)
+from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits, Admitted, Refused
+from ikeactors.protocol.ikev2.cookies import SECRET_LIFETIME
 from ikeactors.wire.header import ZERO_SPI
 from ikeactors.wire.message import Message, notifies, read_message, write_message
 from ikeactors.wire.payload import Nonce, Notify
