@@ -117,7 +117,10 @@ class Host:
         self.commands, self._received_commands = open_commands()
         self.registry = PeerRegistry(self.router, self.commands, self.answers)
         self.surroundings = Surroundings(
-            SeededEntropy(f"{around.seed}/{number}"), reqids(configured_reqids(settings))
+            SeededEntropy(f"{around.seed}/{number}"),
+            reqids(configured_reqids(settings)),
+            is_heard=self.hub.is_wanted,
+            stands=self.registry.claims.stands,
         )
         self.admission = Admission(
             self.surroundings.entropy, AdmissionLimits(), self.surroundings.refusals
@@ -168,8 +171,7 @@ class Host:
             None,
             self.registry,
         )
-        stands = self.registry.claims.stands
-        associations = CoreAssociations(self.settings, self.surroundings, stands)
+        associations = CoreAssociations(self.settings, self.surroundings)
         locator = Locator(self.sockets.source_for, IKE_PORT)
         return Lives(
             self.settings, associations, locator, outlets, self.registry, self._chance.random

@@ -56,8 +56,9 @@ def is_meant(task: trio.lowlevel.Task, hub: Host, actor: str) -> bool:
         return False
     if actor != "peer":
         return True
-    peer = task.coro.cr_frame.f_locals["peer"]  # type: ignore[attr-defined]
-    return peer.remote is not None and peer.remote.address == address_of(1)
+    assert task.coro.cr_frame is not None
+    peer = task.coro.cr_frame.f_locals["peer"]
+    return bool(peer.remote is not None and peer.remote.address == address_of(1))
 
 
 @pytest.mark.parametrize("actor", ACTORS)

@@ -1,0 +1,99 @@
+"""The invariants notice what breaks them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+
+from ikeactors.iana import ExchangeType, PayloadType
+from ikeactors.protocol.actions import Report
+from ikeactors.protocol.events import Endpoint
+from ikeactors.wire.header import write_header
+from tests.simulation import world
+from tests.simulation.network import Datagram
+from tests.simulation.plan import Operation, Plan, plain_link
+from tests.simulation.run import run, run_with
+from tests.simulation.verdict import Record
+from tests.simulation.wire_audit import WireAudit
+from tests.simulation.world import World
+
+WEST, EAST = IPv4Address("192.0.2.1"), IPv4Address("192.0.2.2")
+PLAN = Plan(1, 2, (plain_link(1),), {}, 10.0, (), quiet=5.0, settling=5.0)
+
+
+def message(message_id: int, body: bytes = b"1234567890", *, is_response: bool = False) -> Datagram:
+    header = write_header(
+        b"initiatr",
+        b"respondr",
+        PayloadType.SK,
+        ExchangeType.INFORMATIONAL,
+        message_id,
+        32 + len(body),
+        is_response=is_response,
+        from_original_initiator=True,
+    )
+    return Datagram(Endpoint(WEST, 500), Endpoint(EAST, 500), header + bytes(4) + body)
+
+
+@pytest.mark.parametrize(
+    "sent, invariant",
+    [
+        ([message(0), message(0)], None),
+        ([message(0), message(0, b"0987654321")], "S6"),
+        ([message(0), message(1)], "S6"),
+        ([message(0, is_response=True)], "S7"),
+    ],
+)
+async def test_the_wire_audit(sent: list[Datagram], invariant: str | None) -> None:
+    record = Record()
+    audit = WireAudit(record)
+    for datagram in sent:
+        audit.sent(WEST, datagram)
+    assert (record.broken.invariant if record.broken else None) == invariant
+
+
+async def test_an_iv_that_is_used_twice() -> None:
+    record = Record()
+    audit = WireAudit(record)
+    audit.sent(WEST, message(0))
+    audit.arrived(WEST, message(0, is_response=True))
+    audit.sent(WEST, message(1))
+    assert record.broken is not None
+    assert record.broken.invariant == "S5"
+
+
+def test_a_quiet_plan_breaks_nothing() -> None:
+    assert run(PLAN).broken is None
+
+
+def test_a_kernel_that_loses_an_inbound_sa_breaks_the_sender() -> None:
+    def spoil(one: World) -> None:
+        kernel = one.hosts[0].kernel
+        for sa_id, sa in list(kernel.sas.items()):
+            if sa.destination == one.hosts[0].address:
+                kernel.expire(sa_id)
+
+    broken = run_with(PLAN, spoil).broken
+    assert broken is not None
+    assert broken.invariant == "S4"
+
+
+def test_a_secret_in_a_report() -> None:
+    def spoil(one: World) -> None:
+        one.hosts[0].hub.publish(Report("told", f"the secret is {world.PSK.decode()}"))
+
+    broken = run_with(PLAN, spoil).broken
+    assert broken is not None
+    assert broken.invariant == "S11"
+
+
+def test_what_an_operator_takes_down_and_nobody_brings_up_is_missed() -> None:
+    def spoil(one: World) -> None:
+        one.operators.bring_up = lambda: None  # type: ignore[method-assign]
+
+    plan = replace(PLAN, operations=(Operation(1.0, "down", 1, 0, 0),))
+    broken = run_with(plan, spoil).broken
+    assert broken is not None
+    assert broken.invariant == "E3"
