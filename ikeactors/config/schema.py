@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from ikeactors.config.later import why_not_yet
 from ikeactors.config.mistakes import Mistakes, Place, Refused, nearest
 
 
@@ -86,6 +87,9 @@ def as_table(value: object, place: Place, mistakes: Mistakes) -> dict[str, objec
     """The table itself, or an empty one and a mistake."""
     if isinstance(value, dict):
         return value
+    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        mistakes.add(place, f"a table, not a list of tables: write [{place}], in single brackets")
+        return {}
     mistakes.add(place, f"a section expected: [{place}]", value)
     return {}
 
@@ -96,7 +100,8 @@ def report_unknown(
     """A mistake for each key that is none of the known ones."""
     for key in table:
         if key not in known:
-            mistakes.add(place.of(key), f"unknown key{nearest(key, known)}")
+            message = why_not_yet(key) or f"unknown key{nearest(key, known)}"
+            mistakes.add(place.of(key), message)
 
 
 @lru_cache(maxsize=512)

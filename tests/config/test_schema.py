@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from ikeactors.config import options, values
+from ikeactors.config.later import why_not_yet
 from ikeactors.config.mistakes import Mistakes, Place, Source
 from ikeactors.config.reference import CHAPTERS
 from ikeactors.config.schema import Option, default_of, read_section
@@ -33,6 +34,31 @@ def test_unknown_keys_are_told_with_the_nearest_known_one():
     mistakes = Mistakes()
     read_section({"prot": 1, "local": {}}, PLACE, KNOWN, mistakes, ("local",))
     assert list(map(str, mistakes.found)) == ["ike.toml: daemon.prot: unknown key; nearest: port"]
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("mobike", "MOBIKE is not available yet: leave it out"),
+        ("send_cert", "authentication with certificates is not available yet: leave it out"),
+        ("copy_df", "is not available yet: leave it out"),
+    ],
+)
+def test_a_key_of_swanctl_that_we_do_not_have_is_no_typing_mistake(key, message):
+    mistakes = Mistakes()
+    read_section({key: "x"}, PLACE, KNOWN, mistakes)
+    assert list(map(str, mistakes.found)) == [f"ike.toml: daemon.{key}: {message}"]
+
+
+def test_what_is_available_is_not_said_to_be_missing():
+    assert not [option.name for option in EVERY_OPTION if why_not_yet(option.name)]
+
+
+def test_a_list_of_tables_is_told_as_that():
+    mistakes = Mistakes()
+    assert read_section([{"port": 5}], PLACE, KNOWN, mistakes)["port"] == 500
+    message = "a table, not a list of tables: write [daemon], in single brackets"
+    assert list(map(str, mistakes.found)) == [f"ike.toml: daemon: {message}"]
 
 
 def test_what_is_no_section_is_told():
