@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ikeactors.config import values
 from ikeactors.config.schema import Option
-from ikeactors.config.values import duration, integer
+from ikeactors.config.values import at_least_a_second, integer
 from ikeactors.protocol.ikev2.puzzles import MAX_DIFFICULTY, MIN_DIFFICULTY
 
 ADMISSION = (
@@ -24,7 +24,7 @@ ADMISSION = (
     ),
     Option(
         "half_open_timeout",
-        duration,
+        at_least_a_second,
         '"30s"',
         "How long an initiator may take until it is authenticated; under attack as little as 2s.",
     ),

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from ikeactors.config.mistakes import Refused
-from ikeactors.config.values import text
+from ikeactors.config.values import listed, text
 from ikeactors.iana import IdType
 from ikeactors.protocol.settings import IdentityPattern
 from ikeactors.wire.identities import Identity
 
 ANYBODY = IdentityPattern()
+
+# A distinguished name, and what is forced to be octets.
+_HAS_COMMAS_OF_ITS_OWN = re.compile(r"\s*(?:/?[A-Za-z0-9.]+\s*=|asn1dn:|keyid:|@#|\{)")
 
 _PATTERN_EXPECTED = 'a pattern begins with "*." or "*@": "*.example.org", "*@example.org"'
 
@@ -31,6 +36,19 @@ def identity_pattern(value: object) -> IdentityPattern:
     if "*" in given and _is_name(given):
         return _suffix(given)
     return IdentityPattern(_identity(given))
+
+
+def identity_patterns(value: object) -> tuple[IdentityPattern, ...]:
+    """Several: a list, or one text with commas, unless these are a distinguished name's own."""
+    if not isinstance(value, str) or not value.strip():
+        return listed(identity_pattern)(value)
+    if _HAS_COMMAS_OF_ITS_OWN.match(value):
+        return (identity_pattern(value),)
+    if "=" in value and "," in value:
+        raise Refused(
+            (value, 'write a list where a distinguished name is among several: ["A", "B"]')
+        )
+    return listed(identity_pattern)(value)
 
 
 def may_be(owner: IdentityPattern, peer: IdentityPattern) -> bool:
@@ -58,6 +76,8 @@ def _is_name(given: str) -> bool:
 
 
 def _identity(given: str) -> Identity:
+    if "," in given and not _HAS_COMMAS_OF_ITS_OWN.match(given):
+        raise Refused((given, "one identity expected, without a comma"))
     try:
         return Identity.from_text(given)
     except ValueError as error:

@@ -14,12 +14,22 @@ from typing import TypeVar
 from ikeactors.config import values
 from ikeactors.config.addresses import address, address_patterns
 from ikeactors.config.admission import ADMISSION
-from ikeactors.config.identities import identity, identity_pattern
+from ikeactors.config.identities import identity, identity_pattern, identity_patterns
 from ikeactors.config.mistakes import Refused
 from ikeactors.config.proposals import esp_proposals, ike_proposals
 from ikeactors.config.schema import Option, options
 from ikeactors.config.selectors import selector_template
-from ikeactors.config.values import boolean, duration, integer, listed, real, some, text, word
+from ikeactors.config.values import (
+    boolean,
+    duration,
+    integer,
+    listed,
+    never_or_at_least_a_second,
+    real,
+    some,
+    text,
+    word,
+)
 from ikeactors.kernel.requests import Mode
 from ikeactors.protocol.settings import DownAction, Fragmentation, StartAction, Unique
 
@@ -65,9 +75,11 @@ def _socket_path(value: object) -> str:
 
 
 def _version(value: object) -> int:
-    version = integer(0, 2)(value)
-    if version != 2:
+    version = values.unsigned(value)
+    if version in (0, 1):
         raise Refused((value, "IKEv1 is not available yet: write 2"))
+    if version != 2:
+        raise Refused((value, "there is no such IKE version: write 2"))
     return version
 
 
@@ -118,7 +130,7 @@ DAEMON = options(
     Option("tun_name", _interface_name, '"ike0"', "Name of the TUN device of the user space."),
     Option("tun_mtu", integer(576, 65535), "1400", "MTU of that device."),
     Option("install_routes", boolean, "true", "Install routes to the peers' networks."),
-    Option("routing_table", values.unsigned, "220", "Routing table for these routes."),
+    Option("routing_table", values.routing_table, "220", "Routing table for these routes, 1-252."),
     Option(
         "routing_mark",
         values.unsigned,
@@ -172,7 +184,9 @@ CONNECTION = options(
         "false",
         "Permit algorithms that are weak or do not encrypt: 3des, null, md5, modp1024, ...",
     ),
-    Option("rekey_time", duration, '"4h"', "When the IKE SA is rekeyed; 0 is never."),
+    Option(
+        "rekey_time", never_or_at_least_a_second, '"4h"', "When the IKE SA is rekeyed; 0 is never."
+    ),
     Option(
         "over_time",
         duration,
@@ -274,10 +288,15 @@ CHILD = options(
         "What protects it, best first; a key exchange in it means perfect forward secrecy.",
     ),
     Option("mode", word(_enumeration(*Mode)), '"tunnel"', '"tunnel" or "transport".'),
-    Option("rekey_time", duration, '"1h"', "When the Child SA is rekeyed; 0 is never."),
+    Option(
+        "rekey_time",
+        never_or_at_least_a_second,
+        '"1h"',
+        "When the Child SA is rekeyed; 0 is never.",
+    ),
     Option(
         "life_time",
-        duration,
+        never_or_at_least_a_second,
         None,
         "When it is closed if it could not be rekeyed.",
         otherwise="110 % of rekey_time",
@@ -335,13 +354,14 @@ CHILD = options(
         "dpd_action",
         word(_CLEAR_WORDS, _TRAP),
         '"clear"',
-        'When the peer is dead: "clear" leaves it at that, "start" sets it up anew.',
+        'When the peer is dead: "clear" leaves it at that, "start" sets it up anew. What has '
+        'start_action = "start" comes back anyway.',
     ),
     Option(
         "close_action",
         word(_CLEAR_WORDS, _TRAP),
         '"clear"',
-        "When the peer has closed it: likewise.",
+        "When the peer has closed it: likewise, also with start_action.",
     ),
     Option("reqid", values.unsigned, "0", "A fixed reqid for the kernel; 0 takes a free one."),
     Option("mark_in", values.mark, '"0/0x0"', 'Mark of inbound packets, "0x10/0xff" or 42.'),
@@ -358,19 +378,16 @@ CHILD = options(
     Option("policies", boolean, "true", "Install policies, not only the SAs."),
 )
 
-# A distinguished name has commas of its own.
-_IDENTITIES = listed(identity_pattern, separator="")
-
 SECRET = options(
     Option(
         "ids",
-        _IDENTITIES,
+        identity_patterns,
         None,
         "Whose it is: identities or patterns, usually both ends'.",
         otherwise="anybody's",
         example='["gw.example.org", "branch.example.org"]',
     ),
-    Option("id", _IDENTITIES, None, "The same, for a single one.", otherwise="anybody's"),
+    Option("id", identity_patterns, None, "The same, for a single one.", otherwise="anybody's"),
     Option("secret", text, None, 'The key: "text", "0x..." hexadecimal or "0s..." base64.'),
     Option(
         "secret_file",

@@ -30,6 +30,15 @@ _OCTETS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _MIN_FRAGMENT_SIZE = 256
 _MAX_FRAGMENT_SIZE = 65535
 
+# linux/rtnetlink.h, rt_class_t.
+_TABLES_OF_THE_HOST: Mapping[int | None, str] = {
+    0: "no table (unspec)",
+    253: 'the host\'s table "default"',
+    254: 'the host\'s table "main"',
+    255: 'the kernel\'s table "local"',
+}
+_MAX_TABLE = 252
+
 _UNIQUE = ("%unique", "%unique-dir")
 _TRUTH_WORDS = {"yes": "true", "no": "false", "true": "true", "false": "false"}
 
@@ -86,7 +95,7 @@ def word(words: Mapping[str, T], later: Mapping[str, str] | None = None) -> Pars
             return words[given]
         if later and given in later:
             raise Refused((value, later[given]))
-        known = ", ".join(words)
+        known = ", ".join(one or '""' for one in words)
         raise Refused((value, f"one of these expected: {known}{nearest(given, words)}"))
 
     return parse
@@ -100,6 +109,33 @@ def duration(value: object) -> float:
     if not 0 <= seconds <= MAX_DURATION:
         raise Refused((value, "out of range: 0 to 3650d"))
     return float(seconds)
+
+
+def at_least_a_second(value: object) -> float:
+    """A duration that leaves time for an exchange."""
+    seconds = duration(value)
+    if seconds < 1:
+        raise Refused((value, "at least 1s expected"))
+    return seconds
+
+
+def never_or_at_least_a_second(value: object) -> float:
+    """The same, or 0: what is rekeyed more often than every second does nothing else."""
+    if not duration(value):
+        return 0.0
+    try:
+        return at_least_a_second(value)
+    except Refused:
+        raise Refused((value, "at least 1s expected, or 0 for never")) from None
+
+
+def routing_table(value: object) -> int:
+    """The number of a routing table that is nobody else's."""
+    number = _number(value)
+    if number in _TABLES_OF_THE_HOST:
+        table = _TABLES_OF_THE_HOST[number]
+        raise Refused((value, f"that is {table}: take one from 1 to {_MAX_TABLE}"))
+    return integer(1, _MAX_TABLE)(value)
 
 
 def octets(value: object) -> int:

@@ -185,7 +185,7 @@ BAD_CONNECTION = [
     ('proposals = "3des-sha256-x25519"', f'proposals: "3des-sha256-x25519": 3des {WEAK}'),
     ("version = 1", "version: 1: IKEv1 is not available yet: write 2"),
     ("version = 0", "version: 0: IKEv1 is not available yet: write 2"),
-    ("version = 3", "version: 3: out of range: 0 to 2"),
+    ("version = 3", "version: 3: there is no such IKE version: write 2"),
     (
         'reauth_time = "3h"',
         'reauth_time: "3h": reauthentication is not available yet: write 0',

@@ -1,6 +1,12 @@
 import pytest
 
-from ikeactors.config.identities import ANYBODY, identity, identity_pattern, may_be
+from ikeactors.config.identities import (
+    ANYBODY,
+    identity,
+    identity_pattern,
+    identity_patterns,
+    may_be,
+)
 from ikeactors.config.mistakes import Refused
 from ikeactors.iana import IdType
 from ikeactors.protocol.settings import IdentityPattern
@@ -50,6 +56,30 @@ def test_what_is_no_identity_is_refused_once():
     assert value == "ipv4:nonsense"
     assert message
     assert not message.startswith("'ipv4:nonsense'")
+
+
+@pytest.mark.parametrize(
+    ("value", "several"),
+    [
+        ("a.lab, *.org", ("a.lab", "*.org")),
+        (["a.lab", "C=DE, O=x"], ("a.lab", "C=DE, O=x")),
+        ("C=DE, O=x", ("C=DE, O=x",)),
+        ("keyid:a,b", ("keyid:a,b",)),
+        ("%any", ("%any",)),
+    ],
+)
+def test_several_are_a_list_or_one_text_with_commas(value, several):
+    assert identity_patterns(value) == tuple(map(identity_pattern, several))
+
+
+def test_commas_that_could_be_of_either_kind_are_refused():
+    with pytest.raises(Refused, match="write a list"):
+        identity_patterns("a.lab, C=DE, O=x")
+
+
+def test_one_identity_has_no_comma():
+    with pytest.raises(Refused, match="one identity expected, without a comma"):
+        identity("a.lab, b.lab")
 
 
 @pytest.mark.parametrize(
