@@ -12,6 +12,7 @@ import errno
 import functools
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import NamedTuple, ParamSpec, Protocol, TypeVar
@@ -158,9 +159,24 @@ class Routes:
     def _open(self) -> None:
         with IPRoute() as ip:
             self._way.open(ip)
-            for family in _FAMILIES.values() if self._routing.install else ():
-                _ignoring(_flush, ip, self._routing.table, family)
-                _ignoring(ip.rule, "add", family=family, **self._rule)
+            if not self._routing.install:
+                return
+            try:
+                self._make_rules(ip)
+            except KernelRefusal as refusal:
+                self._remove_rules(ip)
+                text = f"daemon.routing_table = {self._routing.table}: {refusal}"
+                raise KernelRefusal(refusal.errno, text) from None
+
+    def _make_rules(self, ip: IPRoute) -> None:
+        for family in _FAMILIES.values():
+            _ignoring(_flush, ip, self._routing.table, family)
+            _ignoring(ip.rule, "add", family=family, **self._rule)
+
+    def _remove_rules(self, ip: IPRoute) -> None:
+        for family in _FAMILIES.values():
+            with suppress(KernelRefusal):
+                _ignoring(ip.rule, "del", family=family, **self._rule)
 
     def _add(self, policies: Sequence[PolicyRequest]) -> None:
         with IPRoute() as ip:
@@ -217,8 +233,7 @@ class Routes:
                 self._settle(ip, _in_force(wanted), None)
             self._wanted.clear()
             self._of_policy.clear()
-            for family in _FAMILIES.values():
-                _ignoring(ip.rule, "del", family=family, **self._rule)
+            self._remove_rules(ip)
 
 
 class HostAddress(NamedTuple):

@@ -130,3 +130,26 @@ def test_a_route_that_is_refused_takes_the_others_along() -> None:
             assert table() == []
             """,
         )
+
+
+def test_a_refused_rule_names_the_option_and_leaves_no_rule_behind() -> None:
+    with direct() as net:
+        run(
+            net,
+            """
+            def rules():
+                texts = (subprocess.check_output(["ip", one, "rule"]) for one in ("-4", "-6"))
+                return b"".join(texts)
+
+            await routes.aclose()
+            before = rules()
+            # IPv4 finds itself a table for this, IPv6 does not.
+            try:
+                await Routes(way, Routing(table=0)).open()
+            except KernelRefusal as refusal:
+                assert str(refusal).startswith("daemon.routing_table = 0: "), refusal
+            else:
+                assert False, rules()
+            assert rules() == before, rules()
+            """,
+        )
