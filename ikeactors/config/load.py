@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ikeactors.config.connections import check_name, read_connection
+from ikeactors.config.identities import ANYBODY
 from ikeactors.config.mistakes import ConfigurationFaults, Mistake, Mistakes, Place
 from ikeactors.config.options import DAEMON, FILE
 from ikeactors.config.schema import Section, as_table, read_section, report_unknown
 from ikeactors.config.secrets import KnownSecrets, read_secret
 from ikeactors.config.settings import Configuration, DaemonSettings
 from ikeactors.config.sources import Document, read_documents
+from ikeactors.kernel.requests import Mode
 from ikeactors.protocol.settings import ConnectionSettings, IdentityPattern, Secret
+from ikeactors.wire.identities import Identity
 
 _TOP = (*FILE, "daemon", "connections", "secrets")
 
@@ -31,6 +34,7 @@ def load(path: str | Path) -> Configuration:
     connections = _connections(documents, mistakes)
     if daemon is not None:
         _check_ports(daemon, connections, mistakes)
+        _check_data_plane(daemon["kernel"], connections, mistakes)
     if is_complete and secrets is not None:
         _check_secrets(secrets, connections, mistakes)
     if mistakes.found:
@@ -122,9 +126,40 @@ def _check_secrets(
     for secret in secrets:
         known.add(secret)
     for connection, place in connections:
-        if not known.serve(connection.remote.id):
-            ends = f"{_name(connection.local.id)} <-> {_name(connection.remote.id)}"
-            mistakes.add(place, f"no secret for {ends}: add one with ids in [secrets.NAME]")
+        peer = _called_as(connection)
+        if known.serve(peer):
+            continue
+        if peer is not connection.remote.id and known.serve(connection.remote.id):
+            message = f"set remote.id: we call {_name(peer)}, and no secret is for this address"
+        else:
+            ends = f"{_name(connection.local.id)} <-> {_name(peer)}"
+            message = f"no secret for {ends}: add one with ids in [secrets.NAME]"
+        mistakes.add(place, message)
+
+
+def _called_as(connection: ConnectionSettings) -> IdentityPattern:
+    """Whom the secret must be for: who calls does not know yet what the peer will say it is."""
+    addresses = connection.remote_addrs
+    address = addresses[0].single if len(addresses) == 1 else None
+    if connection.remote.id != ANYBODY or address is None:
+        return connection.remote.id
+    return IdentityPattern(Identity.from_text(str(address)))
+
+
+def _check_data_plane(
+    kernel: str, connections: list[tuple[ConnectionSettings, Place]], mistakes: Mistakes
+) -> None:
+    """Transport mode is the kernel's alone."""
+    for connection, place in connections:
+        for child in connection.children:
+            if child.mode is not Mode.TRANSPORT:
+                continue
+            mode = place.of("children", child.name, "mode")
+            if kernel == "userspace":
+                message = 'transport mode needs the kernel\'s data plane, not kernel = "userspace"'
+                mistakes.add(mode, message)
+            elif kernel == "auto":
+                mistakes.warn(mode, "transport mode fails where the kernel has no ESP")
 
 
 def _name(pattern: IdentityPattern) -> str:

@@ -119,6 +119,44 @@ secret = 5
     ]
 
 
+CALLED = '[connections.gw]\nremote_addrs = "192.0.2.2"\n[connections.gw.children.net]\n'
+
+
+@pytest.mark.parametrize(
+    ("owner", "message"),
+    [
+        ("b.lab", "set remote.id: we call 192.0.2.2, and no secret is for this address"),
+        ("192.0.2.2", None),
+        ("%any", None),
+    ],
+)
+def test_whom_we_call_without_an_identity_needs_a_secret_for_its_address(
+    write, mistakes_in, owner, message
+):
+    text = f'{CALLED}[secrets.x]\nid = "{owner}"\nsecret = "0123456789abcdef"'
+    if message is None:
+        assert load(write(text)).connections
+    else:
+        assert mistakes_in(text) == [f"ike.toml:1: connections.gw: {message}"]
+
+
+def test_without_any_secret_it_is_not_the_identity_that_is_missing(mistakes_in):
+    message = "no secret for %any <-> 192.0.2.2: add one with ids in [secrets.NAME]"
+    assert mistakes_in(CALLED) == [f"ike.toml:1: connections.gw: {message}"]
+
+
+TRANSPORT = f'{SECRET}[connections.gw.children.net]\nmode = "transport"\n[daemon]\nkernel = '
+
+
+def test_transport_mode_is_the_kernels_alone(write, mistakes_in, tmp_path):
+    key = "connections.gw.children.net.mode"
+    message = 'transport mode needs the kernel\'s data plane, not kernel = "userspace"'
+    assert mistakes_in(f'{TRANSPORT}"userspace"') == [f"ike.toml:4: {key}: {message}"]
+    (warning,) = load(write(f'{TRANSPORT}"auto"')).warnings
+    assert str(warning).endswith(f"{key}: transport mode fails where the kernel has no ESP")
+    assert not load(write(f'{TRANSPORT}"xfrm"')).warnings
+
+
 def test_included_files_are_merged(write):
     write(SECRET, "conf.d/psk.toml")
     write("[connections.b.children.net]", "conf.d/b.toml")
