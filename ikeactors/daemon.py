@@ -21,7 +21,6 @@ from __future__ import annotations
 import gc
 import os
 import random
-import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
@@ -31,9 +30,9 @@ from pathlib import Path
 
 import trio
 
+from ikeactors import __version__
 from ikeactors.actors.alarms import Alarms, run_alarms
 from ikeactors.actors.backends import Backend
-from ikeactors.actors.census import Census
 from ikeactors.actors.control import run_control
 from ikeactors.actors.core import CoreAssociations, configured_reqids, consider
 from ikeactors.actors.entropy import SystemEntropy, reqids
@@ -58,6 +57,7 @@ from ikeactors.actors.reports import Answers, ReportHub
 from ikeactors.actors.restarting import Locator
 from ikeactors.actors.router import Router, run_router
 from ikeactors.actors.routes import Routing
+from ikeactors.actors.signals import heed_signals
 from ikeactors.actors.sockets import Sockets, SocketSettings, run_sockets
 from ikeactors.actors.supervisor import ChildSpecification, Intensity, Supervisor
 from ikeactors.actors.unix_socket import ControlListener, open_listener
@@ -105,13 +105,16 @@ async def run_daemon(
         daemon = await _build(configuration, options, stack)
         supervisor = _supervisor(daemon)
         async with trio.open_nursery() as nursery:
-            await nursery.start(_heed_signals, daemon.stopping, nursery.cancel_scope)
+            await nursery.start(heed_signals, daemon.stopping, nursery.cancel_scope, daemon.hub)
             nursery.start_soon(supervisor.run)
+            daemon.hub.publish(Report("daemon-started", _description(daemon)))
             daemon.peers.start_configured()
             _settle_garbage_collector()
             ready()
             await daemon.stopping.wait()
             await _take_down(daemon)
+            daemon.hub.publish(Report("daemon-stopped", "everything is taken down"))
+            await trio.lowlevel.checkpoint()
             nursery.cancel_scope.cancel()
 
 
@@ -164,7 +167,7 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
     kernel, commands = open_commands()
     registry = PeerRegistry(router, kernel, answers)
     outlets = Outlets(router, sockets, kernel, workers, alarms, hub, key_log, registry)
-    surroundings = _surroundings(configuration, sockets, hub, registry.census, is_userspace)
+    surroundings = _surroundings(configuration, sockets, hub, registry, is_userspace)
     lives = _lives(core, surroundings, outlets, registry, sockets)
     return _Daemon(
         configuration=configuration,
@@ -194,7 +197,7 @@ def _surroundings(
     configuration: Configuration,
     sockets: Sockets,
     hub: ReportHub,
-    census: Census,
+    registry: PeerRegistry,
     is_userspace: bool,
 ) -> Surroundings:
     """What all associations share."""
@@ -206,8 +209,9 @@ def _surroundings(
         nat_port=nat_port,
         encapsulate=is_userspace,
         puzzle_max_difficulty=configuration.daemon.puzzle_max_difficulty,
-        half_open_timeout=lambda: limits.timeout_among(census.half_open),
+        half_open_timeout=lambda: limits.timeout_among(registry.census.half_open),
         is_heard=hub.is_wanted,
+        stands=registry.claims.stands,
     )
 
 
@@ -220,7 +224,7 @@ def _lives(
 ) -> Lives:
     """Associations from their beginning to their end, and where they call from."""
     ike_port, _ = sockets.local_ports()
-    associations = CoreAssociations(settings, surroundings, registry.claims.stands)
+    associations = CoreAssociations(settings, surroundings)
     locator = Locator(sockets.source_for, ike_port)
     return Lives(settings, associations, locator, outlets, registry, random.random)
 
@@ -332,15 +336,13 @@ async def _clear(backend: Backend, state: KernelState) -> None:
     await backend.aclose()
 
 
-async def _heed_signals(
-    stopping: trio.Event, insist: trio.CancelScope, task_status: trio.TaskStatus[None]
-) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        task_status.started()
-        async for _ in signals:
-            if stopping.is_set():
-                insist.cancel()
-            stopping.set()
+def _description(daemon: _Daemon) -> str:
+    ports = "{}/{}".format(*daemon.sockets.local_ports())
+    return (
+        f"ikeactors {__version__}, process {os.getpid()}: "
+        f"{len(daemon.configuration.connections)} connections, UDP ports {ports}, "
+        f"data plane {daemon.choice.backend.name} ({daemon.choice.reason})"
+    )
 
 
 def _ignore_esp(octets: bytes, local: Endpoint, remote: Endpoint) -> None:

@@ -2,45 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ikeactors.actors.peers import Peers
 from ikeactors.actors.router import Refusal
 from ikeactors.protocol.events import DatagramReceived, Endpoint
 from ikeactors.protocol.ikev2.admission import Admission, Refused
 from ikeactors.protocol.ikev2.association import Association
-from ikeactors.protocol.ikev2.authentication import identity_of
 from ikeactors.protocol.settings import ConnectionSettings, Settings
 from ikeactors.protocol.surroundings import Surroundings
-from ikeactors.wire.identities import Identity
 
 
 class CoreAssociations:
-    """Makes the core's associations, all with the same settings and surroundings.
+    """Makes the core's associations, all with the same settings and surroundings."""
 
-    `stands` tells whether there is one between two identities already.
-    """
-
-    def __init__(
-        self,
-        settings: Settings,
-        surroundings: Surroundings,
-        stands: Callable[[Identity, Identity], bool],
-    ) -> None:
+    def __init__(self, settings: Settings, surroundings: Surroundings) -> None:
         self._settings = settings
         self._surroundings = surroundings
-        self._stands = stands
 
     def initiating(
         self, connection: ConnectionSettings, local: Endpoint, remote: Endpoint
     ) -> Association:
-        association = Association.initiating(
-            self._settings, connection, local, remote, self._surroundings
-        )
-        ours = identity_of(connection.local, local.address)
-        theirs = identity_of(connection.remote, remote.address)
-        association.initial_contact = not self._stands(ours, theirs)
-        return association
+        return Association.initiating(self._settings, connection, local, remote, self._surroundings)
 
     def responding(self, local: Endpoint, remote: Endpoint) -> Association:
         return Association.responding(self._settings, local, remote, self._surroundings)

@@ -62,6 +62,14 @@ class NetlinkSocket:
         except OSError as error:
             text = f"the kernel has no XFRM netlink (CONFIG_XFRM_USER): {error.strerror}"
             raise KernelRefusal(error.errno or 0, text) from None
+        try:
+            self._prepare(groups)
+        except PermissionError as error:
+            self._socket.close()
+            text = "the kernel's IPsec needs CAP_NET_ADMIN: run as root, or by the systemd unit"
+            raise KernelRefusal(error.errno or 0, text) from None
+
+    def _prepare(self, groups: Iterable[int]) -> None:
         self._socket.bind((0, 0))
         for option in (_NETLINK_CAP_ACK, _NETLINK_EXT_ACK):
             self._socket.setsockopt(_SOL_NETLINK, option, 1)

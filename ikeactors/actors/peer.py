@@ -21,7 +21,7 @@ from ikeactors.actors.router import Router
 from ikeactors.actors.workers import Workers
 from ikeactors.kernel.requests import SaRequest, SaUsage
 from ikeactors.protocol import actions
-from ikeactors.protocol.events import Address, Endpoint, Event, UsageReported
+from ikeactors.protocol.events import Address, Endpoint, Event, SendingFailed, UsageReported
 from ikeactors.protocol.settings import ConnectionSettings
 from ikeactors.protocol.snapshot import AssociationSnapshot
 
@@ -58,7 +58,7 @@ class Associations(Protocol):
 class Sender(Protocol):
     """The sockets, as far as a peer uses them."""
 
-    def send_message(self, octets: bytes, local: Endpoint, remote: Endpoint) -> None: ...
+    def send_message(self, octets: bytes, local: Endpoint, remote: Endpoint) -> str | None: ...
     def send_keepalive(self, local: Endpoint, remote: Endpoint) -> None: ...
 
 
@@ -215,7 +215,9 @@ def _report_usage(mailbox: Mailbox, ticket: int, usages: Sequence[SaUsage]) -> N
 
 def _send_datagram(peer: Peer, action: actions.SendDatagram, outlets: Outlets) -> None:
     peer.local, peer.remote = action.local, action.remote
-    outlets.sender.send_message(action.octets, action.local, action.remote)
+    problem = outlets.sender.send_message(action.octets, action.local, action.remote)
+    if problem:
+        peer.mailbox.post_assured(SendingFailed(problem))
 
 
 def _send_keepalive(_: Peer, action: actions.SendKeepalive, outlets: Outlets) -> None:

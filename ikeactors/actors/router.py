@@ -186,7 +186,7 @@ class Responders(Protocol):
         ...
 
 
-Send = Callable[[bytes, Endpoint, Endpoint], None]
+Send = Callable[[bytes, Endpoint, Endpoint], object]
 
 
 async def run_router(

@@ -122,6 +122,7 @@ class Sockets:
         self._received = 0
         self._sent = 0
         self._dropped: dict[str, int] = {}
+        self._problem = ""
         self._failed: dict[str, int] = {}
 
     def open(self, *, esp_in_kernel: bool) -> None:
@@ -169,17 +170,18 @@ class Sockets:
         """The address of ours from which the routing table reaches `remote`, if it does."""
         return udp.source_for(remote, self._settings.mark)
 
-    def send_message(self, octets: bytes, local: Endpoint, remote: Endpoint) -> None:
+    def send_message(self, octets: bytes, local: Endpoint, remote: Endpoint) -> str:
         """Send an IKE message, with the non-ESP marker on the NAT traversal port.
 
-        (RFC 3948 section 2.2)
+        Why it could not be sent, as far as that shows at once, or nothing (RFC 3948 section 2.2).
         """
         way = self._way_from(local)
         if way is None:
-            self._count_failure("EADDRNOTAVAIL", local, remote)
-            return
+            return self._count_failure("EADDRNOTAVAIL", local, remote)
         parts = (_NON_ESP_MARKER, octets) if way.port.nat_t else (octets,)
+        self._problem = ""
         self._send(way.port, _Waiting(parts, way, remote))
+        return self._problem
 
     def send(self, octets: bytes, local: Endpoint, remote: Endpoint) -> None:
         """Send octets as they are: a keepalive, ESP."""
@@ -330,13 +332,14 @@ class Sockets:
     def _drop(self, reason: str) -> None:
         self._dropped[reason] = self._dropped.get(reason, 0) + 1
 
-    def _count_failure(self, name: str, local: Endpoint, remote: Endpoint) -> None:
+    def _count_failure(self, name: str, local: Endpoint, remote: Endpoint) -> str:
         """Count it; told at each power of two, so that a dead link is a few lines."""
         count = self._failed[name] = self._failed.get(name, 0) + 1
+        self._problem = os.strerror(getattr(errno, name, 0))
         if count & (count - 1) == 0:
-            number = getattr(errno, name, 0)
-            text = f"cannot send from {local} to {remote}: {os.strerror(number)}"
+            text = f"cannot send from {local} to {remote}: {self._problem}"
             self._report("datagram-not-sent", text, Level.WARNING)
+        return self._problem
 
     def _report(self, name: str, text: str, level: Level = Level.INFO) -> None:
         self._hub.publish(Report(name, text, level))

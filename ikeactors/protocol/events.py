@@ -40,6 +40,13 @@ class DatagramReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class SendingFailed:
+    """The host could not send our datagram; `text` is its reason ("Network is unreachable")."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class TimerExpired:
     """The association's `deadline` is reached."""
 
@@ -132,6 +139,7 @@ Reply = ChildSaInstalled | KernelRefused | IdentityClaimed | UsageReported
 
 Event = (
     DatagramReceived
+    | SendingFailed
     | TimerExpired
     | InitiationRequested
     | RekeyRequested

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ikeactors.protocol.actions import Level
 from ikeactors.protocol.allowance import Allowance
 from ikeactors.protocol.entropy import Entropy
+from ikeactors.wire.identities import Identity
 
 IKE_PORT = 500
 NAT_PORT = 4500
@@ -41,6 +42,10 @@ def _everything(level: Level, connection: str) -> bool:
     return True
 
 
+def _nobody(local: Identity, remote: Identity) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """Shared by all associations. `reqids` never ends and never repeats one that is in use.
@@ -51,7 +56,7 @@ class Surroundings:
     puzzle of more than `puzzle_max_difficulty` bits is not solved, and none if it is 0. `refusals`
     bounds what strangers are told, `complaints` what the operator is told of them. `is_heard`
     tells whether reports of a level about a connection have a hearer: what nobody hears is not
-    put into words.
+    put into words. `stands` tells whether there is an IKE SA between two identities already.
     """
 
     entropy: Entropy
@@ -63,6 +68,7 @@ class Surroundings:
     refusals: Allowance = field(default_factory=_refusals)
     complaints: Allowance = field(default_factory=_complaints)
     is_heard: Callable[[Level, str], bool] = _everything
+    stands: Callable[[Identity, Identity], bool] = _nobody
 
     def choose_ike_spi(self) -> bytes:
         """A fresh SPI for an IKE SA: eight octets, never all zero."""

@@ -34,6 +34,7 @@ from ikeactors.protocol.events import (
     Reply,
     SaExpired,
     SaMappingChanged,
+    SendingFailed,
     Superseded,
     TimerExpired,
     UsageReported,
@@ -83,7 +84,6 @@ class Association:
         "failure",
         "fragmenting",
         "ike_sas",
-        "initial_contact",
         "last_heard_at",
         "local",
         "nat",
@@ -121,7 +121,6 @@ class Association:
         self.now = self.created_at = self.last_heard_at = 0.0
         self.numbers = 0
         self.octets_heard = 0
-        self.initial_contact = True
         self.failure = ""
         self._waiting: dict[int, Continuation] = {}
 
@@ -194,6 +193,9 @@ class Association:
         match event:
             case DatagramReceived():
                 self._receive(event)
+            case SendingFailed():
+                if isinstance(self.phase, InitSent):
+                    self.phase.unsent(self, event.text)
             case TimerExpired():
                 lifetimes.expire(self)
             case ChildSaInstalled() | KernelRefused() | IdentityClaimed() | UsageReported():

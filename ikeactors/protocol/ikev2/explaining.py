@@ -36,9 +36,11 @@ def refused_auth(association: Association, error: NotifyType | None, local: Iden
     if error is None:
         return f"the peer {peer} answered IKE_AUTH without proving who it is"
     if error is NotifyType.AUTHENTICATION_FAILED:
+        wanted = association.connection.remote.id.identity
+        called = f", it is not {wanted}, as we ask for" if wanted else ""
         return (
-            f"the peer {peer} answered AUTHENTICATION_FAILED: it does not know us as {local}, or "
-            f"the pre-shared key is not the same on both ends. Its log says which"
+            f"the peer {peer} answered AUTHENTICATION_FAILED: it does not know us as {local}"
+            f"{called}, or the pre-shared key is not the same on both ends. Its log says which"
         )
     return f"the peer {peer} answered IKE_AUTH with {error.name} and without its proof"
 

@@ -211,6 +211,12 @@ class InitSent:
         association.report("ike-sa-init-corrected", f"{reason}: trying again")
         self.send(association)
 
+    def unsent(self, association: Association, reason: str) -> None:
+        """Our own host could not send: that will hardly change by waiting."""
+        self._refused(
+            association, f"cannot send from {association.local} to {association.remote}: {reason}"
+        )
+
     def _refused(self, association: Association, reason: str) -> None:
         """Remember an error that anybody could have sent, and wait on for a good answer."""
         if self.refusal:

@@ -34,15 +34,19 @@ def silence(association: Association, exchange: str, tries: int) -> str:
     """Why a peer that does not answer is given up."""
     return (
         f"the peer {association.remote} does not answer {exchange} "
-        f"(sent {tries} times from {association.local}): it is down, unreachable, or a firewall "
-        f"drops UDP port {association.remote.port}"
+        f"(sent {tries} times from {association.local}): it {_doubt(association)}"
     )
+
+
+def _doubt(association: Association) -> str:
+    return f"is down, unreachable, or a firewall drops UDP port {association.remote.port}"
 
 
 def report_retransmission(association: Association, exchange: str, tries: int) -> None:
     """Say that a request goes out again."""
     association.report(
         "retransmitted",
-        f"{exchange} is sent again to {association.remote} (retransmission {tries})",
+        f"no answer so far, {exchange} is sent again (retransmission {tries}): "
+        f"{association.remote} {_doubt(association)}",
         tries=tries,
     )

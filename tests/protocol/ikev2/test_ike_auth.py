@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ikeactors.iana import (
@@ -130,7 +132,8 @@ def test_initial_contact_is_announced(changes: dict[str, object], announced: boo
 
 def test_initial_contact_is_not_announced_where_there_is_another_ike_sa() -> None:
     pair = Pair()
-    pair.west.association.initial_contact = False
+    west = pair.west.association
+    west.surroundings = replace(west.surroundings, stands=lambda *_: True)
     pair.establish()
     assert "N(INITIAL_CONTACT)" not in pair.trace[2]
 

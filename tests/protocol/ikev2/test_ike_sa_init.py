@@ -8,7 +8,7 @@ import pytest
 
 from ikeactors.iana import ExchangeType, KeyExchangeMethod, NotifyType
 from ikeactors.protocol.allowance import Allowance
-from ikeactors.protocol.events import DeletionRequested, InitiationRequested
+from ikeactors.protocol.events import DeletionRequested, InitiationRequested, SendingFailed
 from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits, Refused
 from ikeactors.protocol.ikev2.association import Association
 from ikeactors.protocol.ikev2.ike_sa_init import ERROR_PATIENCE, MAX_CORRECTIONS
@@ -303,3 +303,13 @@ def test_who_cancels_is_answered_and_so_is_who_waited() -> None:
     pair.give(pair.west, DeletionRequested(request_id=2))
     assert pair.west.association.closed
     assert [(one.request_id, one.succeeded) for one in pair.west.answers] == [(1, False), (2, True)]
+
+
+def test_a_host_that_cannot_send_is_told_apart_from_a_peer_that_is_silent() -> None:
+    pair = Pair()
+    pair.initiate()
+    pair.drop()
+    pair.give(pair.west, SendingFailed("Network is unreachable"))
+    pair.pass_time(ERROR_PATIENCE + 1)
+    assert "cannot send from" in pair.west.association.failure
+    assert "Network is unreachable" in pair.west.association.failure
