@@ -17,7 +17,7 @@ from ikeactors.actors.printable import printable
 from ikeactors.cli.tables import print_document
 
 if TYPE_CHECKING:
-    from ikeactors.config import ConfigurationFaults
+    from ikeactors.config import ConfigurationFaults, Mistake
 
 _NOTIFY_VARIABLE = "NOTIFY_SOCKET"
 _PARAGRAPH = 1024
@@ -47,10 +47,10 @@ def check(options: argparse.Namespace) -> int:
         configuration = load(options.config)
     except ConfigurationFaults as faults:
         return _tell_mistakes(options, faults)
-    warnings = list(configuration.warnings)
     if options.json:
+        warnings = list(map(asdict, configuration.warnings))
         return print_document({"ok": True, "mistakes": [], "warnings": warnings})
-    _warn(warnings)
+    _warn(configuration.warnings)
     count = len(configuration.connections)
     print(f"{options.config}: no mistakes; {count} connection{'' if count == 1 else 's'}")
     return 0
@@ -71,9 +71,10 @@ def notify_ready() -> None:
 def _tell_mistakes(options: argparse.Namespace, faults: ConfigurationFaults) -> int:
     mistakes = faults.mistakes
     if options.json:
-        found = [asdict(mistake) for mistake in mistakes]
-        print_document({"ok": False, "mistakes": found, "warnings": []})
+        found, warnings = list(map(asdict, mistakes)), list(map(asdict, faults.warnings))
+        print_document({"ok": False, "mistakes": found, "warnings": warnings})
         return 1
+    _warn(faults.warnings)
     for mistake in mistakes:
         print(printable(str(mistake), _PARAGRAPH))
     count = len(mistakes)
@@ -81,6 +82,6 @@ def _tell_mistakes(options: argparse.Namespace, faults: ConfigurationFaults) -> 
     return 1
 
 
-def _warn(warnings: Iterable[str]) -> None:
+def _warn(warnings: Iterable[Mistake]) -> None:
     for warning in warnings:
-        print(f"warning: {printable(warning, _PARAGRAPH)}", file=sys.stderr)
+        print(f"warning: {printable(str(warning), _PARAGRAPH)}", file=sys.stderr)

@@ -37,8 +37,11 @@ def load(path: str | Path) -> Configuration:
         _check_data_plane(daemon["kernel"], connections, mistakes)
     if is_complete and secrets is not None:
         _check_secrets(secrets, connections, mistakes)
+    if is_complete and not connections:
+        mistakes.warn(Place(documents[0].source), "no connection: the daemon has nothing to do")
     if mistakes.found:
-        raise ConfigurationFaults(_in_order(mistakes.found, documents))
+        found, warnings = mistakes.found, tuple(mistakes.warnings)
+        raise ConfigurationFaults(_in_order(found, documents), warnings)
     assert daemon is not None
     assert secrets is not None
     return Configuration(

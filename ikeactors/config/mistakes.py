@@ -51,9 +51,10 @@ class Mistake:
 class ConfigurationFaults(Fault):
     """The configuration cannot be used; `mistakes` are all that were found."""
 
-    def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
+    def __init__(self, mistakes: tuple[Mistake, ...], warnings: tuple[Mistake, ...] = ()) -> None:
         super().__init__("\n".join(map(str, mistakes)))
         self.mistakes = mistakes
+        self.warnings = warnings
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,9 @@ class Source:
     lines: Callable[[], Mapping[KeyPath, int]] = field(default=dict, repr=False)
     exposure: str = ""
     """Why it may not hold a secret, or nothing."""
+
+    tampering: str = ""
+    """Why it may not even name one: others could put another in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ class Mistakes:
 
     def __init__(self) -> None:
         self.found: list[Mistake] = []
-        self.warnings: list[str] = []
+        self.warnings: list[Mistake] = []
 
     def add(self, place: Place, message: str, value: object = None) -> None:
         """One more; `value` is what was written, if it tells more than its key."""
@@ -108,7 +112,8 @@ class Mistakes:
 
     def warn(self, place: Place, message: str) -> None:
         """Something that works and is hardly meant."""
-        self.warnings.append(str(Mistake(str(place.source.path), str(place), "", message)))
+        file = str(place.source.path)
+        self.warnings.append(Mistake(file, str(place), "", message, place.line))
 
     def add_file(self, path: Path, message: str, line: int = 0) -> None:
         """A file that cannot be read."""

@@ -81,6 +81,10 @@ def _octets(section: Section) -> bytes | None:
     written, file = section["secret"], section["secret_file"]
     if written is not None and file is not None:
         raise Refused((None, "write secret or secret_file, not both"))
+    if file == "":
+        raise Refused((file, "the name of a file expected"))
+    if section.place.source.tampering:
+        raise Refused((None, f"the file names a secret, but {section.place.source.tampering}"))
     if file is not None:
         return _of_file(section.place.source.path.parent / file)
     if written is None:
@@ -96,8 +100,8 @@ def _of_file(path: Path) -> bytes:
         octets, exposure = read_file(path)
     except Unreadable as unreadable:
         raise Refused((str(path), str(unreadable))) from None
-    if exposure:
-        raise Refused((str(path), exposure))
+    if exposure.of_readers:
+        raise Refused((str(path), exposure.of_readers))
     return _not_empty(octets.removesuffix(b"\n"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ikeactors.config.mistakes import Mistake
 from ikeactors.protocol.ikev2.admission import AdmissionLimits
 from ikeactors.protocol.settings import Address, ConnectionSettings, Secret, Settings
 
@@ -49,12 +50,12 @@ class DaemonSettings:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Everything the operator said. `warnings` are one line each."""
+    """Everything the operator said, and what of it is hardly meant."""
 
     daemon: DaemonSettings = DaemonSettings()
     connections: tuple[ConnectionSettings, ...] = ()
     secrets: tuple[Secret, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Mistake, ...] = ()
 
     def settings(self, record_keys: bool = False) -> Settings:
         """The part an association may know."""

@@ -11,16 +11,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 from ikeactors.config.lines import key_lines
 from ikeactors.config.mistakes import Mistakes, Place, Refused, Source
 from ikeactors.config.options import FILE
+from ikeactors.config.syntax import syntax_mistake
 
 # A gigabyte given by mistake would be read whole; 10,000 connections are 5 MB.
 MAX_FILE_OCTETS = 64 << 20
 
 _WILDCARDS = re.compile(r"[*?\[]")
-_AT_LINE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,15 @@ def read_documents(path: Path, mistakes: Mistakes) -> list[Document]:
     return documents
 
 
-def read_file(path: Path) -> tuple[bytes, str]:
-    """The octets of a file, and why it is no place for a secret ("" if it is)."""
+class Exposure(NamedTuple):
+    """Why a file is no place for a secret, and why what it says is not trusted; "" if it is."""
+
+    of_readers: str
+    of_writers: str
+
+
+def read_file(path: Path) -> tuple[bytes, Exposure]:
+    """The octets of a file, and who else may read or write it."""
     try:
         with open(path, "rb", opener=_without_waiting) as file:
             status = os.fstat(file.fileno())
@@ -75,39 +83,37 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def _exposure(path: Path, status: os.stat_result) -> str:
+def _exposure(path: Path, status: os.stat_result) -> Exposure:
     mode = stat.S_IMODE(status.st_mode)
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        return f"its mode {mode:04o} lets others at it: chmod 600 {path}"
     if status.st_uid not in (0, os.geteuid()):
-        return f"it belongs to user {status.st_uid}, who is neither root nor us: chown root {path}"
-    return ""
+        text = f"it belongs to user {status.st_uid}, who is neither root nor us: chown root {path}"
+        return Exposure(text, "")
+    readers = f"its mode {mode:04o} lets others at it: chmod 600 {path}"
+    writers = f"its mode {mode:04o} lets everybody write it: chmod o-w {path}"
+    return Exposure(
+        readers if mode & (stat.S_IRWXG | stat.S_IRWXO) else "",
+        writers if mode & stat.S_IWOTH else "",
+    )
 
 
 def _document(path: Path, mistakes: Mistakes) -> Document | None:
     try:
         octets, exposure = read_file(path)
-        content = octets.decode("utf-8")
+        # Editors of other systems begin a file with a byte order mark.
+        content = octets.decode("utf-8-sig")
         tables = tomllib.loads(content)
     except Unreadable as unreadable:
         mistakes.add_file(path, str(unreadable))
     except UnicodeDecodeError as error:
         mistakes.add_file(path, "not UTF-8", octets.count(b"\n", 0, error.start) + 1)
     except ValueError as error:
-        mistakes.add_file(path, *_syntax_mistake(str(error)))
+        mistakes.add_file(path, *syntax_mistake(str(error)))
     except RecursionError:
         mistakes.add_file(path, "no valid TOML: nested too deeply")
     else:
-        return Document(Source(path, cache(partial(key_lines, content)), exposure), tables)
+        lines = cache(partial(key_lines, content))
+        return Document(Source(path, lines, exposure.of_readers, exposure.of_writers), tables)
     return None
-
-
-def _syntax_mistake(message: str) -> tuple[str, int]:
-    """What TOML's reader says, and on which line."""
-    found = _AT_LINE.search(message)
-    if found is None:
-        return f"no valid TOML: {message}", 0
-    return f"no valid TOML: {message[: found.start()]}, column {found[2]}", int(found[1])
 
 
 def _included(document: Document, mistakes: Mistakes) -> Iterator[Path]:
@@ -119,6 +125,10 @@ def _included(document: Document, mistakes: Mistakes) -> Iterator[Path]:
         return
     for pattern in patterns:
         full = os.path.join(os.path.dirname(document.source.path), pattern)
+        if os.path.isdir(full):
+            nearest = f"{pattern.rstrip('/') or '/'}/*.toml"
+            mistakes.add(place, f"a directory; nearest: {nearest}", pattern)
+            continue
         paths = sorted(glob.glob(full))
         if not paths and not _WILDCARDS.search(pattern):
             mistakes.add(place, "no such file", pattern)

@@ -154,7 +154,9 @@ def test_a_child_has_the_interface_of_its_connection_unless_it_says_its_own(conn
 
 def test_a_connection_without_children_is_a_warning(write, tmp_path):
     (warning,) = load(write(f"{SECRET}[connections.gw]")).warnings
-    assert warning == f"{tmp_path}/ike.toml: connections.gw: no children: it protects nothing"
+    assert (
+        str(warning) == f"{tmp_path}/ike.toml:3: connections.gw: no children: it protects nothing"
+    )
 
 
 def test_weak_algorithms_are_permitted_by_a_word_of_the_connection(connection):

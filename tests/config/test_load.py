@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,10 @@ SECRET = '[secrets.psk]\nsecret = "0123456789abcdef"\n'
 
 
 def test_an_empty_file_is_the_defaults(write):
-    assert load(write("")) == Configuration()
+    configuration = load(write(""))
+    assert replace(configuration, warnings=()) == Configuration()
+    (warning,) = configuration.warnings
+    assert warning.message == "no connection: the daemon has nothing to do"
 
 
 def test_the_daemon_has_its_section(write):

@@ -1,6 +1,6 @@
 import pytest
 
-from ikeactors.config import load
+from ikeactors.config import ConfigurationFaults, load
 from ikeactors.config.identities import identity_pattern
 from ikeactors.config.secrets import KnownSecrets
 from ikeactors.protocol.settings import Secret
@@ -27,6 +27,7 @@ BAD = [
         'secret = "swordfish"\nsecret_file = "psk"',
         "secrets.psk.secret_file: write secret or secret_file, not both",
     ),
+    ('secret_file = ""', 'secrets.psk.secret_file: "": the name of a file expected'),
     ('secret_file = "gone"', 'secrets.psk.secret_file: "gone": No such file or directory'),
     (
         'secret_file = "open"',
@@ -87,10 +88,16 @@ def test_an_exposed_configuration_may_name_a_file(write, files):
     assert load(path).secrets
 
 
+def test_a_configuration_that_everybody_may_write_names_no_secret(write, files, tmp_path):
+    path = write('[secrets.psk]\nsecret_file = "psk"', mode=0o646)
+    with pytest.raises(ConfigurationFaults, match=f"mode 0646 .* chmod o-w {path}"):
+        load(path)
+
+
 def test_a_weak_secret_is_a_warning_that_does_not_show_it(write, tmp_path):
-    (warning,) = load(write('[secrets.psk]\nsecret = "swordfish"')).warnings
-    expected = "ike.toml: secrets.psk: a key of 9 octets can be guessed: take 16"
-    assert warning == f"{tmp_path}/{expected}"
+    warning, _ = load(write('[secrets.psk]\nsecret = "swordfish"')).warnings
+    expected = "ike.toml:1: secrets.psk: a key of 9 octets can be guessed: take 16"
+    assert str(warning) == f"{tmp_path}/{expected}"
 
 
 def test_owners_are_one_or_several(write):

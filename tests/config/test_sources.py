@@ -33,11 +33,15 @@ BAD = [
     ),
     (
         "[daemon]\nport = \n",
-        ["ike.toml:2: no valid TOML: Invalid value, column 8"],
+        ['ike.toml:2: no valid TOML: this is no value: text stands in quotes, "psk", column 8'],
     ),
     (
         "[connections.gw]\n[connections.gw]\n",
-        ["ike.toml:2: no valid TOML: Cannot declare ('connections', 'gw') twice, column 16"],
+        ["ike.toml:2: no valid TOML: [connections.gw] is there twice, column 16"],
+    ),
+    (
+        'include = "conf.d/"',
+        ['ike.toml:1: include: "conf.d/": a directory; nearest: conf.d/*.toml'],
     ),
     (
         'include = "other.toml"',
@@ -54,9 +58,16 @@ BAD = [
 def test_what_cannot_be_read_is_told(write, tmp_path, text, expected):
     write('include = "ike.toml"', "other.toml")
     write("", "latin.toml").write_bytes(b"# 1\n# \xe4\n")
+    (tmp_path / "conf.d").mkdir()
     mistakes = Mistakes()
     read_documents(write(text), mistakes)
     assert [str(one).replace(f"{tmp_path}/", "") for one in mistakes.found] == expected
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(write):
+    mistakes = Mistakes()
+    (document,) = read_documents(write("\ufeff[daemon]\n"), mistakes)
+    assert document.tables == {"daemon": {}}
 
 
 def test_a_missing_file_and_a_directory_are_told(tmp_path):
@@ -79,12 +90,12 @@ def test_a_file_others_can_read_or_write_is_no_place_for_a_secret(write, mode):
     path = write("x", mode=mode)
     octets, exposure = read_file(path)
     assert octets == b"x"
-    assert exposure == f"its mode {mode:04o} lets others at it: chmod 600 {path}"
+    assert exposure.of_readers == f"its mode {mode:04o} lets others at it: chmod 600 {path}"
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400])
 def test_a_file_of_our_own_is_a_place_for_a_secret(write, mode):
-    assert read_file(write("x", mode=mode)) == (b"x", "")
+    assert read_file(write("x", mode=mode)) == (b"x", ("", ""))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
@@ -92,7 +103,7 @@ def test_a_file_of_somebody_else_is_no_place_for_a_secret(write):
     path = write("x")
     os.chown(path, 12345, -1)
     message = f"it belongs to user 12345, who is neither root nor us: chown root {path}"
-    assert read_file(path)[1] == message
+    assert read_file(path)[1].of_readers == message
 
 
 def test_a_huge_file_is_not_read(write):
