@@ -79,8 +79,9 @@ class Nemesis:
             self.network.block(other, one, until)
 
     def _rebind(self, chance: Random) -> None:
-        if self.network.nats:
-            chance.choice(self.network.nats).rebind()
+        nats = [nat for nat in self.network.nats if nat.inside in self.network.faulty]
+        if nats:
+            chance.choice(nats).rebind()
 
     def _flush(self, chance: Random) -> None:
         host = chance.choice(self.hosts)
