@@ -172,7 +172,8 @@ class Pair:
     `fate` says how many copies arrive of the nth datagram, `nat` what becomes of it on its way.
     While `gapless` holds, the newest outbound SA of an end must be inbound at the other. `nonces`
     fixes their order: it names the end and its role in an exchange ("west i", "east r", ...), the
-    lowest first; what it does not name comes behind.
+    lowest first; what it does not name comes behind. With a list in `slow` the surroundings answer
+    when they are told to.
     """
 
     def __init__(
@@ -194,6 +195,7 @@ class Pair:
         self.sent = 0
         self.fate: Callable[[int], int] = lambda number: 1
         self.gapless = False
+        self.slow: list[tuple[End, Event]] | None = None
         self.nat: Callable[[DatagramReceived], DatagramReceived] = lambda datagram: datagram
         self.west_settings = settings_of(west, west_secret)
         self.east_settings = settings_of(east, east_secret)
@@ -225,8 +227,22 @@ class Pair:
             answer = self._carry_out(end, action)
             if self.gapless:
                 self.assert_no_gap()
-            if answer is not None:
+            if answer is not None and self.slow is not None:
+                self.slow.append((end, answer))
+            elif answer is not None:
                 self.give(end, answer)
+
+    def answer_slowly(self, end: End) -> None:
+        """The first thing that this end waits for from its surroundings is answered."""
+        assert self.slow is not None
+        place = next(at for at, (waiting, _) in enumerate(self.slow) if waiting is end)
+        self.give(*self.slow.pop(place))
+
+    def hurry(self) -> None:
+        """The surroundings answer everything, and at once from now on."""
+        waiting, self.slow = self.slow or [], None
+        for end, answer in waiting:
+            self.give(end, answer)
 
     def _order_nonces(self, end: End, event: Event) -> None:
         if not self.nonces:

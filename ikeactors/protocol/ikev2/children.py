@@ -93,6 +93,7 @@ class Children:
     def discard(self, child: ChildSa) -> None:
         """Forget a Child SA of which the data plane has nothing."""
         self.replacement_lost(child)
+        self.stop_timers(child)
         self._by_number.pop(child.number, None)
 
     def replaced_by(self, child: ChildSa) -> ChildSa | None:
@@ -115,6 +116,14 @@ class Children:
             return
         old.state = ChildState.INSTALLED
         self.retry_rekey(old)
+
+    def successor_deleted(self, old: ChildSa) -> None:
+        """The peer has deleted ours before it was up: `old` goes too, as if it had been later."""
+        if old.state is ChildState.REKEYING and old.successor is None:
+            self.delete(old, Request(None))
+            if old.settings.close_action is DownAction.START:
+                self.create(old.settings, Request(None))
+        self.went_on(old)
 
     def replacement_lost(self, child: ChildSa) -> None:
         """Whatever way a successor goes: the one it was to replace goes on, or has the next."""

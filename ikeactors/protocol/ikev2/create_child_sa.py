@@ -41,7 +41,7 @@ from ikeactors.protocol.ikev2.installing import (
 )
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.transcript import NONCE_OCTETS
-from ikeactors.protocol.settings import ChildSettings, DownAction
+from ikeactors.protocol.settings import ChildSettings
 from ikeactors.wire.message import find, notifies, only
 from ikeactors.wire.payload import KeyExchange, Nonce, Notify, Payload, SecurityAssociation
 
@@ -204,26 +204,21 @@ class CreateChildInitiator:
         if old is None:
             children.failed(self._settings, reason, self._request)
             return
-        if old.state is ChildState.REKEYING and old.successor is None:
-            children.delete(old, Request(None))
-            if self._settings.close_action is DownAction.START:
-                children.create(self._settings, Request(None))
-        children.went_on(old)
+        children.successor_deleted(old)
         self._request.finish_part(association, children.fate(old))
 
     def _shared(self, payloads: Payloads) -> bytes:
-        """The fresh shared secret; none without a KE payload of ours."""
+        """The fresh shared secret; none where the chosen suite has no group."""
         exchanged = find(payloads, KeyExchange)
-        if self._private is None:
+        choice = only(payloads, SecurityAssociation).proposals[0]
+        groups = [one.id for one in choice.of_type(TransformType.KE) if one.id]
+        if not groups:
             if exchanged is not None:
-                raise InvalidSyntax("a KE payload where none was asked for")
+                raise InvalidSyntax("a KE payload where no group was chosen")
             return b""
-        if exchanged is None:
-            choice = only(payloads, SecurityAssociation).proposals[0]
-            if any(transform.id for transform in choice.of_type(TransformType.KE)):
-                raise InvalidSyntax("the responder chose a group and sent no KE payload")
-            return b""
-        if self._group is None or exchanged.method != self._group.method:
+        if exchanged is None or self._private is None or self._group is None:
+            raise InvalidSyntax("the responder chose a group, and there is no KE payload of it")
+        if not exchanged.method == self._group.method == groups[0]:
             raise InvalidSyntax("the responder's KE payload is of another group than ours")
         return self._private.exchange(exchanged.data)
 

@@ -103,6 +103,8 @@ class InstallOffered:
             return
         if self.child.state is not ChildState.INSTALLING:
             self.request.finish_part(association, "it was deleted meanwhile")
+            if old is not None:
+                children.successor_deleted(old)
             return
         if old is not None and old.unwanted:
             self.child.unwanted = True

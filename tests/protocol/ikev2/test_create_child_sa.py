@@ -365,3 +365,29 @@ def test_a_rekeying_that_overtakes_the_answer_it_follows_has_to_wait() -> None:
     pair.settle()
     pair.pass_time(60)
     pair.assert_one_pair()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        without(KeyExchange),
+        swapped(KeyExchange, lambda _: KeyExchange(KeyExchangeMethod.ECP_256, bytes(64))),
+        swapped(
+            SecurityAssociation,
+            lambda one: SecurityAssociation(
+                (replace(esp("aes128gcm16-ecp256")[0], number=1, spi=one.proposals[0].spi),)
+            ),
+        ),
+    ],
+)
+def test_a_key_exchange_of_another_group_than_chosen_makes_no_child_sa(change: Change) -> None:
+    pair = established(PFS)
+    before = pair.west.spis()
+    rekey(pair, "west")
+    pair.deliver(pair.flights[0])
+    change_sealed(pair, pair.flights[0], change)
+    pair.settle()
+    assert not pair.west.answers[-1].succeeded
+    assert before <= pair.west.spis()
+    pair.pass_time(60)
+    pair.assert_one_pair()

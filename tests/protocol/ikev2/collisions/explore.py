@@ -97,7 +97,12 @@ class Scene:
                 again = scene.pair.flights[place]
                 scene.pair.give(again.receiver, again.datagram)
                 yield scene
-        if not self.pair.flights and self._waits():
+        for end in self.pair.ends():
+            if any(waiting is end for waiting, _ in self.pair.slow or ()):
+                scene = self.moved(f"{end.name}: data plane")
+                scene.pair.answer_slowly(getattr(scene.pair, end.name))
+                yield scene
+        if not self.pair.flights and not self.pair.slow and self._waits():
             scene = self.moved("time")
             scene.pair.to_next_timer()
             yield scene
@@ -116,6 +121,7 @@ class Scene:
             self.doubles,
             tuple(self.wishes.items()),
             tuple(_key_of(end, self.pair.now) for end in self.pair.ends()),
+            tuple((end.name, type(event)) for end, event in self.pair.slow or ()),
             tuple(sorted((one.receiver.name, one.datagram.octets) for one in self.pair.flights)),
         )
 
@@ -157,14 +163,18 @@ def _key_of_ike_sa(ike_sa: IkeSa) -> tuple[object, ...]:
     )
 
 
-def begun(west: str, east: str, nonces: tuple[str, ...]) -> Scene:
-    """Two ends that stand; each has a wish, or several with commas between."""
+def begun(west: str, east: str, nonces: tuple[str, ...], *, slow: bool = False) -> Scene:
+    """Two ends that stand; each has a wish, or several with commas between.
+
+    With `slow` the answers of the data planes come at any time too.
+    """
     pair = Pair(SETTINGS, nonces=nonces).establish()
     wishes = {
         name: tuple(wish for wish in text.split(", ") if wish)
         for name, text in (("west", west), ("east", east))
     }
-    pair.gapless = "delete" not in west + east and "expire" not in west + east
+    pair.slow = [] if slow else None
+    pair.gapless = not slow and "delete" not in west + east and "expire" not in west + east
     return Scene(pair, wishes)
 
 
@@ -217,6 +227,7 @@ def check_always(scene: Scene) -> None:
 def check_quiet(scene: Scene) -> None:
     """What holds in the end, some minutes after the last mishap."""
     pair = scene.pair
+    pair.hurry()
     pair.settle()
     pair.pass_time(450)
     spoken = " ".join(scene.path)

@@ -179,3 +179,18 @@ def assert_alternate(end: End, name: str = "net") -> None:
             is_up = False
         elif report.name == "child-sa-rekeyed":
             assert is_up
+
+
+def loser(lowest: str) -> str:
+    """The end whose exchange has the lowest of the four nonces."""
+    return "west" if lowest in ("west i", "east r") else "east"
+
+
+def other(end: str) -> str:
+    """The end at the other side."""
+    return "east" if end == "west" else "west"
+
+
+def shown(stage: Stage, end: str, mine: str, peers: str) -> None:
+    """`end` shows `mine`, its peer `peers`."""
+    stage.assert_shows(*((mine, peers) if end == "west" else (peers, mine)))

@@ -9,25 +9,11 @@ import pytest
 
 from ikeactors.protocol.actions import InstallChildSa
 from tests.pair import child, esp
-from tests.protocol.ikev2.collisions.stage import QUIET, Stage
+from tests.protocol.ikev2.collisions.stage import QUIET, Stage, loser, other, shown
 
 ENDS = pytest.mark.parametrize(("end", "other"), [("west", "east"), ("east", "west")])
 ORDERS = sorted(set(itertools.permutations(["west", "west", "east", "east"])))
 LOWEST = pytest.mark.parametrize("lowest", ["west i", "west r", "east i", "east r"])
-
-
-def loser(lowest: str) -> str:
-    """The end whose exchange has the lowest of the four nonces."""
-    return "west" if lowest in ("west i", "east r") else "east"
-
-
-def other(end: str) -> str:
-    return "east" if end == "west" else "west"
-
-
-def shown(stage: Stage, end: str, mine: str, peers: str) -> None:
-    """`end` shows `mine`, its peer `peers`."""
-    stage.assert_shows(*((mine, peers) if end == "west" else (peers, mine)))
 
 
 @ENDS
@@ -240,111 +226,6 @@ def wrong_groups(lowest: str, *ends: str) -> Stage:
         for one in end.association.children:
             one.settings = replace(one.settings, esp_proposals=esp("aes128gcm16-ecp256"))
     return stage
-
-
-@ENDS
-def test_responder_deletes_the_new_one(end: str, other: str) -> None:
-    """responder_delete: an operator deletes what is half installed."""
-    stage = Stage(gapless=False)
-    stage.rekey(end)
-    stage.arrive(other)
-    stage.delete(other)
-    stage.settle()
-    stage.assert_rest()
-    for one in stage.pair.ends():
-        assert len(one.said("child-sa-down")) == 1
-
-
-@ENDS
-def test_delete_delayed_response(end: str, other: str) -> None:
-    """The Delete of the new SA overtakes the answer that makes it."""
-    stage = Stage(gapless=False)
-    stage.rekey(end)
-    stage.arrive(other)
-    answer = stage.hold(end)
-    stage.delete(other)
-    stage.arrive(end)
-    stage.release(answer)
-    stage.settle()
-    stage.assert_rest()
-
-
-@ENDS
-def test_collision_delete(end: str, other: str) -> None:
-    """One rekeys what the other deletes: TEMPORARY_FAILURE, and the Delete is answered."""
-    stage = Stage(gapless=False)
-    stage.rekey(end)
-    stage.delete(other)
-    stage.arrive(other)
-    assert "N(TEMPORARY_FAILURE)" in stage.pair.trace[-1]
-    stage.arrive(end)
-    assert "{D}" in stage.pair.trace[-1]
-    stage.settle()
-    stage.assert_rest()
-    for one in stage.pair.ends():
-        assert len(one.said("child-sa-down")) == 1
-
-
-@ENDS
-def test_collision_delete_drop_delete(end: str, other: str) -> None:
-    """The Delete is lost; when the rekeying is tried again, there is nothing any more."""
-    stage = Stage(gapless=False)
-    stage.delete(other)
-    stage.hold(end)
-    stage.rekey(end)
-    stage.settle()
-    stage.assert_rest()
-
-
-@ENDS
-def test_collision_delete_drop_rekey(end: str, other: str) -> None:
-    """The request is late: CHILD_SA_NOT_FOUND, and nothing is made anew."""
-    stage = Stage(gapless=False)
-    stage.rekey(end)
-    late = stage.hold(other)
-    stage.delete(other)
-    stage.settle()
-    stage.release(late)
-    assert "N(CHILD_SA_NOT_FOUND)" in stage.pair.trace[-1]
-    stage.settle()
-    stage.assert_rest()
-
-
-@ENDS
-def test_responder_lost_sa(end: str, other: str) -> None:
-    """The responder has lost the SA: the initiator makes a new one."""
-    stage = Stage(gapless=False)
-    association = stage.end(other).association
-    for one in association.children:
-        association.children.remove(one)
-    stage.rekey(end)
-    stage.settle()
-    stage.assert_rest(f"{end[0]}1")
-
-
-@ENDS
-def test_collision_ike_rekey(end: str, other: str) -> None:
-    """A Child SA against the IKE SA: TEMPORARY_FAILURE to both, and both get there."""
-    stage = Stage()
-    stage.rekey(end)
-    stage.rekey_ike(other)
-    stage.arrive(end, other)
-    assert all("N(TEMPORARY_FAILURE)" in one for one in stage.pair.trace[-2:])
-    stage.settle()
-    stage.pair.pass_time(60)
-    assert stage.ike_maker() == other
-    stage.assert_rest(f"{end[0]}1")
-
-
-@ENDS
-def test_collision_ike_delete(end: str, other: str) -> None:
-    stage = Stage(gapless=False)
-    stage.rekey(end)
-    stage.delete_ike(other)
-    stage.arrive(other)
-    assert "N(TEMPORARY_FAILURE)" in stage.pair.trace[-1]
-    stage.settle()
-    stage.assert_closed()
 
 
 @ENDS

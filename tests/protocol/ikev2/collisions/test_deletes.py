@@ -242,3 +242,8 @@ def test_a_child_sa_that_was_deleted_while_it_was_installed_does_not_come_up(
         if event is not None:
             stage.pair.give(one, event)
     assert made.state.value == "retired"
+    stage.settle()
+    stage.pair.pass_time(300)
+    for one in stage.pair.ends():
+        assert all(child.state.value == "installed" for child in one.association.children)
+        assert not one.association.closed

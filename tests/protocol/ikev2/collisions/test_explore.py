@@ -33,3 +33,11 @@ def test_two_wishes_in_any_order_come_to_rest(west: str, east: str, lowest: str)
     """(RFC 7296 section 2.25)"""
     followed = explore(begun(west, east, (lowest,)))
     assert 0 < followed <= SCENES
+
+
+@pytest.mark.parametrize(
+    ("west", "east"), [*itertools.product(("rekey child", "delete child", "expire"), repeat=2)]
+)
+def test_data_planes_may_take_their_time(west: str, east: str) -> None:
+    followed = explore(begun(west, east, ("west i",), slow=True))
+    assert 0 < followed <= SCENES

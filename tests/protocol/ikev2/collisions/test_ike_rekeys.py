@@ -9,16 +9,11 @@ import pytest
 
 from ikeactors.protocol.ikev2.ike_sa import IkeSaState
 from tests.pair import ike
-from tests.protocol.ikev2.collisions.stage import QUIET, Stage
+from tests.protocol.ikev2.collisions.stage import QUIET, Stage, loser
 
 ORDERS = sorted(set(itertools.permutations(["west", "west", "east", "east"])))
 ENDS = pytest.mark.parametrize(("end", "other"), [("west", "east"), ("east", "west")])
 LOWEST = pytest.mark.parametrize("lowest", ["west i", "west r", "east i", "east r"])
-
-
-def loser(lowest: str) -> str:
-    """The end whose exchange has the lowest of the four nonces."""
-    return "west" if lowest in ("west i", "east r") else "east"
 
 
 def winner(lowest: str) -> str:
