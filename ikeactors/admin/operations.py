@@ -70,7 +70,9 @@ async def up(conversation: Conversation, arguments: Up) -> Facts:
         except LookupError as missing:
             raise RequestRefused(ErrorCode.NOT_FOUND, _sentence(missing)) from missing
         except ValueError as mistake:
-            raise RequestRefused(ErrorCode.INVALID_ARGUMENT, _sentence(mistake)) from mistake
+            key = f"connections.{target.connection.name}.remote_addrs"
+            text = f"{key}: {_sentence(mistake)}"
+            raise RequestRefused(ErrorCode.INVALID_ARGUMENT, text) from mistake
 
     followed = Followed(conversation, f"{target} is not up", arguments.timeout)
     return await followed.run([initiate])
@@ -80,6 +82,8 @@ async def down(conversation: Conversation, arguments: Down) -> Facts:
     """Delete an IKE SA, or some of its Child SAs."""
     target = find_target(conversation.surroundings.settings(), arguments.name)
     numbers = _numbers_of(conversation, target)
+    if arguments.spi is None:
+        _check_child_is_up(conversation, target)
 
     def deletion(number: int) -> Callable[[int], int]:
         def delete(request_id: int) -> int:
@@ -217,8 +221,17 @@ def _child(target: Target, spi: int | None) -> str | None:
 def _numbers_of(conversation: Conversation, target: Target) -> list[int]:
     numbers = conversation.surroundings.peers.numbers_of(target.connection.name)
     if not numbers:
-        raise RequestRefused(ErrorCode.NOT_FOUND, f"{target.connection.name} is not up")
+        raise RequestRefused(ErrorCode.NOT_FOUND, f"{target} is not up")
     return numbers
+
+
+def _check_child_is_up(conversation: Conversation, target: Target) -> None:
+    """While an IKE SA is still coming up, a child's name cancels it."""
+    snapshots = [one for _, one in conversation.numbered(target.connection.name)]
+    is_settled = snapshots and all(one.state == "established" for one in snapshots)
+    there = {child.name for one in snapshots for child in one.children}
+    if target.child is not None and is_settled and target.child not in there:
+        raise RequestRefused(ErrorCode.NOT_FOUND, f"{target} is not up")
 
 
 def _children_to_rekey(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import fnmatch
 import platform
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import trio
 
@@ -21,7 +21,7 @@ from ikeactors.admin.facts import (
     report_facts,
     tunnel_facts,
 )
-from ikeactors.admin.targets import find_connection
+from ikeactors.admin.targets import find_connection, find_target
 from ikeactors.admin.vocabulary import VERSION, ErrorCode, RequestRefused
 from ikeactors.protocol.actions import Level
 from ikeactors.protocol.settings import ConnectionSettings
@@ -80,11 +80,15 @@ async def version(conversation: Conversation, arguments: Nothing) -> Facts:
 
 async def status(conversation: Conversation, arguments: OfConnection) -> Facts:
     """The daemon, and every tunnel that is or should be."""
-    chosen = _chosen(conversation, arguments.connection)
-    numbered = conversation.numbered(arguments.connection)
+    surroundings = conversation.surroundings
+    name = arguments.connection
+    target = find_target(surroundings.settings(), name) if name else None
+    chosen = (target.connection,) if target else surroundings.settings().connections
+    numbered = conversation.numbered(target.connection.name if target else "")
+    if target and target.child is not None:
+        chosen, numbered = _only(target.child, chosen, numbered)
     await conversation.stream("tunnels", _tunnels(conversation, chosen, numbered))
     await conversation.stream_sas(numbered)
-    surroundings = conversation.surroundings
     now = surroundings.monotonic()
     return {
         "version": ikeactors.__version__,
@@ -123,6 +127,8 @@ async def statistics(conversation: Conversation, arguments: Nothing) -> Facts:
 
 async def events(conversation: Conversation, arguments: Events) -> Facts:
     """Begin a subscription: its events follow until it is ended, or the client goes."""
+    if arguments.connection:
+        find_connection(conversation.surroundings.settings(), arguments.connection)
     number = conversation.request_id
     if number in conversation.subscriptions:
         raise RequestRefused(ErrorCode.INVALID_ARGUMENT, f"subscription {number} is there already")
@@ -152,6 +158,21 @@ async def unsubscribe(conversation: Conversation, arguments: Unsubscribe) -> Fac
         raise RequestRefused(ErrorCode.NOT_FOUND, text)
     scope.cancel()
     return {"subscription": arguments.subscription}
+
+
+def _only(
+    name: str, connections: Sequence[ConnectionSettings], numbered: Sequence[Numbered]
+) -> tuple[tuple[ConnectionSettings, ...], list[Numbered]]:
+    """Connections and associations as if they had no other child than this."""
+    named = tuple(
+        replace(one, children=tuple(child for child in one.children if child.name == name))
+        for one in connections
+    )
+    snapshots = [
+        (number, replace(one, children=tuple(sa for sa in one.children if sa.name == name)))
+        for number, one in numbered
+    ]
+    return named, snapshots
 
 
 def _tunnels(

@@ -206,6 +206,7 @@ async def test_a_connection_that_cannot_be_called_is_an_invalid_argument(
         answer = await talk.ask("up", name="site-a-b")
 
     assert code_of(answer) == "invalid-argument"
+    assert text_of(answer).startswith("connections.site-a-b.remote_addrs: ")
     assert "no single remote address" in text_of(answer)
 
 
@@ -229,6 +230,23 @@ async def test_down_takes_one_child_sa_by_its_spi(serving: FakeDaemon) -> None:
         await talk.ask("down", name="site-a-b/net", spi="c0ffee01")
 
     assert serving.peers.sent == [(3, DeletionRequested(None, 0xC0FFEE01, 1))]
+
+
+async def test_down_of_a_child_that_is_not_up_names_it(serving: FakeDaemon) -> None:
+    serving.peers.there = {3: association("site-a-b")}
+
+    async with talking(serving.path) as talk:
+        answer = await talk.ask("down", name="site-a-b/voice")
+
+    assert (code_of(answer), text_of(answer)) == ("not-found", "site-a-b/voice is not up")
+    assert serving.peers.sent == []
+
+
+async def test_events_of_a_connection_that_is_not_there_are_refused(serving: FakeDaemon) -> None:
+    async with talking(serving.path) as talk:
+        answer = await talk.ask("events", connection="site-a-z")
+
+    assert code_of(answer) == "not-found"
 
 
 async def test_down_of_what_is_not_up_is_not_found(serving: FakeDaemon) -> None:

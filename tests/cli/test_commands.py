@@ -50,6 +50,16 @@ async def test_status_of_one_connection_shows_only_its_tunnels(
     assert "site-a-b" not in printed.out
 
 
+async def test_status_of_a_child_shows_no_other(daemon: FakeDaemon, command: Command) -> None:
+    daemon.peers.there = {1: association("site-a-b")}
+
+    up = (await command("status", "site-a-b/net")).out.splitlines()
+    down = (await command("status", "voice")).out.splitlines()
+
+    assert [line.split()[0] for line in up] == ["site-a-b", "net"]
+    assert [line.split()[:2] for line in down] == [["site-a-b", "IKEv2"], ["voice", "DOWN"]]
+
+
 async def test_status_for_programs_is_one_document(daemon: FakeDaemon, command: Command) -> None:
     daemon.peers.there = {1: association("site-a-b")}
 
