@@ -34,8 +34,8 @@ from ikeactors import __version__
 from ikeactors.actors.alarms import Alarms, run_alarms
 from ikeactors.actors.backends import Backend
 from ikeactors.actors.control import run_control
-from ikeactors.actors.core import CoreAssociations, configured_reqids, consider
-from ikeactors.actors.entropy import SystemEntropy, reqids
+from ikeactors.actors.core import CoreAssociations, consider
+from ikeactors.actors.entropy import SystemEntropy
 from ikeactors.actors.kernel import (
     Command,
     KernelState,
@@ -205,7 +205,6 @@ def _surroundings(
     _, nat_port = sockets.local_ports()
     return Surroundings(
         SystemEntropy(),
-        reqids(configured_reqids(configuration.settings())),
         nat_port=nat_port,
         encapsulate=is_userspace,
         puzzle_max_difficulty=configuration.daemon.puzzle_max_difficulty,

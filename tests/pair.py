@@ -202,7 +202,7 @@ class Pair:
         self.nonces = nonces
         self.entropies = {name: SeededEntropy(f"{seed}/{name}") for name in ("west", "east")}
         self._surroundings = {
-            name: Surroundings(entropy, itertools.count(1), encapsulate=encapsulate)
+            name: Surroundings(entropy, encapsulate=encapsulate)
             for name, entropy in self.entropies.items()
         }
         self.west = End(

@@ -34,10 +34,3 @@ def consider(
     of_address = peers.half_open_of(datagram.remote.address)
     verdict = admission.consider(datagram, peers.half_open, of_address, now)
     return verdict if isinstance(verdict, Refused) else None
-
-
-def configured_reqids(settings: Settings) -> frozenset[int]:
-    """The request IDs that children ask for."""
-    return frozenset(
-        child.reqid for connection in settings.connections for child in connection.children
-    )

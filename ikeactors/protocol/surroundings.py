@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ikeactors.protocol.actions import Level
@@ -48,7 +48,7 @@ def _nobody(local: Identity, remote: Identity) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Shared by all associations. `reqids` never ends and never repeats one that is in use.
+    """Shared by all associations.
 
     `nat_port` is the local port that speaks UDP encapsulation (RFC 3948), `encapsulate` whether
     the data plane carries ESP in UDP only, so that a NAT has to be feigned. A peer that asked for
@@ -60,7 +60,6 @@ class Surroundings:
     """
 
     entropy: Entropy
-    reqids: Iterator[int]
     nat_port: int = NAT_PORT
     encapsulate: bool = False
     puzzle_max_difficulty: int = 16

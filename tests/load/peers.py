@@ -106,7 +106,7 @@ class Peers:
     def __init__(self, ike_word: str, esp_word: str) -> None:
         self._settings = Settings(secrets=(Secret("all", (), SECRET),))
         self._connection = connection(ike_word, esp_word)
-        self._surroundings = Surroundings(SystemEntropy(), itertools.count(1))
+        self._surroundings = Surroundings(SystemEntropy())
         self._socket = _socket()
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)

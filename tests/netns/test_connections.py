@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.lab.commands import wait_until
@@ -89,3 +91,27 @@ def test_a_broken_connection_costs_its_neighbour_no_ping(network: Network) -> No
 
             assert pings.running
             assert pings.lost() == 0
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.6, 2.0])
+def test_two_ends_that_both_start_come_to_one_ike_sa(network: Network, offset: float) -> None:
+    """The two-site configuration of the README, started on both sites about the same time."""
+    ours = connection(network, network.west, child=STARTED)
+    theirs = connection(network, network.east, child=STARTED)
+    with IkeactorsPeer(network.west, ours, IDENTITIES) as west:
+        time.sleep(offset)  # a peer that starts later is what this is about
+        with IkeactorsPeer(network.east, theirs, IDENTITIES) as east:
+            wait_until(lambda: agree_on_one(west, east), 15.0, "one IKE SA on both ends")
+            assert ping(network.west, network.east) == 3
+            assert ping(network.west, network.east, version=6) == 3
+            assert agree_on_one(west, east)
+
+
+def agree_on_one(west: IkeactorsPeer, east: IkeactorsPeer) -> bool:
+    """Whether both ends have the same IKE SA and no other, with each child once."""
+    ours, theirs = west.sas(), east.sas()
+    if len(ours) != 1 or len(theirs) != 1:
+        return False
+    inbound = sorted(child.spi_in for child in ours[0].installed)
+    outbound = sorted(child.spi_out for child in theirs[0].installed)
+    return len(inbound) == len(CHILD) and inbound == outbound

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 from hypothesis import given
@@ -24,7 +23,7 @@ class FixedEntropy:
 
 
 def surroundings(data: bytes) -> Surroundings:
-    return Surroundings(FixedEntropy(data), itertools.count(1))
+    return Surroundings(FixedEntropy(data))
 
 
 @given(st.binary(min_size=8, max_size=8))

@@ -11,8 +11,7 @@ from random import Random
 import trio
 
 from ikeactors.actors.alarms import Alarms, run_alarms
-from ikeactors.actors.core import CoreAssociations, configured_reqids, consider
-from ikeactors.actors.entropy import reqids
+from ikeactors.actors.core import CoreAssociations, consider
 from ikeactors.actors.kernel import (
     KernelState,
     open_commands,
@@ -118,7 +117,6 @@ class Host:
         self.registry = PeerRegistry(self.router, self.commands, self.answers)
         self.surroundings = Surroundings(
             SeededEntropy(f"{around.seed}/{number}"),
-            reqids(configured_reqids(settings)),
             is_heard=self.hub.is_wanted,
             stands=self.registry.claims.stands,
         )

@@ -8,13 +8,15 @@ from ikeactors.crypto.keys import psk_auth, signed_octets, verify_psk_auth
 from ikeactors.errors import AuthenticationFailed
 from ikeactors.iana import AuthMethod, IdType
 from ikeactors.protocol.ikev2.transcript import Transcript
-from ikeactors.protocol.settings import AuthSettings, Settings
+from ikeactors.protocol.settings import AuthSettings, Settings, Unique
 from ikeactors.wire.identities import Identity, write_identity
 from ikeactors.wire.payload import Authentication
 
 if TYPE_CHECKING:
     from ikeactors.protocol.events import Address
+    from ikeactors.protocol.ikev2.association import Association
     from ikeactors.protocol.ikev2.ike_sa import IkeSa
+    from ikeactors.protocol.ikev2.requests import Request
 
 
 def identity_of(auth: AuthSettings, address: Address) -> Identity:
@@ -23,6 +25,19 @@ def identity_of(auth: AuthSettings, address: Address) -> Identity:
         return auth.id.identity
     kind = IdType.IPV4_ADDR if address.version == 4 else IdType.IPV6_ADDR
     return Identity(kind, address.packed)
+
+
+def is_overtaken(association: Association, request: Request) -> bool:
+    """Whether the peer has brought up an IKE SA of its own while we initiate for nobody.
+
+    Two ends with the same configuration start at the same time; one IKE SA does.
+    """
+    connection = association.connection
+    if request.is_awaited or connection.unique is Unique.NEVER:
+        return False
+    local = identity_of(connection.local, association.local.address)
+    remote = identity_of(connection.remote, association.remote.address)
+    return association.surroundings.stands(local, remote)
 
 
 def prove(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,10 +23,13 @@ from ikeactors.protocol.choosing import (
     numbered,
     without_key_exchange,
 )
+from ikeactors.protocol.ikev2.authentication import identity_of
 from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, policies_of, sas_of
 from ikeactors.protocol.ikev2.exchange import Payloads
+from ikeactors.protocol.ikev2.phases import Established
 from ikeactors.protocol.settings import ChildSettings, SelectorTemplate
 from ikeactors.quick import quick
+from ikeactors.wire.identities import Identity
 from ikeactors.wire.message import notifies, only
 from ikeactors.wire.payload import (
     Notify,
@@ -42,6 +46,8 @@ if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.ike_sa import IkeSa
 
 
+# Ours: reqids that nobody has configured have this bit; what operators write is smaller.
+_OWN_REQIDS = 1 << 30
 # Ours: pairs of selectors of one Child SA, each of which is three policies.
 MAX_PAIRS = 1024
 
@@ -334,8 +340,24 @@ def _fresh_spi(association: Association) -> int:
 
 
 def _fresh_reqid(association: Association, settings: ChildSettings) -> int:
-    """The configured reqid, or one of our own."""
-    return settings.reqid or next(association.surroundings.reqids)
+    """The configured reqid, or one of our own: always the same for a child with a peer.
+
+    Where two ends have made two Child SAs of one child, each passes the policies of the other,
+    whichever was installed last.
+    """
+    if settings.reqid:
+        return settings.reqid
+    peer = _peer_of(association)
+    names = (association.connection.name, settings.name, str(int(peer.type)))
+    digest = hashlib.sha256("\0".join(names).encode() + b"\0" + peer.data).digest()
+    return _OWN_REQIDS | int.from_bytes(digest[:4], "big") % _OWN_REQIDS
+
+
+def _peer_of(association: Association) -> Identity:
+    """Who the peer is, or is to be."""
+    if isinstance(association.phase, Established):
+        return association.phase.remote
+    return identity_of(association.connection.remote, association.remote.address)
 
 
 def _spi_of(choice: Proposal) -> int:

@@ -29,6 +29,7 @@ from ikeactors.iana import ExchangeType, NotifyType
 from ikeactors.protocol.choosing import check_choice, numbered
 from ikeactors.protocol.events import DatagramReceived
 from ikeactors.protocol.ikev2 import fragments
+from ikeactors.protocol.ikev2.authentication import is_overtaken
 from ikeactors.protocol.ikev2.candidates import choose_by_offer
 from ikeactors.protocol.ikev2.demands import Demand, Demands, demand_of
 from ikeactors.protocol.ikev2.explaining import refused_init
@@ -137,6 +138,9 @@ class InitSent:
     def retransmit(self, association: Association) -> None:
         """No answer yet: the same octets again, or the end."""
         self._tries += 1
+        if is_overtaken(association, self.request):
+            association.close("the peer has brought up its own IKE SA meanwhile")
+            return
         if self._tries > association.connection.retransmission.tries:
             association.fail(self.refusal or silence(association, "IKE_SA_INIT", self._tries))
             return

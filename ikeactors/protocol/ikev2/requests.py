@@ -29,6 +29,11 @@ class Request:
         """Whether somebody waits for the answer."""
         return self.request_id is not None or bool(self._joined)
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for the answer."""
+        return self.request_id is not None or bool(self._joined)
+
     def add_part(self) -> None:
         """One more exchange is needed."""
         self._remaining += 1

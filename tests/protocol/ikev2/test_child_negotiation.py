@@ -158,3 +158,10 @@ def test_a_suite_that_was_not_offered_costs_the_child_sa() -> None:
     assert "not a part of" in pair.west.answers[0].text
     pair.pass_time(6)
     assert not pair.east.sas
+
+
+def test_a_child_with_a_peer_has_always_the_same_reqid_of_our_own() -> None:
+    first, second = Pair(seed="1").establish(), Pair(seed="2").establish()
+    (ours,) = {sa.reqid for sa in first.west.sas.values()}
+    assert ours >= 1 << 30
+    assert {sa.reqid for sa in second.west.sas.values()} == {ours}

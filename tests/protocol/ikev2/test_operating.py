@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ikeactors.protocol.events import DeletionRequested, InitiationRequested, RekeyRequested
@@ -66,3 +68,22 @@ def test_a_second_deletion_is_answered() -> None:
     pair.settle()
     assert sorted(one.request_id for one in pair.west.answers) == [1, 2, 3]
     assert pair.west.association.closed
+
+
+def test_an_initiator_nobody_waits_for_yields_to_an_ike_sa_that_stands() -> None:
+    pair = Pair()
+    west = pair.west.association
+    pair.initiate(request_id=None)
+    west.surroundings = replace(west.surroundings, stands=lambda *_: True)
+    pair.settle()
+    assert west.closed
+    assert not west.failure
+    assert pair.trace[-1].startswith("<-- HDR, SAr1")
+
+
+def test_an_operator_gets_the_ike_sa_that_she_asked_for() -> None:
+    pair = Pair()
+    west = pair.west.association
+    west.surroundings = replace(west.surroundings, stands=lambda *_: True)
+    pair.establish()
+    assert pair.west.answers[0].succeeded
