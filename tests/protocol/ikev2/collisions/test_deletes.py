@@ -223,27 +223,36 @@ def test_a_delete_of_very_many_is_quick_and_remembers_few() -> None:
 
 
 @ENDS
-def test_a_child_sa_that_was_deleted_while_it_was_installed_does_not_come_up(
+def test_a_successor_that_was_deleted_while_it_was_installed_does_not_come_up(
     end: str, other: str
 ) -> None:
-    """The data plane answers after the peer's Delete."""
+    """The data plane answers after the peer's Delete: the old one goes as it would have before."""
     stage = Stage(gapless=False)
-    one = stage.end(end)
     stage.rekey(end)
     stage.arrive(other)
-    slow = stage.under_way(end)[0]
-    stage.pair.flights.remove(slow)
-    actions = one.association.handle(slow.datagram, stage.pair.now)
-    (made,) = [child for child in one.association.children if child.state.value == "installing"]
-    one.association.children.deleted_by_peer(made)
-    actions += one.association.outbox.take()
-    for action in actions:
-        event = stage.pair._carry_out(one, action)
-        if event is not None:
-            stage.pair.give(one, event)
-    assert made.state.value == "retired"
+    (made,) = [one for one in stage.end(other).association.children if not one.is_ours][-1:]
+    stage.pair.slow = []
+    stage.arrive(end)
+    stage.pair.give(stage.end(other), SaExpired(made.inbound.sa_id, hard=True))
+    stage.arrive(end)
+    stage.pair.hurry()
+    assert f"{end[0]}1 retired" in stage.shows(end)
+    assert "old deleting" in stage.shows(end)
     stage.settle()
-    stage.pair.pass_time(300)
+    stage.pair.pass_time(60)
     for one in stage.pair.ends():
-        assert all(child.state.value == "installed" for child in one.association.children)
-        assert not one.association.closed
+        assert [child.state.value for child in one.association.children] == ["installed"]
+    stage.pair.assert_mirrored()
+
+
+@ENDS
+def test_the_successor_of_an_ike_sa_that_is_to_go_takes_no_new_requests(
+    end: str, other: str
+) -> None:
+    stage = Stage(gapless=False)
+    stage.rekey_ike(end)
+    stage.delete_ike(end)
+    stage.arrive(other, end)
+    assert stage.end(end).association.ike_sa.state is IkeSaState.DELETING
+    stage.settle()
+    stage.assert_closed()
