@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Mapping
 
@@ -96,7 +97,13 @@ def events(options: argparse.Namespace) -> int:
 
 def up(options: argparse.Namespace) -> int:
     """Bring up a connection or a child."""
-    return _operation(options, "up", {}, "is up", verbose=options.verbose)
+    try:
+        return _operation(options, "up", {}, "is up", verbose=options.verbose)
+    except KeyboardInterrupt:
+        name = printable(options.name)
+        text = f"{name}: the daemon goes on trying; to stop it: ikeactors down {name}"
+        print(f"\nikeactors: {text}", file=sys.stderr)
+        raise
 
 
 def down(options: argparse.Namespace) -> int:
@@ -110,10 +117,14 @@ def rekey(options: argparse.Namespace) -> int:
 
 
 def log_level(options: argparse.Namespace) -> int:
-    """Log more or less."""
+    """Log more or less; without a level, show the levels there are."""
     arguments = {"level": options.level, "connection": options.connection}
     with Client(options.socket) as client:
-        levels = client.ask("log-level", arguments)
+        if options.level is None:
+            daemon, _ = client.listing("status")
+            levels = _map(daemon["log_levels"])
+        else:
+            levels = client.ask("log-level", arguments)
     if options.json:
         return print_document(levels)
     print_table(("connection", "level"), [(name, str(level)) for name, level in levels.items()])
@@ -163,12 +174,27 @@ def _operation(
 def _progress_line(report: Message, verbose: bool) -> str:
     """The messages in the RFC's notation, and whatever else is worth a line."""
     text = printable(str(report["text"]), 1024)
+    text = text if verbose else shortened(text)
     arrow = _ARROWS.get(str(report["name"]))
     if arrow is not None:
         return text if text.startswith(arrow) else f"{arrow} {text}"
     if not verbose and report["level"] in _TALKATIVE:
         return ""
     return f"    {text}"
+
+
+def shortened(text: str) -> str:
+    """A sentence whose lists of algorithms show their first; --verbose and --json have them all."""
+    return _LONG_LIST.sub(r"\1/...", text)
+
+
+# A suite has up to four; a proposal with more than six has alternatives.
+_LONG_LIST = re.compile(r"\b([A-Z0-9_-]+(?:/[A-Z0-9_-]+){2})(?:/[A-Z0-9_-]+){4,}")
+
+
+def _map(value: object) -> dict[str, object]:
+    assert isinstance(value, dict)
+    return value
 
 
 def _spi(options: argparse.Namespace) -> dict[str, object]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import errno
 import json
 import os
 import sys
@@ -11,6 +13,7 @@ from collections.abc import Sequence
 from ikeactors.actors.printable import printable
 from ikeactors.admin.client import DaemonUnreachable
 from ikeactors.admin.vocabulary import ErrorCode, RequestRefused
+from ikeactors.cli.local import daemon
 from ikeactors.cli.usage import parser
 from ikeactors.errors import Fault
 
@@ -25,26 +28,56 @@ _PARAGRAPH = 4096
 _WIDTH = 100
 
 
+# What a full disk, a closed terminal and a closed descriptor say.
+_CANNOT_WRITE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+
+
+class NoOutput(Fault):
+    """What was found out cannot be told."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command."""
     options = parser().parse_args(arguments)
     try:
-        code: int = options.run(options)
-        sys.stdout.flush()
+        code = _run(options)
     except Fault as fault:
         return _explain(fault, in_json=options.json)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read us has seen enough; Python's last flush must not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read us has seen enough.
+        _write_no_more()
         return PIPE_CLOSED
+    except OSError as error:
+        if error.errno not in _CANNOT_WRITE:
+            raise
+        _write_no_more()
+        return _explain(NoOutput(f"standard output: {error.strerror}"), in_json=False)
     return code
+
+
+def _run(options: argparse.Namespace) -> int:
+    """The command itself. A daemon has nothing to print; others have not told what they found."""
+    is_closed = sys.stdout is None
+    if is_closed:
+        # It takes the free descriptor, so that no socket is mistaken for standard output.
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for good
+    code: int = options.run(options)
+    sys.stdout.flush()
+    if is_closed and options.run is not daemon:
+        raise NoOutput("standard output is closed")
+    return code
+
+
+def _write_no_more() -> None:
+    """Python's last flush must not complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _explain(fault: Fault, in_json: bool) -> int:
     code = fault.code if isinstance(fault, RequestRefused) else None
-    if in_json:
+    if in_json and not isinstance(fault, NoOutput):
         word = code.value if code else _word(fault)
         print(json.dumps({"ok": False, "error": {"code": word, "text": str(fault)}}))
     else:

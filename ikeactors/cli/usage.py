@@ -31,17 +31,21 @@ def parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the daemon cannot be reached.",
     )
     whole.add_argument("--version", action="version", version=f"ikeactors {__version__}")
-    whole.add_argument(
-        "--socket",
-        type=Path,
-        metavar="PATH",
-        default=Path(os.environ.get(SOCKET_VARIABLE) or DEFAULT_SOCKET),
-        help=f"the daemon's admin socket (${SOCKET_VARIABLE}, {DEFAULT_SOCKET})",
-    )
+    _add_socket(whole, Path(os.environ.get(SOCKET_VARIABLE) or DEFAULT_SOCKET))
     words = whole.add_subparsers(metavar="COMMAND", required=True)
     for add in (_add_local, _add_queries, _add_operations):
         add(words)
     return whole
+
+
+def _add_socket(to: argparse.ArgumentParser, default: object) -> None:
+    to.add_argument(
+        "--socket",
+        type=Path,
+        metavar="PATH",
+        default=default,
+        help=f"the daemon's admin socket (${SOCKET_VARIABLE}, {DEFAULT_SOCKET})",
+    )
 
 
 def duration(text: str) -> float:
@@ -105,8 +109,10 @@ def _add_operations(words: _Words) -> None:
     which = rekey.add_mutually_exclusive_group()
     which.add_argument("--ike", action="store_true", help="the IKE SA instead")
     which.add_argument("--spi", metavar="HEX", help="only the Child SA with this inbound SPI")
-    level = _word(words, "log-level", commands.log_level, "log more or less, at once")
-    level.add_argument("level", metavar="LEVEL", choices=(*LEVELS, "default"))
+    level = _word(
+        words, "log-level", commands.log_level, "log more or less, at once; alone: show how much"
+    )
+    level.add_argument("level", metavar="LEVEL", choices=(*LEVELS, "default"), nargs="?")
     level.add_argument("connection", metavar="CONNECTION", nargs="?", default="")
     _word(words, "stop", commands.stop, "end the daemon; its tunnels go down")
 
@@ -125,5 +131,7 @@ def _add_target(word: argparse.ArgumentParser) -> None:
 def _word(words: _Words, name: str, run: Run, text: str) -> argparse.ArgumentParser:
     word = words.add_parser(name, help=text, description=text)
     word.add_argument("--json", action="store_true", help="for programs: JSON")
+    # Behind the command as well as before it; what is not said here leaves that alone.
+    _add_socket(word, argparse.SUPPRESS)
     word.set_defaults(run=run)
     return word

@@ -132,6 +132,21 @@ async def test_up_with_verbose_leaves_nothing_out(daemon: FakeDaemon, command: C
     assert "Small talk." in (await command("up", "site-a-b", "--verbose")).out
 
 
+async def test_long_lists_of_algorithms_are_shortened_unless_all_is_wanted(
+    daemon: FakeDaemon, command: Command
+) -> None:
+    offer = "/".join(f"AES_GCM_16-{bits}" for bits in range(128, 138))
+    suite = "AES_CBC_256/HMAC_SHA2_256_128/PRF_HMAC_SHA2_256/CURVE_25519"
+    daemon.peers.script = [Report("offered", f"IKE:{offer} for 10.1.0.0/24, {suite}")]
+
+    short = (await command("up", "site-a-b")).out
+    long = (await command("up", "site-a-b", "--verbose")).out
+
+    shortened = "IKE:AES_GCM_16-128/AES_GCM_16-129/AES_GCM_16-130/... for 10.1.0.0/24"
+    assert f"    {shortened}, {suite}" in short
+    assert offer in long
+
+
 async def test_up_that_fails_explains_on_stderr_and_ends_with_1(
     daemon: FakeDaemon, command: Command
 ) -> None:
@@ -185,6 +200,12 @@ async def test_the_log_level_is_changed(daemon: FakeDaemon, command: Command) ->
 
     assert printed.out.splitlines()[1:] == ["*           info", "site-a-b    debug"]
     assert daemon.levels.all["site-a-b"] is Level.DEBUG
+
+
+async def test_without_a_level_the_levels_are_shown(daemon: FakeDaemon, command: Command) -> None:
+    printed = await command("log-level")
+
+    assert printed.out.splitlines() == ["CONNECTION  LEVEL", "*           info"]
 
 
 async def test_statistics_have_full_names(command: Command) -> None:

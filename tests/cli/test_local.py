@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -79,6 +80,43 @@ def test_a_file_that_cannot_be_read_is_a_mistake_too(
     assert main(["check", str(path)]) == 1
     out, _ = capsys.readouterr()
     assert str(path) in out
+
+
+@pytest.mark.parametrize(
+    ("redirection", "told"),
+    [(">&-", "standard output is closed"), (">/dev/full", "standard output: No space left")],
+)
+def test_where_nothing_can_be_printed_it_is_said_in_a_line(
+    tmp_path: Path, redirection: str, told: str
+) -> None:
+    path = written(tmp_path / "ikeactors.toml", GOOD)
+    command = f"{sys.executable} -m ikeactors.cli check {path} {redirection}"
+
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"ikeactors: {told}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+async def test_an_interrupted_up_says_that_the_daemon_goes_on(
+    daemon: FakeDaemon, nursery: trio.Nursery
+) -> None:
+    daemon.peers.is_silent = True
+    nursery.start_soon(daemon.run)
+    argv = [sys.executable, "-m", "ikeactors.cli", "--socket", str(daemon.path), "up", "site-a-b"]
+    process = await trio.lowlevel.open_process(argv, stdout=-1, stderr=-1)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    while not daemon.peers.initiated:
+        await trio.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    errors = b"".join([chunk async for chunk in process.stderr])
+
+    assert await process.wait() == 130
+    assert b"the daemon goes on trying; to stop it: ikeactors down site-a-b" in errors
+    assert b"Traceback" not in errors
+    await process.stdout.aclose()
 
 
 def test_systemd_is_told_where_it_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,3 +54,4 @@ def test_the_socket_is_that_of_the_environment_or_the_usual_one(
     monkeypatch.setenv("IKEACTORS_SOCKET", "/run/x.sock")
     assert parser().parse_args(["status"]).socket == Path("/run/x.sock")
     assert parser().parse_args(["--socket", "y", "status"]).socket == Path("y")
+    assert parser().parse_args(["status", "--socket", "y"]).socket == Path("y")
