@@ -79,7 +79,7 @@ def _add_local(words: _Words) -> None:
 
 def _add_queries(words: _Words) -> None:
     status = _word(words, "status", commands.status, "the daemon and its tunnels, up or down")
-    status.add_argument("connection", metavar="CONNECTION", nargs="?", default="")
+    status.add_argument("connection", metavar="NAME", nargs="?", default="")
     listed = _word(words, "list", commands.listing, "connections as configured, or SAs")
     listed.add_argument("what", choices=("conns", "sas"))
     listed.add_argument("connection", metavar="CONNECTION", nargs="?", default="")
