@@ -83,7 +83,7 @@ def _octets(section: Section) -> bytes | None:
         raise Refused((None, "write secret or secret_file, not both"))
     if file == "":
         raise Refused((file, "the name of a file expected"))
-    if section.place.source.tampering:
+    if file is not None and section.place.source.tampering:
         raise Refused((None, f"the file names a secret, but {section.place.source.tampering}"))
     if file is not None:
         return _of_file(section.place.source.path.parent / file)
