@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import pytest
 
@@ -12,7 +12,6 @@ from ikeactors.quick import quick
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Point:
     x: int
     y: int = 2
@@ -49,3 +48,17 @@ def test_objects_are_replaced_copied_and_pickled() -> None:
     assert replace(point, y=5) == Point(1, 5)
     assert copy.copy(point) == point
     assert pickle.loads(pickle.dumps(point)) == point
+
+
+def test_equal_objects_have_one_hash() -> None:
+    @quick
+    class Pair:
+        one: int
+        other: str
+
+    assert hash(Pair(1, "a")) == hash(Pair(1, "a"))
+    assert Pair(1, "a") != Pair(1, "b")
+
+
+def test_there_is_no_dictionary_in_an_object() -> None:
+    assert not hasattr(Point(1), "__dict__")

@@ -8,7 +8,7 @@ one, in whatever order they come to stand.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ikeactors.iana import IdType
 from ikeactors.protocol.actions import ClaimIdentity
@@ -22,7 +22,6 @@ _Pair = tuple[int, bytes, int, bytes]
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Verdict:
     """Whether the claim is granted, and who has to go for it, silently or with a Delete.
 

@@ -7,7 +7,6 @@ latest claim is in force; when it goes, the one below is put back; the last take
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from ikeactors.iana import ProtocolId
@@ -29,7 +28,6 @@ class Inbox(Protocol):
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Holding:
     """An SA that is installed, and whose it is."""
 
@@ -39,7 +37,6 @@ class Holding:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Claim:
     """A policy as one owner wants it."""
 
@@ -48,7 +45,6 @@ class Claim:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Release:
     """What giving up claims means for the data plane."""
 
@@ -57,7 +53,6 @@ class Release:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class _Owned:
     """All SAs and claims of an owner. Tuples: there is one of these for every IKE SA."""
 

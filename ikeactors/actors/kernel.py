@@ -43,7 +43,6 @@ _COMMANDS_IN_A_TURN = 16
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class KernelRequest:
     """An association's action; the answer, where there is one, goes to its inbox."""
 

@@ -74,7 +74,6 @@ class SocketStatistics:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class _Waiting:
     """A datagram for which the send buffer had no room."""
 

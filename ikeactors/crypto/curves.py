@@ -20,7 +20,6 @@ UNCOMPRESSED = b"\x04"
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class EcpKey:
     """A private key and its point."""
 
@@ -71,7 +70,6 @@ class Ecp:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class MontgomeryKey:
     """A private key of Curve25519 or Curve448."""
 

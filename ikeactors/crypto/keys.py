@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ikeactors.crypto.prf import Prf, prf_plus
 from ikeactors.crypto.suite import ChildSuite, IkeSuite
@@ -21,7 +21,6 @@ KEY_PAD = b"Key Pad for IKEv2"
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Skeyseed:
     """The seed of an IKE SA's keys."""
 
@@ -53,7 +52,6 @@ class Skeyseed:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class IkeKeys:
     """The keys of an IKE SA."""
 
@@ -67,7 +65,6 @@ class IkeKeys:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class ChildKeys:
     """The keys of a pair of SAs: `_i` protects what the initiator of their exchange sends."""
 

@@ -51,7 +51,6 @@ class Mark:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Lifetime:
     """When the kernel reports an SA as expiring (soft) and drops it (hard); 0 is never."""
 
@@ -72,7 +71,6 @@ class Encapsulation:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class SaId:
     """What names an SA in the SAD (RFC 4301 section 4.4.2.1)."""
 
@@ -88,7 +86,6 @@ class SaId:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class SaRequest:
     """One SA, one direction. For transport mode `selectors` is (source, destination).
 
@@ -120,7 +117,6 @@ class SaRequest:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class PolicyRequest:
     """One policy: packets from `source` to `destination` in `direction`.
 

@@ -21,7 +21,6 @@ Detail = str | int | float | bool
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class SendDatagram:
     """Send an IKE message; the socket adds the non-ESP marker where the port asks for it."""
 
@@ -39,7 +38,6 @@ class SendKeepalive:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class RegisterSpi:
     """Messages to this SPI of ours are for this association from now on."""
 
@@ -47,7 +45,6 @@ class RegisterSpi:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class ForgetSpi:
     """No message to this SPI of ours is for this association any more."""
 
@@ -64,7 +61,6 @@ class KeepAnswer:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class InstallChildSa:
     """Install SAs and policies, all or nothing: ChildSaInstalled or KernelRefused answers."""
 
@@ -74,7 +70,6 @@ class InstallChildSa:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class RemoveChildSa:
     """Remove SAs and give up policies; what is gone already is no error."""
 
@@ -101,7 +96,6 @@ class QueryUsage:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class ClaimIdentity:
     """Both ends are authenticated: may this IKE SA stand? IdentityClaimed answers.
 
@@ -130,7 +124,6 @@ class Level(enum.IntEnum):
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Report:
     """Something an operator may want to know: a log line, an event on the admin socket.
 
@@ -146,7 +139,6 @@ class Report:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Trace:
     """A message sent or received; its text is made only where somebody reads it."""
 

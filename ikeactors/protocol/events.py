@@ -12,7 +12,6 @@ Address = IPv4Address | IPv6Address
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Endpoint:
     """An IP address and a UDP port."""
 
@@ -30,7 +29,6 @@ class Endpoint:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class DatagramReceived:
     """An IKE message came in, without its non-ESP marker."""
 
@@ -78,7 +76,6 @@ class DeletionRequested:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class ChildSaInstalled:
     """The data plane has what the InstallChildSa with this ticket asked for."""
 
@@ -95,7 +92,6 @@ class KernelRefused:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class IdentityClaimed:
     """The answer to ClaimIdentity: whether this association may stand beside the others."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 from ikeactors.errors import InvalidSyntax
 from ikeactors.iana import ExchangeType, PayloadType, by_octet
@@ -27,7 +26,6 @@ _EXCHANGE_TYPES = by_octet(ExchangeType)
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Header:
     """A header as it came. In ISAKMP's, `flags` are E, C and A; the three booleans mean nothing."""
 

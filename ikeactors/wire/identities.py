@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from ikeactors.errors import InvalidSyntax
@@ -24,7 +23,6 @@ _TYPES = by_octet(IdType)
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Identity:
     """An identification's type and its data, which fit each other."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ikeactors.errors import InvalidMajorVersion, InvalidSyntax
@@ -31,7 +30,6 @@ P = TypeVar("P", bound=Payload)
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Message:
     """A message in clear, or the envelope of a sealed one."""
 

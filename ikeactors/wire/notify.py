@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from ikeactors.errors import InvalidSyntax
@@ -31,7 +30,6 @@ _U32 = struct.Struct("!I")
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Notify:
     """N: an error or a status."""
 

@@ -50,7 +50,6 @@ _FRAGMENT = struct.Struct("!HH")
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class SecurityAssociation:
     """SA: what is offered, or chosen (RFC 7296 section 3.3)."""
 
@@ -58,7 +57,6 @@ class SecurityAssociation:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class KeyExchange:
     """KE: a public value (RFC 7296 section 3.4)."""
 
@@ -67,7 +65,6 @@ class KeyExchange:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class IdentificationInitiator:
     """IDi (RFC 7296 section 3.5)."""
 
@@ -75,7 +72,6 @@ class IdentificationInitiator:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class IdentificationResponder:
     """IDr (RFC 7296 section 3.5)."""
 
@@ -83,7 +79,6 @@ class IdentificationResponder:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Certificate:
     """CERT (RFC 7296 section 3.6)."""
 
@@ -92,7 +87,6 @@ class Certificate:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class CertificateRequest:
     """CERTREQ: the authorities whose certificates are welcome (RFC 7296 section 3.7)."""
 
@@ -101,7 +95,6 @@ class CertificateRequest:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Authentication:
     """AUTH (RFC 7296 section 3.8)."""
 
@@ -110,7 +103,6 @@ class Authentication:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Nonce:
     """Ni or Nr (RFC 7296 section 3.9)."""
 
@@ -118,7 +110,6 @@ class Nonce:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Delete:
     """D: the IKE SA, or Child SAs by the sender's inbound SPIs (RFC 7296 section 3.11)."""
 
@@ -127,7 +118,6 @@ class Delete:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class VendorId:
     """V (RFC 7296 section 3.12)."""
 
@@ -135,7 +125,6 @@ class VendorId:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class TrafficSelectorsInitiator:
     """TSi (RFC 7296 section 3.13)."""
 
@@ -143,7 +132,6 @@ class TrafficSelectorsInitiator:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class TrafficSelectorsResponder:
     """TSr (RFC 7296 section 3.13)."""
 
@@ -160,7 +148,6 @@ class Eap:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Encrypted:
     """SK, still sealed; `next_payload` is the first payload inside (RFC 7296 section 3.14)."""
 

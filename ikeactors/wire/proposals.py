@@ -75,7 +75,6 @@ class Transform(NamedTuple):
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Proposal:
     """A protocol and the transforms to choose from, one of each type."""
 

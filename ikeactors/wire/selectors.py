@@ -40,7 +40,6 @@ _HEAD = 4
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class TrafficSelector:
     """A protocol, a range of ports and a range of addresses of one family.
 

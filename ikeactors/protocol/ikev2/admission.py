@@ -83,7 +83,6 @@ class Admitted:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Refused:
     """Send `reply` if there is one, and count the reason."""
 

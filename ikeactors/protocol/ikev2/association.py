@@ -14,7 +14,6 @@ from dataclasses import replace
 
 from ikeactors.errors import (
     ChildSaNotFound,
-    Fault,
     InvalidSyntax,
     ProtocolFault,
     UnsupportedCriticalPayload,
@@ -42,7 +41,6 @@ from ikeactors.protocol.events import (
 from ikeactors.protocol.ikev2 import (
     create_child_sa,
     ike_auth,
-    ike_sa_init,
     informational,
     lifetimes,
     operating,
@@ -60,6 +58,7 @@ from ikeactors.protocol.ikev2.nat import NatSituation
 from ikeactors.protocol.ikev2.outbox import Outbox
 from ikeactors.protocol.ikev2.phases import Authenticating, Closed, Established, Fresh, Phase
 from ikeactors.protocol.ikev2.protection import Opened
+from ikeactors.protocol.ikev2.reception import receive
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.snapshots import snapshot_of
 from ikeactors.protocol.ikev2.transcript import Transcript
@@ -68,7 +67,6 @@ from ikeactors.protocol.settings import ConnectionSettings, Settings
 from ikeactors.protocol.snapshot import AssociationSnapshot
 from ikeactors.protocol.surroundings import Surroundings
 from ikeactors.protocol.timers import Timer, TimerTable
-from ikeactors.wire.header import ZERO_SPI, Header, read_header
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.payload import Notify
 
@@ -192,7 +190,7 @@ class Association:
     def _dispatch(self, event: Event) -> None:
         match event:
             case DatagramReceived():
-                self._receive(event)
+                receive(self, event)
             case SendingFailed():
                 if isinstance(self.phase, InitSent):
                     self.phase.unsent(self, event.text)
@@ -220,33 +218,6 @@ class Association:
             self._waiting = {}
         if continuation is not None:
             continuation.resumed(self, answer)
-
-    def _receive(self, datagram: DatagramReceived) -> None:
-        try:
-            header = read_header(datagram.octets)
-        except Fault as fault:
-            self.drop(str(fault))
-            return
-        if isinstance(self.phase, Fresh):
-            self.created_at = self.now
-            ike_sa_init.respond(self, datagram)
-        elif isinstance(self.phase, InitSent | InitAnswered):
-            self.phase.receive(self, datagram, header)
-        elif isinstance(self.phase, Authenticating) and header.spi_r == ZERO_SPI:
-            self.phase.repeat(self, datagram, header)
-        else:
-            self._receive_protected(datagram, header)
-
-    def _receive_protected(self, datagram: DatagramReceived, header: Header) -> None:
-        ours = header.spi_r if header.from_original_initiator else header.spi_i
-        ike_sa = self.ike_sas.find(ours)
-        if ike_sa is None or (header.spi_i, header.spi_r) != (
-            ike_sa.spis.spi_i,
-            ike_sa.spis.spi_r,
-        ):
-            self.drop("the SPIs are of no IKE SA of this association")
-            return
-        ike_sa.receive(self, datagram, header)
 
     def respond(
         self, ike_sa: IkeSa, exchange: ExchangeType, opened: Opened, payloads: Payloads

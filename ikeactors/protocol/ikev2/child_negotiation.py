@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ikeactors.crypto.keys import child_keys
@@ -53,7 +52,6 @@ MAX_PAIRS = 1024
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Nonces:
     """The nonces of the exchange that makes the keys, and the fresh shared secret, if any."""
 
@@ -66,7 +64,6 @@ class Nonces:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Offer:
     """What we have offered for a Child SA; the response is held against it."""
 
@@ -144,7 +141,6 @@ class Offer:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Demand:
     """What the peer has asked for, as the responder found it acceptable."""
 
@@ -172,7 +168,6 @@ class Demand:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Fit:
     """A child that has something in common with the selectors the peer asks for."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ikeactors.crypto.keys import ChildKeys
 from ikeactors.crypto.suite import ChildSuite
@@ -41,7 +41,6 @@ class ChildState(enum.Enum):
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Path:
     """Where the packets of the SAs go: the outer addresses, and the ports when UDP carries them."""
 
@@ -59,7 +58,6 @@ class Path:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Agreement:
     """What two ends have agreed on for a Child SA."""
 

@@ -6,7 +6,6 @@ responder's side is a function from a request to an `Answer`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ikeactors.iana import ExchangeType
@@ -44,7 +43,6 @@ class Exchange(Protocol):
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Answer:
     """A responder's answer.
 

@@ -15,7 +15,7 @@ How they are put together again is in `reassembly`.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ikeactors.iana import ExchangeType, NotifyType, PayloadType
@@ -56,7 +56,6 @@ _FRONT = struct.Struct("!HH")
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Fragmenting:
     """Whether both ends announced fragmentation, and the size of IP datagrams known to pass.
 

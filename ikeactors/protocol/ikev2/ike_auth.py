@@ -269,7 +269,6 @@ def respond(
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class ClaimedByResponder:
     """The responder's answer, once its claim on the identities is answered."""
 

@@ -6,7 +6,6 @@ It knows no payload's name: what is inside of a message is for the exchanges.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ikeactors.crypto.keys import IkeKeys
@@ -53,7 +52,6 @@ MAX_QUEUED = 4096
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Spis:
     """The pair that names an IKE SA, and which of the two is ours."""
 

@@ -140,7 +140,6 @@ class InstallRedundant:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class InstallDemanded:
     """The responder's Child SA: when it is in the data plane, the answer may leave."""
 
@@ -167,7 +166,6 @@ class InstallDemanded:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class OutboundInstalled:
     """The outbound half of a responder's rekeyed Child SA."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
 from ikeactors.iana import NotifyType
 from ikeactors.protocol.events import Endpoint
@@ -16,7 +15,6 @@ HASH_OCTETS = 20
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class NatSituation:
     """Which ends are behind a NAT, as far as the detection could tell."""
 

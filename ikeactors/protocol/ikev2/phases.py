@@ -65,7 +65,6 @@ class Authenticating:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Established:
     """Both ends have proven who they are; `request` is what brought it up, if it was we."""
 

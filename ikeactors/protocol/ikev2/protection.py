@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 from ikeactors.crypto.suite import IkeSuite
 from ikeactors.errors import IntegrityFailed, InvalidSyntax
@@ -25,7 +24,6 @@ _GENERIC = struct.Struct("!BBH")
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Opened:
     """What was inside of an SK payload whose integrity is proven, still to be parsed."""
 
@@ -55,7 +53,6 @@ class Opened:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class DirectionKeys:
     """What protects one direction: the suite, SK_e and SK_a."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ikeactors.crypto.prf import Prf
 from ikeactors.errors import InvalidSyntax
@@ -19,7 +19,6 @@ def check_nonce(nonce: bytes, prf: Prf) -> None:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Transcript:
     """Both messages, and the nonces of both ends."""
 

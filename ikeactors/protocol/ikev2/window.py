@@ -49,7 +49,6 @@ class Outstanding:
 
 
 @quick
-@dataclass(frozen=True, slots=True)
 class Served:
     """A request that is being served: its answer goes from where to where it came."""
 
