@@ -36,6 +36,7 @@ def rekey(pair: Pair, end: str, request_id: int | None = 7) -> None:
 
 def test_hundreds_of_rekeyings_leave_one_child_sa() -> None:
     pair = Pair().establish()
+    (reqid,) = {sa.reqid for sa in pair.west.sas.values()}
     pair.gapless = True
     for number in range(300):
         rekey(pair, ("west", "east", "east")[number % 3])
@@ -48,7 +49,7 @@ def test_hundreds_of_rekeyings_leave_one_child_sa() -> None:
     pair.assert_one_pair()
     for end in pair.ends():
         assert len(end.association.timers._due_at) <= 6
-    assert {sa.reqid for sa in pair.west.sas.values()} == {1}
+    assert {sa.reqid for sa in pair.west.sas.values()} == {reqid}
 
 
 def test_days_pass_without_a_gap() -> None:
