@@ -241,8 +241,11 @@ class KernelActor:
         self, owner: int, sas: Sequence[SaId], policies: Sequence[PolicyRequest]
     ) -> None:
         """Remove what is the owner's: it may ask before it hears that an SA was refused it."""
-        release = self._installed.releasing(owner, policies)
         ours = [sa_id for sa_id in sas if self._installed.is_held_by(owner, sa_id)]
+        if sas and not ours:
+            # Nothing of it was ever installed, and no policy claimed: equal ones are another's.
+            policies = ()
+        release = self._installed.releasing(owner, policies)
         await self._backend.remove(ours, release.gone)
         await self._reinstall(release.restored)
         self._installed.release(owner, sas, policies)

@@ -134,6 +134,17 @@ async def test_a_successors_policies_give_way_to_those_below_when_it_goes(bench:
     assert not bench.kernel.sas
 
 
+async def test_removing_what_was_refused_takes_no_policy_from_its_sibling(bench: Bench) -> None:
+    """An association may give a Child SA up before it hears that the data plane refused it."""
+    await bench.ask(INSTALL)
+    bench.kernel.refuse_next(errno.ENOMEM)
+    successor = replace(IN, spi=0x3000)
+    await bench.ask(InstallChildSa(2, (successor,), POLICIES))
+    await bench.ask(RemoveChildSa((successor.sa_id,), POLICIES))
+    assert bench.state.installed.policy_count == len(POLICIES)
+    assert set(bench.kernel.policies) == {key_of(one) for one in POLICIES}
+
+
 async def test_events_go_to_whose_sa_they_are_about(bench: Bench) -> None:
     await bench.ask(INSTALL)
     remote = Endpoint(EAST, 61000)
