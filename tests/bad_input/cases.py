@@ -250,7 +250,7 @@ LOCAL: dict[str, Case] = {
            "kernel/netlink::octets_of_anybody_are_read_or_invalid"),
     "L4": ("actors/kernel::after_lost_events_what_is_gone_is_reported",),
     "L5": (f"{_XFRM}::an_overflow_is_told_once_and_events_go_on",),
-    "L6": NotYet("reqids of our own are derived from names and count nothing"),
+    "L6": NotYet("reqids of our own are drawn by chance and count nothing"),
     "L7": (f"{_CONTROL}::a_length_beyond_the_limit_is_refused_and_ends_the_conversation",
            f"{_CONTROL}::a_client_that_stops_reading_is_cut_off_in_time",
            f"{_CONTROL}::a_client_that_dies_takes_only_its_own_requests",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -22,13 +21,10 @@ from ikeactors.protocol.choosing import (
     numbered,
     without_key_exchange,
 )
-from ikeactors.protocol.ikev2.authentication import identity_of
 from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, policies_of, sas_of
 from ikeactors.protocol.ikev2.exchange import Payloads
-from ikeactors.protocol.ikev2.phases import Established
 from ikeactors.protocol.settings import ChildSettings, SelectorTemplate
 from ikeactors.quick import quick
-from ikeactors.wire.identities import Identity
 from ikeactors.wire.message import notifies, only
 from ikeactors.wire.payload import (
     Notify,
@@ -45,7 +41,8 @@ if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.ike_sa import IkeSa
 
 
-# Ours: reqids that nobody has configured have this bit; what operators write is smaller.
+# Ours: reqids that nobody has configured have this bit, what operators write is smaller; the rest
+# is chance, so that nothing has to be counted, nor remembered over a restart.
 _OWN_REQIDS = 1 << 30
 # Ours: pairs of selectors of one Child SA, each of which is three policies.
 MAX_PAIRS = 1024
@@ -335,24 +332,11 @@ def _fresh_spi(association: Association) -> int:
 
 
 def _fresh_reqid(association: Association, settings: ChildSettings) -> int:
-    """The configured reqid, or one of our own: always the same for a child with a peer.
-
-    Where two ends have made two Child SAs of one child, each passes the policies of the other,
-    whichever was installed last.
-    """
+    """The configured reqid, or one of our own, which the successors of the Child SA inherit."""
     if settings.reqid:
         return settings.reqid
-    peer = _peer_of(association)
-    names = (association.connection.name, settings.name, str(int(peer.type)))
-    digest = hashlib.sha256("\0".join(names).encode() + b"\0" + peer.data).digest()
-    return _OWN_REQIDS | int.from_bytes(digest[:4], "big") % _OWN_REQIDS
-
-
-def _peer_of(association: Association) -> Identity:
-    """Who the peer is, or is to be."""
-    if isinstance(association.phase, Established):
-        return association.phase.remote
-    return identity_of(association.connection.remote, association.remote.address)
+    octets = association.surroundings.entropy.octets(4)
+    return _OWN_REQIDS | int.from_bytes(octets, "big") % _OWN_REQIDS
 
 
 def _spi_of(choice: Proposal) -> int:

@@ -14,7 +14,7 @@ def test_both_directions_are_asked_for() -> None:
     assert (ours.outbound.source, ours.outbound.destination) == (WEST.address, EAST.address)
     assert ours.inbound.direction is Direction.IN
     assert ours.inbound.encr_key != ours.outbound.encr_key
-    assert ours.inbound.reqid == ours.outbound.reqid == 1
+    assert ours.inbound.reqid == ours.outbound.reqid == ours.reqid
     assert ours.state is ChildState.INSTALLED
     assert {one.direction for one in pair.west.policies} == set(Direction)
 
