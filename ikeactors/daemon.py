@@ -373,12 +373,13 @@ def _log(configuration: Configuration, hub: ReportHub) -> Log:
 def _key_log(options: Options, hub: ReportHub) -> KeyLog | None:
     if options.key_log is None:
         return None
+    key_log = KeyLog(options.key_log)
     text = (
-        f"ALL KEYS ARE WRITTEN to {options.key_log}: whoever reads that file reads the traffic"
-        " (--key-log)"
+        f"ALL KEYS ARE WRITTEN to {key_log.ike_path} and {key_log.esp_path}: whoever reads these "
+        "files reads the traffic (--key-log)"
     )
     hub.publish(Report("key-log-open", text, Level.ERROR))
-    return KeyLog(options.key_log)
+    return key_log
 
 
 def _socket_settings(settings: DaemonSettings) -> SocketSettings:

@@ -14,7 +14,7 @@ from ikeactors.config.secrets import KnownSecrets, read_secret
 from ikeactors.config.settings import Configuration, DaemonSettings
 from ikeactors.config.sources import Document, read_documents
 from ikeactors.kernel.requests import Mode
-from ikeactors.protocol.settings import ConnectionSettings, IdentityPattern, Secret
+from ikeactors.protocol.settings import ConnectionSettings, IdentityPattern, Secret, StartAction
 from ikeactors.wire.identities import Identity
 
 _TOP = (*FILE, "daemon", "connections", "secrets")
@@ -134,10 +134,15 @@ def _check_secrets(
             continue
         if peer is not connection.remote.id and known.serve(connection.remote.id):
             message = f"set remote.id: we call {_name(peer)}, and no secret is for this address"
-        else:
-            ends = f"{_name(connection.local.id)} <-> {_name(peer)}"
-            message = f"no secret for {ends}: add one with ids in [secrets.NAME]"
-        mistakes.add(place, message)
+            # Who only waits to be called hears from the peer who it is.
+            (mistakes.add if _calls(connection) else mistakes.warn)(place, message)
+            continue
+        ends = f"{_name(connection.local.id)} <-> {_name(peer)}"
+        mistakes.add(place, f"no secret for {ends}: add one with ids in [secrets.NAME]")
+
+
+def _calls(connection: ConnectionSettings) -> bool:
+    return any(child.start_action is StartAction.START for child in connection.children)
 
 
 def _called_as(connection: ConnectionSettings) -> IdentityPattern:

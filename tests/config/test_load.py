@@ -123,7 +123,8 @@ secret = 5
     ]
 
 
-CALLED = '[connections.gw]\nremote_addrs = "192.0.2.2"\n[connections.gw.children.net]\n'
+ANSWERED = '[connections.gw]\nremote_addrs = "192.0.2.2"\n[connections.gw.children.net]\n'
+CALLED = f'{ANSWERED}start_action = "start"\n'
 
 
 @pytest.mark.parametrize(
@@ -142,6 +143,12 @@ def test_whom_we_call_without_an_identity_needs_a_secret_for_its_address(
         assert load(write(text)).connections
     else:
         assert mistakes_in(text) == [f"ike.toml:1: connections.gw: {message}"]
+
+
+def test_who_is_only_called_is_warned(write):
+    text = f'{ANSWERED}[secrets.x]\nid = "b.lab"\nsecret = "0123456789abcdef"'
+    (warning,) = load(write(text)).warnings
+    assert "set remote.id" in str(warning)
 
 
 def test_without_any_secret_it_is_not_the_identity_that_is_missing(mistakes_in):
