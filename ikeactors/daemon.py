@@ -211,6 +211,7 @@ def _surroundings(
         half_open_timeout=lambda: limits.timeout_among(registry.census.half_open),
         is_heard=hub.is_wanted,
         stands=registry.claims.stands,
+        is_up=registry.census.is_up,
     )
 
 

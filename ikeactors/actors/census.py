@@ -68,6 +68,10 @@ class Census:
         """The peers of a connection, the oldest first."""
         return tuple(self._by_connection.get(connection, {}).values())
 
+    def is_up(self, connection: str) -> bool:
+        """Whether an association of a connection is established."""
+        return any(peer.established for peer in self.of_connection(connection))
+
     def open_half(self, peer: Peer, address: Address) -> None:
         """A responder waits for a peer at this address to authenticate."""
         peer.half_open_at = address

@@ -46,6 +46,10 @@ def _nobody(local: Identity, remote: Identity) -> bool:
     return False
 
 
+def _none(connection: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """Shared by all associations.
@@ -56,7 +60,8 @@ class Surroundings:
     puzzle of more than `puzzle_max_difficulty` bits is not solved, and none if it is 0. `refusals`
     bounds what strangers are told, `complaints` what the operator is told of them. `is_heard`
     tells whether reports of a level about a connection have a hearer: what nobody hears is not
-    put into words. `stands` tells whether there is an IKE SA between two identities already.
+    put into words. `stands` tells whether there is an IKE SA between two identities already,
+    `is_up` whether there is one of a connection.
     """
 
     entropy: Entropy
@@ -68,6 +73,7 @@ class Surroundings:
     complaints: Allowance = field(default_factory=_complaints)
     is_heard: Callable[[Level, str], bool] = _everything
     stands: Callable[[Identity, Identity], bool] = _nobody
+    is_up: Callable[[str], bool] = _none
 
     def choose_ike_spi(self) -> bytes:
         """A fresh SPI for an IKE SA: eight octets, never all zero."""

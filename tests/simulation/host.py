@@ -119,6 +119,7 @@ class Host:
             SeededEntropy(f"{around.seed}/{number}"),
             is_heard=self.hub.is_wanted,
             stands=self.registry.claims.stands,
+            is_up=self.registry.census.is_up,
         )
         self.admission = Admission(
             self.surroundings.entropy, AdmissionLimits(), self.surroundings.refusals

@@ -30,10 +30,12 @@ def identity_of(auth: AuthSettings, address: Address) -> Identity:
 def is_overtaken(association: Association, request: Request) -> bool:
     """Whether the peer has brought up an IKE SA of its own while we initiate for nobody.
 
-    Two ends with the same configuration start at the same time; one IKE SA does.
+    Two ends with the same configuration start at the same time; one IKE SA of a connection does.
     """
     connection = association.connection
     if request.is_awaited or connection.unique is Unique.NEVER:
+        return False
+    if not association.surroundings.is_up(connection.name):
         return False
     local = identity_of(connection.local, association.local.address)
     remote = identity_of(connection.remote, association.remote.address)

@@ -74,16 +74,25 @@ def test_an_initiator_nobody_waits_for_yields_to_an_ike_sa_that_stands() -> None
     pair = Pair()
     west = pair.west.association
     pair.initiate(request_id=None)
-    west.surroundings = replace(west.surroundings, stands=lambda *_: True)
+    west.surroundings = replace(west.surroundings, stands=lambda *_: True, is_up=lambda _: True)
     pair.settle()
     assert west.closed
     assert not west.failure
     assert pair.trace[-1].startswith("<-- HDR, SAr1")
 
 
+def test_another_connection_with_the_same_peer_is_no_reason_to_yield() -> None:
+    pair = Pair()
+    west = pair.west.association
+    pair.initiate(request_id=None)
+    west.surroundings = replace(west.surroundings, stands=lambda *_: True)
+    pair.settle()
+    assert west.established
+
+
 def test_an_operator_gets_the_ike_sa_that_she_asked_for() -> None:
     pair = Pair()
     west = pair.west.association
-    west.surroundings = replace(west.surroundings, stands=lambda *_: True)
+    west.surroundings = replace(west.surroundings, stands=lambda *_: True, is_up=lambda _: True)
     pair.establish()
     assert pair.west.answers[0].succeeded
