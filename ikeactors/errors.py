@@ -41,12 +41,6 @@ class InvalidMajorVersion(ProtocolFault):
     notify = NotifyType.INVALID_MAJOR_VERSION
 
 
-class InvalidIkeSpi(ProtocolFault):
-    """The message names an IKE SA that is not here."""
-
-    notify = NotifyType.INVALID_IKE_SPI
-
-
 class NoProposalChosen(ProtocolFault):
     """None of the offered proposals is acceptable."""
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.ike_sa import IkeSa
     from ikeactors.protocol.ikev2.requests import Request
 
+# Why an initiator for whom nobody waits ends without a failure.
+OVERTAKEN = "the peer has brought up its own IKE SA meanwhile"
+
 
 def identity_of(auth: AuthSettings, address: Address) -> Identity:
     """The configured identity; the address where none is configured."""

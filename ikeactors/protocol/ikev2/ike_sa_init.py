@@ -29,13 +29,13 @@ from ikeactors.iana import ExchangeType, NotifyType
 from ikeactors.protocol.choosing import check_choice, numbered
 from ikeactors.protocol.events import DatagramReceived
 from ikeactors.protocol.ikev2 import fragments
-from ikeactors.protocol.ikev2.authentication import is_overtaken
+from ikeactors.protocol.ikev2.authentication import OVERTAKEN, is_overtaken
 from ikeactors.protocol.ikev2.candidates import choose_by_offer
 from ikeactors.protocol.ikev2.demands import Demand, Demands, demand_of
 from ikeactors.protocol.ikev2.explaining import refused_init
 from ikeactors.protocol.ikev2.groups import GroupChoice, is_slow, offered_groups, private_key
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, Spis, error_of
-from ikeactors.protocol.ikev2.nat import detect, detection_notifies
+from ikeactors.protocol.ikev2.nat import answer_detection, detect, detection_notifies
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.retransmission import (
     report_retransmission,
@@ -139,7 +139,7 @@ class InitSent:
         """No answer yet: the same octets again, or the end."""
         self._tries += 1
         if is_overtaken(association, self.request):
-            association.close("the peer has brought up its own IKE SA meanwhile")
+            association.close(OVERTAKEN)
             return
         if self._tries > association.connection.retransmission.tries:
             association.fail(self.refusal or silence(association, "IKE_SA_INIT", self._tries))
@@ -383,7 +383,7 @@ def _respond(association: Association, datagram: DatagramReceived, message: Mess
         SecurityAssociation((choice,)),
         KeyExchange(suite.ke, private.public),
         Nonce(nonce_r),
-        *_nat_notifies(association, message, spis),
+        *answer_detection(association, message, spis),
         *fragments.answer(association, message.payloads),
     )
     answer = Message(spis.spi_i, spis.spi_r, ExchangeType.IKE_SA_INIT, 0, True, False, payloads)
@@ -395,14 +395,3 @@ def _respond(association: Association, datagram: DatagramReceived, message: Mess
     )
     association.outbox.trace_clear(answer, association.remote, sent=True)
     association.send(response)
-
-
-def _nat_notifies(association: Association, message: Message, spis: Spis) -> tuple[Payload, ...]:
-    """Compare the peer's hashes and send ours, where the peer sent any."""
-    association.nat = detect(
-        message.payloads, message.spi_i, message.spi_r, association.local, association.remote
-    )
-    if not association.nat.supported:
-        return ()
-    local, remote, feign = association.local, association.remote, association.feigns_nat
-    return detection_notifies(spis.spi_i, spis.spi_r, local, remote, feign)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 from ikeactors.iana import NotifyType
 from ikeactors.protocol.events import Endpoint
 from ikeactors.quick import quick
 from ikeactors.wire.message import notifies
 from ikeactors.wire.payload import Notify, Payload
+
+if TYPE_CHECKING:
+    from ikeactors.protocol.ikev2.association import Association
+    from ikeactors.protocol.ikev2.ike_sa import Spis
+    from ikeactors.wire.message import Message
 
 # The specification's: the ports and the length of the hash.
 HASH_OCTETS = 20
@@ -64,3 +70,14 @@ def detect(
         local=all(notify.data != here for notify in destinations),
         remote=all(notify.data != there for notify in sources),
     )
+
+
+def answer_detection(association: Association, message: Message, spis: Spis) -> tuple[Payload, ...]:
+    """Compare the peer's hashes and send ours, where the peer sent any."""
+    association.nat = detect(
+        message.payloads, message.spi_i, message.spi_r, association.local, association.remote
+    )
+    if not association.nat.supported:
+        return ()
+    local, remote, feign = association.local, association.remote, association.feigns_nat
+    return detection_notifies(spis.spi_i, spis.spi_r, local, remote, feign)

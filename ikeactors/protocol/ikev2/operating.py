@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ikeactors.protocol.actions import AnswerRequest, RegisterSpi
 from ikeactors.protocol.events import DeletionRequested, InitiationRequested, RekeyRequested
-from ikeactors.protocol.ikev2.authentication import is_overtaken
+from ikeactors.protocol.ikev2.authentication import OVERTAKEN, is_overtaken
 from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
 from ikeactors.protocol.ikev2.ike_auth import AuthInitiator
 from ikeactors.protocol.ikev2.ike_sa_init import InitSent
@@ -58,7 +58,7 @@ def authenticate(association: Association, transcript: Transcript, sent: InitSen
     """IKE_SA_INIT is done: prove who we are, and ask for the first child."""
     assert isinstance(association.phase, Authenticating)
     if is_overtaken(association, sent.request):
-        association.close("the peer has brought up its own IKE SA meanwhile")
+        association.close(OVERTAKEN)
         return
     association.phase.begin(sent.wanted, sent.request)
     first = AuthInitiator(association, transcript, sent.wanted, sent.request)
