@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ikeactors.config.child_options import CHILD
+from ikeactors.config.connection_options import CONNECTION, LOCAL, REMOTE
 from ikeactors.config.mistakes import Mistakes, Place
-from ikeactors.config.options import CHILD, CONNECTION, LOCAL, REMOTE
 from ikeactors.config.proposals import templates
 from ikeactors.config.schema import Options, Section, as_table, read_section
 from ikeactors.iana import ProtocolId

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ikeactors.config.connections import check_name, read_connection
+from ikeactors.config.daemon_options import DAEMON, FILE
 from ikeactors.config.identities import ANYBODY
 from ikeactors.config.mistakes import ConfigurationFaults, Mistake, Mistakes, Place
-from ikeactors.config.options import DAEMON, FILE
 from ikeactors.config.schema import Section, as_table, read_section, report_unknown
 from ikeactors.config.secrets import KnownSecrets, read_secret
 from ikeactors.config.settings import Configuration, DaemonSettings

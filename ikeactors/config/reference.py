@@ -6,7 +6,9 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ikeactors.config import options
+from ikeactors.config.child_options import CHILD
+from ikeactors.config.connection_options import CONNECTION, LOCAL, REMOTE
+from ikeactors.config.daemon_options import DAEMON, FILE, SECRET
 from ikeactors.config.keywords import KEYWORDS, is_weak
 from ikeactors.config.proposals import ESP_DEFAULTS, IKE_DEFAULTS
 from ikeactors.config.schema import Option, Options
@@ -27,40 +29,40 @@ class Chapter:
 
 
 CHAPTERS = (
-    Chapter("", "The file", options.FILE, "Before the first section, in the first file only."),
-    Chapter("daemon", "[daemon]", options.DAEMON, "The daemon: sockets, data plane, limits, log."),
+    Chapter("", "The file", FILE, "Before the first section, in the first file only."),
+    Chapter("daemon", "[daemon]", DAEMON, "The daemon: sockets, data plane, limits, log."),
     Chapter(
         "connections.example",
         "[connections.NAME]",
-        options.CONNECTION,
+        CONNECTION,
         "A connection: one peer, or many that are alike.",
         {"remote_addrs": '["192.0.2.2"]'},
     ),
     Chapter(
         "connections.example.local",
         "[connections.NAME.local]",
-        options.LOCAL,
+        LOCAL,
         "Who we are.",
         {"id": '"gw.example.org"'},
     ),
     Chapter(
         "connections.example.remote",
         "[connections.NAME.remote]",
-        options.REMOTE,
+        REMOTE,
         "Who the peer is.",
         {"id": '"branch.example.org"'},
     ),
     Chapter(
         "connections.example.children.net",
         "[connections.NAME.children.CHILD]",
-        options.CHILD,
+        CHILD,
         "A child: what is protected, and how.",
         {"local_ts": '["10.1.0.0/16"]', "remote_ts": '["10.2.0.0/16"]'},
     ),
     Chapter(
         "secrets.example",
         "[secrets.NAME]",
-        options.SECRET,
+        SECRET,
         "A pre-shared key. Make its file with: umask 077; openssl rand -base64 32 >example.psk",
         {
             "ids": '["gw.example.org", "branch.example.org"]',

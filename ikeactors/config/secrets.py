@@ -6,9 +6,9 @@ import base64
 import binascii
 from pathlib import Path
 
+from ikeactors.config.daemon_options import SECRET
 from ikeactors.config.identities import may_be
 from ikeactors.config.mistakes import Mistakes, Place, Refused
-from ikeactors.config.options import SECRET
 from ikeactors.config.schema import Section, read_section
 from ikeactors.config.sources import Unreadable, read_file
 from ikeactors.iana import IdType

@@ -13,9 +13,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
+from ikeactors.config.daemon_options import FILE
 from ikeactors.config.lines import key_lines
 from ikeactors.config.mistakes import Mistakes, Place, Refused, Source
-from ikeactors.config.options import FILE
 from ikeactors.config.syntax import syntax_mistake
 
 # A gigabyte given by mistake would be read whole; 10,000 connections are 5 MB.

@@ -2,13 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from ikeactors.config import options, values
+from ikeactors.config import schema, values
 from ikeactors.config.later import why_not_yet
 from ikeactors.config.mistakes import Mistakes, Place, Source
 from ikeactors.config.reference import CHAPTERS
 from ikeactors.config.schema import Option, default_of, read_section
 
-KNOWN = options.options(
+KNOWN = schema.options(
     Option("port", values.port, "500", "A port."),
     Option("name", values.text, None, "A name."),
 )

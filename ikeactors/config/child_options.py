@@ -1,0 +1,144 @@
+"""The options of a child: name, what it takes, default, meaning.
+
+Names and meanings are those of swanctl.conf wherever it has them.
+"""
+
+from __future__ import annotations
+
+from ikeactors.config import values
+from ikeactors.config.proposals import esp_proposals
+from ikeactors.config.schema import Option, options
+from ikeactors.config.selectors import selector_template
+from ikeactors.config.values import (
+    boolean,
+    duration,
+    integer,
+    listed,
+    never_or_at_least_a_second,
+    some,
+    word,
+)
+from ikeactors.config.vocabulary import enumeration, flat, later
+from ikeactors.kernel.requests import Mode
+from ikeactors.protocol.settings import DownAction, StartAction
+
+# XFRMA_REPLAY_ESN_VAL_MAX: 4096 bits.
+_MAX_REPLAY_WINDOW = 4096
+
+_CLEAR_WORDS = {
+    "clear": DownAction.CLEAR,
+    "start": DownAction.START,
+    "none": DownAction.CLEAR,
+    "restart": DownAction.START,
+}
+_TRAP = {"trap": later('"trap"', '"start", or leave it out')}
+
+CHILD = options(
+    Option(
+        "local_ts",
+        some(listed(selector_template)),
+        '["dynamic"]',
+        'Our side of what is protected: "10.0.0.0/16", "10.0.0.1-10.0.0.9[tcp/80]", "dynamic".',
+    ),
+    Option(
+        "remote_ts",
+        some(listed(selector_template)),
+        '["dynamic"]',
+        'The peer\'s side; "dynamic" is the outer address.',
+    ),
+    Option(
+        "esp_proposals",
+        some(flat(esp_proposals)),
+        '["default"]',
+        "What protects it, best first; a key exchange in it means perfect forward secrecy.",
+    ),
+    Option("mode", word(enumeration(*Mode)), '"tunnel"', '"tunnel" or "transport".'),
+    Option(
+        "rekey_time",
+        never_or_at_least_a_second,
+        '"1h"',
+        "When the Child SA is rekeyed; 0 is never.",
+    ),
+    Option(
+        "life_time",
+        never_or_at_least_a_second,
+        None,
+        "When it is closed if it could not be rekeyed.",
+        otherwise="110 % of rekey_time",
+        example='"66m"',
+    ),
+    Option(
+        "rand_time",
+        duration,
+        None,
+        "By how much rekeying comes sooner, at random.",
+        otherwise="life_time - rekey_time, at most half of rekey_time",
+        example='"6m"',
+    ),
+    Option("rekey_bytes", values.octets, "0", "After how many octets; 0 is never."),
+    Option(
+        "life_bytes",
+        values.octets,
+        None,
+        "As life_time, in octets.",
+        otherwise="110 % of rekey_bytes",
+        example="0",
+    ),
+    Option(
+        "rand_bytes",
+        values.octets,
+        None,
+        "As rand_time, in octets.",
+        otherwise="life_bytes - rekey_bytes, at most half of rekey_bytes",
+        example="0",
+    ),
+    Option("rekey_packets", values.amount, "0", "After how many packets; 0 is never."),
+    Option(
+        "life_packets",
+        values.amount,
+        None,
+        "As life_time, in packets.",
+        otherwise="110 % of rekey_packets",
+        example="0",
+    ),
+    Option(
+        "rand_packets",
+        values.amount,
+        None,
+        "As rand_time, in packets.",
+        otherwise="life_packets - rekey_packets, at most half of rekey_packets",
+        example="0",
+    ),
+    Option(
+        "start_action",
+        word(enumeration(*StartAction), _TRAP),
+        '"none"',
+        '"start" brings it up with the daemon and keeps it up; "none" waits.',
+    ),
+    Option(
+        "dpd_action",
+        word(_CLEAR_WORDS, _TRAP),
+        '"clear"',
+        'When the peer is dead: "clear" leaves it at that, "start" sets it up anew. What has '
+        'start_action = "start" comes back anyway.',
+    ),
+    Option(
+        "close_action",
+        word(_CLEAR_WORDS, _TRAP),
+        '"clear"',
+        "When the peer has closed it: likewise, also with start_action.",
+    ),
+    Option("reqid", values.unsigned, "0", "A fixed reqid for the kernel; 0 takes a free one."),
+    Option("mark_in", values.mark, '"0/0x0"', 'Mark of inbound packets, "0x10/0xff" or 42.'),
+    Option("mark_out", values.mark, '"0/0x0"', "Mark of outbound packets."),
+    Option("if_id_in", values.if_id, "0", "XFRM interface, inbound; 0 is the connection's."),
+    Option("if_id_out", values.if_id, "0", "XFRM interface, outbound; 0 is the connection's."),
+    Option(
+        "replay_window",
+        integer(0, _MAX_REPLAY_WINDOW),
+        "32",
+        "Packets by which others may overtake one; 0 checks no replay.",
+    ),
+    Option("priority", values.unsigned, "0", "Of the policies; 0 is computed from the selectors."),
+    Option("policies", boolean, "true", "Install policies, not only the SAs."),
+)

@@ -1,0 +1,157 @@
+"""The options of a connection and its two ends: name, what it takes, default, meaning.
+
+Names and meanings are those of swanctl.conf wherever it has them.
+"""
+
+from __future__ import annotations
+
+from ikeactors.config import values
+from ikeactors.config.addresses import address_patterns
+from ikeactors.config.identities import identity, identity_pattern
+from ikeactors.config.mistakes import Refused
+from ikeactors.config.proposals import ike_proposals
+from ikeactors.config.schema import Option, options
+from ikeactors.config.values import (
+    boolean,
+    duration,
+    integer,
+    never_or_at_least_a_second,
+    real,
+    some,
+    word,
+)
+from ikeactors.config.vocabulary import LEVEL_OR_INHERITED, enumeration, flat, later
+from ikeactors.protocol.settings import Fragmentation, Unique
+
+
+def _version(value: object) -> int:
+    version = values.unsigned(value)
+    if version in (0, 1):
+        raise Refused((value, "IKEv1 is not available yet: write 2"))
+    if version != 2:
+        raise Refused((value, "there is no such IKE version: write 2"))
+    return version
+
+
+def _reauth_time(value: object) -> float:
+    if duration(value):
+        raise Refused((value, "reauthentication is not available yet: write 0"))
+    return 0.0
+
+
+_AUTH_LATER = {
+    name: later(f'"{name}"', '"psk"')
+    for name in ("pubkey", "eap", "eap-tls", "eap-mschapv2", "xauth", "any", "null")
+}
+
+CONNECTION = options(
+    Option("version", _version, "2", "IKE version; only 2 so far."),
+    Option(
+        "local_addrs",
+        some(flat(address_patterns)),
+        '["%any"]',
+        'Our addresses: single ones, networks, ranges, "%any", "%any6".',
+    ),
+    Option(
+        "remote_addrs",
+        some(flat(address_patterns)),
+        '["%any"]',
+        "The peer's addresses; we can initiate only if it is a single one.",
+    ),
+    Option("local_port", values.port, "500", "Our UDP port to initiate from."),
+    Option("remote_port", values.port, "500", "The peer's UDP port to initiate to."),
+    Option(
+        "proposals",
+        some(flat(ike_proposals)),
+        '["default"]',
+        "What protects the IKE SA, best first.",
+    ),
+    Option(
+        "allow_weak",
+        boolean,
+        "false",
+        "Permit algorithms that are weak or do not encrypt: 3des, null, md5, modp1024, ...",
+    ),
+    Option(
+        "rekey_time", never_or_at_least_a_second, '"4h"', "When the IKE SA is rekeyed; 0 is never."
+    ),
+    Option(
+        "over_time",
+        duration,
+        None,
+        "How long after that it is closed if it could not be rekeyed.",
+        otherwise="10 % of rekey_time",
+        example='"24m"',
+    ),
+    Option(
+        "rand_time",
+        duration,
+        None,
+        "By how much rekeying comes sooner, at random.",
+        otherwise="over_time, at most half of rekey_time",
+        example='"24m"',
+    ),
+    Option("reauth_time", _reauth_time, "0", "When to authenticate anew; only 0, never, so far."),
+    Option("dpd_delay", duration, "0", "Silence, in ESP too, until the peer is asked; 0 is never."),
+    Option("dpd_timeout", duration, "0", "Without meaning in IKEv2, where retransmission decides."),
+    Option("keepalive", duration, '"20s"', "Time between NAT keepalives; 0 sends none."),
+    Option("encap", boolean, "false", "Encapsulate ESP in UDP even without a NAT."),
+    Option(
+        "fragmentation",
+        word(enumeration(*Fragmentation)),
+        '"yes"',
+        'Large messages in fragments: "yes", "no", "accept" the peer\'s only; "force" is "yes".',
+    ),
+    Option(
+        "fragment_size",
+        values.fragment_size,
+        "1280",
+        "The largest IP datagram before there are fragments; 0 is 576 for IPv4, 1280 for IPv6.",
+    ),
+    Option(
+        "unique",
+        word(enumeration(*Unique)),
+        '"no"',
+        'What a new IKE SA does to older ones of the peer: "no", "replace", "keep", "never".',
+    ),
+    Option(
+        "keyingtries",
+        values.attempts,
+        "0",
+        'How often a child that is to be up is tried; 0 or "%forever" is without end.',
+    ),
+    Option("send_initial_contact", boolean, "true", "Tell the peer when we know no older IKE SA."),
+    Option("if_id_in", values.if_id, "0", "XFRM interface of all children, inbound; 0 is none."),
+    Option("if_id_out", values.if_id, "0", "XFRM interface of all children, outbound; 0 is none."),
+    Option("retransmit_timeout", duration, '"4s"', "Wait before a request is sent again."),
+    Option("retransmit_base", real(1, 10), "1.8", "By what each wait is longer than the last."),
+    Option("retransmit_tries", integer(0, 100), "5", "How often it is sent again."),
+    Option("retransmit_limit", duration, "0", "The longest wait; 0 is without limit."),
+    Option(
+        "retransmit_jitter",
+        integer(0, 100),
+        "0",
+        "Per cent by which waits are shortened at random.",
+    ),
+    Option(
+        "log_level",
+        LEVEL_OR_INHERITED,
+        '""',
+        "The level for this connection alone; the daemon's if empty.",
+    ),
+)
+
+LOCAL = options(
+    Option("auth", word({"psk": "psk"}, _AUTH_LATER), '"psk"', "How we prove who we are."),
+    Option("id", identity, '"%any"', "Who we are; the local address if not said."),
+)
+
+REMOTE = options(
+    Option("auth", word({"psk": "psk"}, _AUTH_LATER), '"psk"', "How the peer proves who it is."),
+    Option(
+        "id",
+        identity_pattern,
+        '"%any"',
+        'Who the peer is: an identity, "*.example.org", "*@example.org" or "%any".',
+    ),
+)

@@ -1,0 +1,106 @@
+"""The options of a file, of the daemon and of a secret: name, what it takes, default, meaning."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ikeactors.config import values
+from ikeactors.config.addresses import address
+from ikeactors.config.admission import ADMISSION
+from ikeactors.config.identities import identity_patterns
+from ikeactors.config.mistakes import Refused
+from ikeactors.config.schema import Option, options
+from ikeactors.config.values import boolean, duration, integer, listed, text, word
+from ikeactors.config.vocabulary import LEVEL
+
+# The kernel's IFNAMSIZ and sockaddr_un.sun_path, less the final zero.
+_MAX_INTERFACE_NAME = 15
+_MAX_SOCKET_PATH = 107
+
+_INTERFACE_NAME = re.compile(r"[^\s/:\x00-\x1f]+")
+
+
+def _interface_name(value: object) -> str:
+    given = text(value)
+    if _INTERFACE_NAME.fullmatch(given) and len(given) <= _MAX_INTERFACE_NAME:
+        return given
+    raise Refused((value, "an interface name has 1 to 15 characters, no space, slash or colon"))
+
+
+def _socket_path(value: object) -> str:
+    given = text(value)
+    if Path(given).is_absolute() and len(given.encode()) <= _MAX_SOCKET_PATH:
+        return given
+    raise Refused((value, "an absolute path of at most 107 octets expected"))
+
+
+FILE = options(
+    Option(
+        "include",
+        listed(text),
+        "[]",
+        'More files, relative to this one, for example "conf.d/*.toml".',
+    ),
+)
+
+DAEMON = options(
+    Option(
+        "listen", listed(address), "[]", "Local addresses to listen on; none means all of them."
+    ),
+    Option("port", values.port, "500", "UDP port for IKE."),
+    Option("port_nat_t", values.port, "4500", "UDP port for IKE and ESP behind a NAT."),
+    Option(
+        "kernel",
+        word({name: name for name in ("auto", "xfrm", "userspace")}),
+        '"auto"',
+        'Who carries ESP: "xfrm" (the kernel), "userspace" (over a TUN device), "auto" (probes).',
+    ),
+    Option("tun_name", _interface_name, '"ike0"', "Name of the TUN device of the user space."),
+    Option("tun_mtu", integer(576, 65535), "1400", "MTU of that device."),
+    Option("install_routes", boolean, "true", "Install routes to the peers' networks."),
+    Option("routing_table", values.routing_table, "220", "Routing table for these routes, 1-252."),
+    Option(
+        "routing_mark",
+        values.unsigned,
+        "0x1ce",
+        "Mark of our own packets: they do not use these routes.",
+    ),
+    Option(
+        "admin_socket",
+        _socket_path,
+        '"/run/ikeactors/admin.sock"',
+        "Where the ikeactors command reaches the daemon.",
+    ),
+    Option("admin_group", text, '""', "Group that may use it besides root; none if empty."),
+    Option("workers", integer(1, 64), "2", "How many workers do slow public-key operations."),
+    Option("log_level", LEVEL, '"info"', 'What is logged: "debug", "info", "warning", "error".'),
+    Option(
+        "log_format",
+        word({name: name for name in ("text", "json")}),
+        '"text"',
+        'How it is logged: "text" or "json", one line per event.',
+    ),
+    *ADMISSION,
+    Option("stop_timeout", duration, '"2s"', "How long a stopping daemon waits for its peers."),
+)
+
+SECRET = options(
+    Option(
+        "ids",
+        identity_patterns,
+        None,
+        "Whose it is: identities or patterns, usually both ends'.",
+        otherwise="anybody's",
+        example='["gw.example.org", "branch.example.org"]',
+    ),
+    Option("id", identity_patterns, None, "The same, for a single one.", otherwise="anybody's"),
+    Option("secret", text, None, 'The key: "text", "0x..." hexadecimal or "0s..." base64.'),
+    Option(
+        "secret_file",
+        text,
+        None,
+        "Or a file that holds it, not readable by others; relative to this one.",
+        example='"example.psk"',
+    ),
+)
