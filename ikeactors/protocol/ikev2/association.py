@@ -2,49 +2,34 @@
 
     handle(event, now) -> list[Action]        deadline -> float        closed -> bool
 
-It dispatches what happens; what an exchange means is in the exchange's file, what becomes of
-Child SAs in `children`, of IKE SAs in `ike_sas`, with time in `lifetimes`, and what operators ask
-in `operating`.
+It holds them together. What happens is dispatched in `happenings`, what a fault leads to is in
+`refusing`, what an exchange means in the exchange's file, what becomes of Child SAs in `children`,
+of IKE SAs in `ike_sas`, with time in `lifetimes`, and what operators ask in `operating`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from ikeactors.errors import (
-    ChildSaNotFound,
-    InvalidSyntax,
     ProtocolFault,
-    UnsupportedCriticalPayload,
 )
-from ikeactors.iana import ExchangeType, ProtocolId
+from ikeactors.iana import ExchangeType
 from ikeactors.protocol.actions import Action, Level, RegisterSpi, SendDatagram
 from ikeactors.protocol.events import (
-    ChildSaInstalled,
-    DatagramReceived,
-    DeletionRequested,
     Endpoint,
     Event,
-    IdentityClaimed,
-    InitiationRequested,
-    KernelRefused,
-    RekeyRequested,
     Reply,
-    SaExpired,
-    SaMappingChanged,
-    SendingFailed,
-    Superseded,
-    TimerExpired,
-    UsageReported,
 )
 from ikeactors.protocol.ikev2 import (
     create_child_sa,
+    happenings,
     ike_auth,
     informational,
     lifetimes,
     operating,
     paths,
+    refusing,
 )
 from ikeactors.protocol.ikev2.child_sa import Path
 from ikeactors.protocol.ikev2.children import Children
@@ -53,12 +38,11 @@ from ikeactors.protocol.ikev2.fragments import UNFRAGMENTED
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState
 from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent
 from ikeactors.protocol.ikev2.ike_sas import IkeSas
-from ikeactors.protocol.ikev2.informational import DeleteIkeInitiator, tell_failure
+from ikeactors.protocol.ikev2.informational import DeleteIkeInitiator
 from ikeactors.protocol.ikev2.nat import NatSituation
 from ikeactors.protocol.ikev2.outbox import Outbox
 from ikeactors.protocol.ikev2.phases import Authenticating, Closed, Established, Fresh, Phase
 from ikeactors.protocol.ikev2.protection import Opened
-from ikeactors.protocol.ikev2.reception import receive
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.snapshots import snapshot_of
 from ikeactors.protocol.ikev2.transcript import Transcript
@@ -68,7 +52,6 @@ from ikeactors.protocol.snapshot import AssociationSnapshot
 from ikeactors.protocol.surroundings import Surroundings
 from ikeactors.protocol.timers import Timer, TimerTable
 from ikeactors.wire.identities import Identity
-from ikeactors.wire.payload import Notify
 
 
 class Association:
@@ -147,7 +130,7 @@ class Association:
         """One step: what has happened, and what is to be done about it, in order."""
         self.now = now
         if not self.closed:
-            self._dispatch(event)
+            happenings.dispatch(self, event)
         return self.outbox.take()
 
     @property
@@ -185,39 +168,7 @@ class Association:
         """Whether the step for this event does public-key work that is worth a worker."""
         return is_heavy(self, event)
 
-    # Dispatch.
-
-    def _dispatch(self, event: Event) -> None:
-        match event:
-            case DatagramReceived():
-                receive(self, event)
-            case SendingFailed():
-                if isinstance(self.phase, InitSent):
-                    self.phase.unsent(self, event.text)
-            case TimerExpired():
-                lifetimes.expire(self)
-            case ChildSaInstalled() | KernelRefused() | IdentityClaimed() | UsageReported():
-                self._resume(event)
-            case InitiationRequested():
-                operating.initiate(self, event)
-            case RekeyRequested():
-                operating.rekey(self, event)
-            case DeletionRequested():
-                operating.delete(self, event)
-            case Superseded():
-                self._supersede(event)
-            case SaExpired():
-                self._expire_sa(event)
-            case SaMappingChanged():
-                paths.follow_mapping(self, event)
-
-    def _resume(self, answer: Reply) -> None:
-        continuation = self._waiting.pop(answer.ticket, None)
-        if not self._waiting:
-            # A dictionary that was ever filled keeps 160 octets.
-            self._waiting = {}
-        if continuation is not None:
-            continuation.resumed(self, answer)
+    # What the engine of an IKE SA asks.
 
     def respond(
         self, ike_sa: IkeSa, exchange: ExchangeType, opened: Opened, payloads: Payloads
@@ -226,28 +177,12 @@ class Association:
         return _RESPONDERS[exchange](self, ike_sa, opened, payloads)
 
     def refuse(self, fault: ProtocolFault) -> Answer:
-        """A request's fault turned into its answer (RFC 7296 section 2.21.3)."""
-        self.report("request-refused", f"a request was refused: {fault}", Level.WARNING)
-        notify = Notify(fault.notify, fault.data)
-        if isinstance(fault, ChildSaNotFound):
-            notify = replace(notify, data=b"", protocol=ProtocolId.ESP, spi=fault.data)
-        close = str(fault) if isinstance(fault, InvalidSyntax) or not self.established else ""
-        return Answer((notify,), close=close)
+        """A request's fault turned into its answer."""
+        return refusing.refuse(self, fault)
 
     def response_failed(self, ike_sa: IkeSa, exchange: Exchange, fault: ProtocolFault) -> None:
-        """A response that is proven to be the peer's makes no sense: the states differ."""
-        reason = f"the peer's {exchange.exchange.name} response is malformed: {fault}"
-        exchange.abandoned(self, reason)
-        if ike_sa is not self.ike_sa:
-            self.ike_sas.forget(ike_sa)
-        elif self.established and isinstance(exchange, DeleteIkeInitiator):
-            self.close(reason)
-        elif self.established:
-            self.delete_ike_sa(reason, Request(None))
-        elif isinstance(fault, UnsupportedCriticalPayload):
-            self.fail(reason)
-        else:
-            tell_failure(self, ike_sa, fault, reason)
+        """A response that is proven to be the peer's makes no sense."""
+        refusing.response_failed(self, ike_sa, exchange, fault)
 
     # How the IKE SA comes to stand.
 
@@ -330,19 +265,6 @@ class Association:
         self.timers.stop_all()
         self._waiting.clear()
 
-    def _supersede(self, event: Superseded) -> None:
-        reason = "another IKE SA between the same identities has taken its place"
-        if event.silent or not self.established:
-            self.close(reason)
-        else:
-            self.delete_ike_sa(reason, Request(None))
-
-    def _expire_sa(self, event: SaExpired) -> None:
-        spi = event.sa_id.spi
-        child = self.children.by_spi_in(spi) or self.children.by_spi_out(spi)
-        if child is not None and self.established:
-            self.children.expire(child, event.hard)
-
     # Small things the exchanges share.
 
     @property
@@ -359,6 +281,15 @@ class Association:
         """A number that names an IKE SA, a Child SA or a ticket within this association."""
         self.numbers += 1
         return self.numbers
+
+    def resume(self, answer: Reply) -> None:
+        """Go on where an action was waited for."""
+        continuation = self._waiting.pop(answer.ticket, None)
+        if not self._waiting:
+            # A dictionary that was ever filled keeps 160 octets.
+            self._waiting = {}
+        if continuation is not None:
+            continuation.resumed(self, answer)
 
     def wait_for(self, then: Continuation) -> int:
         """A ticket: its answer resumes `then`."""

@@ -1,0 +1,70 @@
+"""What can happen to an association, and who takes it: its table of dispatch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ikeactors.protocol.events import (
+    ChildSaInstalled,
+    DatagramReceived,
+    DeletionRequested,
+    Event,
+    IdentityClaimed,
+    InitiationRequested,
+    KernelRefused,
+    RekeyRequested,
+    SaExpired,
+    SaMappingChanged,
+    SendingFailed,
+    Superseded,
+    TimerExpired,
+    UsageReported,
+)
+from ikeactors.protocol.ikev2 import lifetimes, operating, paths
+from ikeactors.protocol.ikev2.ike_sa_init import InitSent
+from ikeactors.protocol.ikev2.reception import receive
+from ikeactors.protocol.ikev2.requests import Request
+
+if TYPE_CHECKING:
+    from ikeactors.protocol.ikev2.association import Association
+
+
+def dispatch(association: Association, event: Event) -> None:
+    """Give an event to what it is for."""
+    match event:
+        case DatagramReceived():
+            receive(association, event)
+        case SendingFailed():
+            if isinstance(association.phase, InitSent):
+                association.phase.unsent(association, event.text)
+        case TimerExpired():
+            lifetimes.expire(association)
+        case ChildSaInstalled() | KernelRefused() | IdentityClaimed() | UsageReported():
+            association.resume(event)
+        case InitiationRequested():
+            operating.initiate(association, event)
+        case RekeyRequested():
+            operating.rekey(association, event)
+        case DeletionRequested():
+            operating.delete(association, event)
+        case Superseded():
+            _supersede(association, event)
+        case SaExpired():
+            _expire_sa(association, event)
+        case SaMappingChanged():
+            paths.follow_mapping(association, event)
+
+
+def _supersede(association: Association, event: Superseded) -> None:
+    reason = "another IKE SA between the same identities has taken its place"
+    if event.silent or not association.established:
+        association.close(reason)
+    else:
+        association.delete_ike_sa(reason, Request(None))
+
+
+def _expire_sa(association: Association, event: SaExpired) -> None:
+    spi = event.sa_id.spi
+    child = association.children.by_spi_in(spi) or association.children.by_spi_out(spi)
+    if child is not None and association.established:
+        association.children.expire(child, event.hard)
