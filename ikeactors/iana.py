@@ -286,6 +286,16 @@ class AuthMethod(Registry):
     DIGITAL_SIGNATURE = 14
 
 
+class SignatureHash(Registry):
+    """Hash algorithms of digital signatures (RFC 7427 section 7, RFC 8420)."""
+
+    SHA1 = 1
+    SHA2_256 = 2
+    SHA2_384 = 3
+    SHA2_512 = 4
+    IDENTITY = 5
+
+
 class TsType(Registry):
     """Traffic selector types (RFC 7296 section 3.13.1)."""
 
