@@ -100,9 +100,9 @@ def initiated(pair: Pair | None = None) -> Pair:
     return pair
 
 
-def authenticating() -> Pair:
+def authenticating(pair: Pair | None = None) -> Pair:
     """IKE_SA_INIT is done, the IKE_AUTH request under way."""
-    pair = initiated()
+    pair = initiated(pair)
     pair.deliver(pair.flights[0])
     pair.deliver(pair.flights[0])
     return pair

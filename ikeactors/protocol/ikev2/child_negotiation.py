@@ -195,6 +195,8 @@ def demanded(
         raise TsUnacceptable(
             f"child {fit.settings.name} is configured for {fit.settings.mode.value} mode"
         )
+    if rekeyed is not None:
+        check_scope(association, rekeyed, fit.local, fit.remote)
     agreement = Agreement(
         ChildSuite.from_proposal(choice),
         mode,
@@ -205,6 +207,28 @@ def demanded(
     )
     reqid = rekeyed.reqid if rekeyed else _fresh_reqid(association, fit.settings)
     return Demand(fit.settings, agreement, choice, reqid)
+
+
+def check_scope(
+    association: Association, rekeyed: ChildSa, local: Selectors, remote: Selectors
+) -> None:
+    """A successor selects what is in use at least (RFC 7296 section 2.9.2).
+
+    Addresses that an end has given up are not in use any more. Raises TsUnacceptable; the SA that
+    was to be rekeyed stays.
+    """
+    settings, in_use = rekeyed.settings, rekeyed.agreement
+    _check_kept(in_use.local_ts, local, _resolved(settings.local_ts, association, local=True))
+    _check_kept(in_use.remote_ts, remote, _resolved(settings.remote_ts, association, local=False))
+
+
+def _check_kept(in_use: Selectors, agreed: Selectors, configured: Selectors) -> None:
+    for one in in_use:
+        still_ours = any(ours.contains(one) for ours in configured)
+        if still_ours and not any(kept.contains(one) for kept in agreed):
+            raise TsUnacceptable(
+                f"a rekeying to {listed(agreed)} would leave out {one}, which is in use"
+            )
 
 
 def _first_acceptable(

@@ -25,7 +25,14 @@ from ikeactors.errors import (
 from ikeactors.iana import ExchangeType, KeyExchangeMethod, NotifyType, ProtocolId, TransformType
 from ikeactors.protocol.actions import Level
 from ikeactors.protocol.ikev2 import rekey_ike_sa
-from ikeactors.protocol.ikev2.child_negotiation import Demand, Nonces, Offer, build, demanded
+from ikeactors.protocol.ikev2.child_negotiation import (
+    Demand,
+    Nonces,
+    Offer,
+    build,
+    check_scope,
+    demanded,
+)
 from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, ChildState
 from ikeactors.protocol.ikev2.collisions import NoncePair, RivalChild
 from ikeactors.protocol.ikev2.exchange import Answer, Payloads
@@ -155,6 +162,8 @@ class CreateChildInitiator:
         assert self._offer is not None
         try:
             agreement = self._offer.accepted(payloads)
+            if self._rekeyed is not None:
+                check_scope(association, self._rekeyed, agreement.local_ts, agreement.remote_ts)
             nonces = Nonces(self._nonce, only(payloads, Nonce).data, self._shared(payloads))
         except InvalidKeyExchange as fault:
             association.delete_ike_sa(

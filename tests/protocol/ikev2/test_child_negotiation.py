@@ -12,6 +12,7 @@ from ikeactors.iana import (
     TransformType,
 )
 from ikeactors.kernel.requests import Direction, Mode
+from ikeactors.protocol.events import RekeyRequested
 from ikeactors.wire.payload import (
     SecurityAssociation,
     TrafficSelectorsInitiator,
@@ -19,7 +20,7 @@ from ikeactors.wire.payload import (
 )
 from ikeactors.wire.proposals import Transform
 from ikeactors.wire.selectors import TrafficSelector
-from tests.pair import Pair, child, connection, esp, opposite, selectors
+from tests.pair import End, Pair, child, connection, esp, opposite, selectors
 from tests.protocol.forging import (
     answered,
     authenticating,
@@ -164,3 +165,74 @@ def test_a_reqid_of_our_own_is_none_that_an_operator_would_write() -> None:
     pair = Pair().establish()
     (ours,) = {sa.reqid for sa in pair.west.sas.values()}
     assert ours >= 1 << 30
+
+
+TWO_NETWORKS = selectors("10.1.0.0/16", "10.3.0.0/16")
+
+
+def rekeying(pair: Pair) -> None:
+    """The western end has asked for a rekeying."""
+    pair.gapless = True
+    pair.give(pair.west, RekeyRequested("net", None, 7))
+
+
+def in_use(end: End) -> list[str]:
+    """The western selectors of the Child SA that stands."""
+    (one,) = end.association.children.named("net")
+    ours = one.agreement.local_ts if end.name == "west" else one.agreement.remote_ts
+    return [str(selector) for selector in ours]
+
+
+def test_a_rekeying_may_widen_what_is_in_use() -> None:
+    """(RFC 7296 section 2.9.2)"""
+    pair = authenticating(with_children(child(local_ts=TWO_NETWORKS)))
+    less = TrafficSelectorsInitiator((TWO_NETWORKS[0].selector,))
+    change_sealed(pair, pair.flights[0], swapped(TrafficSelectorsInitiator, lambda _: less))
+    pair.settle()
+    assert in_use(pair.west) == in_use(pair.east) == ["10.1.0.0/16"]
+    rekeying(pair)
+    pair.settle()
+    assert in_use(pair.west) == in_use(pair.east) == ["10.1.0.0/16", "10.3.0.0/16"]
+
+
+def test_a_rekeying_in_which_the_peer_asks_for_less_than_is_in_use_is_refused() -> None:
+    """(RFC 7296 section 2.9.2)"""
+    pair = with_children(child(local_ts=TWO_NETWORKS)).establish()
+    rekeying(pair)
+    before = pair.east.spis()
+    less = TrafficSelectorsInitiator((TWO_NETWORKS[0].selector,))
+    change_sealed(pair, pair.flights[0], swapped(TrafficSelectorsInitiator, lambda _: less))
+    pair.settle()
+    assert pair.trace[-1] == "<-- HDR, SK {N(TS_UNACCEPTABLE)}"
+    assert not pair.west.answers[-1].succeeded
+    assert pair.west.spis() == pair.east.spis() == before
+    assert in_use(pair.west) == in_use(pair.east) == ["10.1.0.0/16", "10.3.0.0/16"]
+
+
+def test_a_rekeying_that_the_responder_narrows_below_what_is_in_use_is_given_up() -> None:
+    """(RFC 7296 section 2.9.2)"""
+    pair = with_children(child(local_ts=TWO_NETWORKS)).establish()
+    before = pair.west.spis()
+    rekeying(pair)
+    pair.deliver(pair.flights[0])
+    less = TrafficSelectorsInitiator((TWO_NETWORKS[1].selector,))
+    change_sealed(pair, pair.flights[0], swapped(TrafficSelectorsInitiator, lambda _: less))
+    pair.settle()
+    assert pair.west.answers[-1].text.endswith(
+        "a rekeying to 10.3.0.0/16 would leave out 10.1.0.0/16, which is in use"
+    )
+    assert before <= pair.west.spis()
+    pair.pass_time(40)
+    assert in_use(pair.west) == in_use(pair.east) == ["10.1.0.0/16", "10.3.0.0/16"]
+    pair.assert_mirrored()
+
+
+def test_what_the_configuration_has_given_up_may_be_left_out() -> None:
+    """An address that moved, for instance: nothing of it is in use any more."""
+    pair = with_children(child(local_ts=TWO_NETWORKS)).establish()
+    for end, side in ((pair.west, "local_ts"), (pair.east, "remote_ts")):
+        for one in end.association.children:
+            one.settings = replace(one.settings, **{side: TWO_NETWORKS[1:]})
+    rekeying(pair)
+    pair.settle()
+    assert in_use(pair.west) == in_use(pair.east) == ["10.3.0.0/16"]
