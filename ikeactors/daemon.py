@@ -5,6 +5,7 @@
       alarms          the deadlines of all associations
       kernel          what is installed; userspace: the data plane's own actor, where it is in use
       sockets         UDP 500 and 4500
+      addresses       this host's addresses and routes, as they change
       router          admission of strangers
       peers           one actor per association, supervised apart
       control         the admin socket
@@ -18,7 +19,6 @@ which come late, would lose every established association with the first of the 
 
 from __future__ import annotations
 
-import gc
 import os
 import random
 import time
@@ -31,11 +31,13 @@ from pathlib import Path
 import trio
 
 from ikeactors import __version__
+from ikeactors.actors.addresses import HostAddresses, run_addresses
 from ikeactors.actors.alarms import Alarms, run_alarms
 from ikeactors.actors.backends import Backend
 from ikeactors.actors.control import run_control
 from ikeactors.actors.core import CoreAssociations, consider
 from ikeactors.actors.entropy import SystemEntropy
+from ikeactors.actors.garbage import settle
 from ikeactors.actors.kernel import (
     Command,
     KernelState,
@@ -80,11 +82,6 @@ _INTENSITY = Intensity(restarts=25, period=60.0)
 # For the kernel actor to remove what unresponsive peers have left.
 _REMOVAL_PATIENCE = 2.0
 
-# The garbage collector finds little: what associations leave behind goes by reference counts, and
-# its default thresholds cost 30 to 60 us per handshake while tens of thousands come up. What is
-# there after start-up stays, and is not looked at again.
-_GC_THRESHOLDS = (50_000, 20, 50)
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -109,7 +106,7 @@ async def run_daemon(
             nursery.start_soon(supervisor.run)
             daemon.hub.publish(Report("daemon-started", _description(daemon)))
             daemon.peers.start_configured()
-            _settle_garbage_collector()
+            settle()
             ready()
             await daemon.stopping.wait()
             await _take_down(daemon)
@@ -126,6 +123,7 @@ class _Daemon:
     hub: ReportHub
     answers: Answers
     sockets: Sockets
+    addresses: HostAddresses
     router: Router
     admission: Admission
     alarms: Alarms
@@ -166,14 +164,16 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
     workers = Workers(threads(settings.workers))
     kernel, commands = open_commands()
     registry = PeerRegistry(router, kernel, answers)
+    addresses = HostAddresses()
     outlets = Outlets(router, sockets, kernel, workers, alarms, hub, key_log, registry)
-    surroundings = _surroundings(configuration, sockets, hub, registry, is_userspace)
+    surroundings = _surroundings(configuration, sockets, addresses, hub, registry, is_userspace)
     lives = _lives(core, surroundings, outlets, registry, sockets)
     return _Daemon(
         configuration=configuration,
         hub=hub,
         answers=answers,
         sockets=sockets,
+        addresses=addresses,
         router=router,
         admission=Admission(
             surroundings.entropy, settings.admission_limits(), surroundings.refusals
@@ -196,6 +196,7 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
 def _surroundings(
     configuration: Configuration,
     sockets: Sockets,
+    addresses: HostAddresses,
     hub: ReportHub,
     registry: PeerRegistry,
     is_userspace: bool,
@@ -212,6 +213,8 @@ def _surroundings(
         is_heard=hub.is_wanted,
         stands=registry.claims.stands,
         is_up=registry.census.is_up,
+        addresses=addresses.addresses,
+        source_for=sockets.source_for,
     )
 
 
@@ -259,6 +262,7 @@ def _carriers(daemon: _Daemon) -> Iterator[ChildSpecification]:
             run_kernel, daemon.commands, backend, daemon.kernel_state, daemon.hub.publish
         ),
         "sockets": partial(run_sockets, sockets, daemon.router.deliver, receive_esp),
+        "addresses": partial(run_addresses, daemon.addresses, daemon.hub, peers.look_around),
         "router": partial(run_router, daemon.router, ask_admission, peers, sockets.send_message),
         "peers": peers.run,
     }
@@ -305,6 +309,7 @@ def _admin_surroundings(
 def _statistics(daemon: _Daemon) -> dict[str, object]:
     statistics: dict[str, object] = {
         "sockets": daemon.sockets.statistics(),
+        "addresses": daemon.addresses.statistics(),
         "router": daemon.router.statistics(),
         "peers": daemon.peers.statistics(),
         "alarms": daemon.alarms.statistics(),
@@ -387,9 +392,3 @@ def _socket_settings(settings: DaemonSettings) -> SocketSettings:
     return SocketSettings(
         settings.listen, settings.port, settings.port_nat_t, settings.routing_mark
     )
-
-
-def _settle_garbage_collector() -> None:
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)

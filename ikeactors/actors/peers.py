@@ -22,11 +22,15 @@ from ikeactors.protocol.events import (
     DeletionRequested,
     Event,
     InitiationRequested,
+    LocalAddressesChanged,
 )
 from ikeactors.protocol.settings import ConnectionSettings, Settings
 from ikeactors.protocol.snapshot import AssociationSnapshot
 
 _TASK_NAME = "peer"
+_LOOK = LocalAddressesChanged()
+# Associations told of this host's addresses before others get their turn: a millisecond of theirs.
+_TOLD_IN_A_TURN = 64
 _TAKE_DOWN = DeletionRequested()
 
 
@@ -124,6 +128,14 @@ class Peers:
         if isinstance(event, DeletionRequested) and event.child is None and event.spi is None:
             peer.dismissed = True
         self._post(peer, event)
+
+    async def look_around(self, have_changed: bool) -> None:
+        """This host's routes have changed, or its addresses: then who rests tries again at once."""
+        for number, peer in enumerate(self._census):
+            if peer.established or (have_changed and peer.association is None and not peer.parked):
+                peer.mailbox.post(_LOOK)
+            if number % _TOLD_IN_A_TURN == _TOLD_IN_A_TURN - 1:
+                await trio.lowlevel.checkpoint()
 
     def numbers_of(self, connection: str) -> list[int]:
         """The associations of a connection, the oldest first."""

@@ -130,6 +130,11 @@ class SaMappingChanged:
     remote: Endpoint
 
 
+@dataclass(frozen=True, slots=True)
+class LocalAddressesChanged:
+    """This host's addresses or routes are others now: it is time to look at them."""
+
+
 # What answers an action with a ticket.
 Reply = ChildSaInstalled | KernelRefused | IdentityClaimed | UsageReported
 
@@ -147,4 +152,5 @@ Event = (
     | Superseded
     | SaExpired
     | SaMappingChanged
+    | LocalAddressesChanged
 )

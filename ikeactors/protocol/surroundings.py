@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ikeactors.protocol.actions import Level
 from ikeactors.protocol.allowance import Allowance
 from ikeactors.protocol.entropy import Entropy
+from ikeactors.protocol.events import Address
 from ikeactors.wire.identities import Identity
 
 IKE_PORT = 500
@@ -46,6 +47,14 @@ def _nobody(local: Identity, remote: Identity) -> bool:
     return False
 
 
+def _no_addresses() -> tuple[Address, ...]:
+    return ()
+
+
+def _no_way(remote: Address) -> Address | None:
+    return None
+
+
 def _none(connection: str) -> bool:
     return False
 
@@ -61,7 +70,8 @@ class Surroundings:
     bounds what strangers are told, `complaints` what the operator is told of them. `is_heard`
     tells whether reports of a level about a connection have a hearer: what nobody hears is not
     put into words. `stands` tells whether there is an IKE SA between two identities already,
-    `is_up` whether there is one of a connection.
+    `is_up` whether there is one of a connection. `addresses` tells this host's addresses, none
+    where they are not known, and `source_for` from which of them the routes lead to an address.
     """
 
     entropy: Entropy
@@ -74,6 +84,8 @@ class Surroundings:
     is_heard: Callable[[Level, str], bool] = _everything
     stands: Callable[[Identity, Identity], bool] = _nobody
     is_up: Callable[[str], bool] = _none
+    addresses: Callable[[], tuple[Address, ...]] = _no_addresses
+    source_for: Callable[[Address], Address | None] = _no_way
 
     def choose_ike_spi(self) -> bytes:
         """A fresh SPI for an IKE SA: eight octets, never all zero."""

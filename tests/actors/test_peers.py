@@ -27,6 +27,7 @@ from ikeactors.protocol.events import (
     Event,
     IdentityClaimed,
     InitiationRequested,
+    LocalAddressesChanged,
     RekeyRequested,
     Superseded,
     TimerExpired,
@@ -494,3 +495,24 @@ async def test_established_associations_outlive_the_peers_actor() -> None:
         nursery.cancel_scope.cancel()
     assert len(world.associations.made) == 1
     assert world.associations.made[0].events[-1] == RekeyRequested()
+
+
+async def test_the_established_hear_of_routes_and_who_rests_of_addresses(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    up, resting = connection("up"), connection("resting", start=True)
+    world = World([[establish], [fail]], connections=(up, resting))
+    async with world.running():
+        world.peers.initiate("up")
+        await trio.testing.wait_all_tasks_blocked()
+        world.peers.initiate("resting")
+        await trio.testing.wait_all_tasks_blocked()
+        first, second = world.associations.made
+        await world.peers.look_around(False)
+        await trio.testing.wait_all_tasks_blocked()
+        assert first.events[-1] == LocalAddressesChanged()
+        assert len(world.associations.made) == 2
+        await world.peers.look_around(True)
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(world.associations.made) == 3
+        assert second.closed

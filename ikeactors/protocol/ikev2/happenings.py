@@ -12,6 +12,7 @@ from ikeactors.protocol.events import (
     IdentityClaimed,
     InitiationRequested,
     KernelRefused,
+    LocalAddressesChanged,
     RekeyRequested,
     SaExpired,
     SaMappingChanged,
@@ -20,7 +21,7 @@ from ikeactors.protocol.events import (
     TimerExpired,
     UsageReported,
 )
-from ikeactors.protocol.ikev2 import lifetimes, operating, paths
+from ikeactors.protocol.ikev2 import lifetimes, operating, paths, roaming
 from ikeactors.protocol.ikev2.ike_sa_init import InitSent
 from ikeactors.protocol.ikev2.reception import receive
 from ikeactors.protocol.ikev2.requests import Request
@@ -53,6 +54,8 @@ def dispatch(association: Association, event: Event) -> None:
             _expire_sa(association, event)
         case SaMappingChanged():
             paths.follow_mapping(association, event)
+        case LocalAddressesChanged():
+            roaming.look_around(association)
 
 
 def _supersede(association: Association, event: Superseded) -> None:

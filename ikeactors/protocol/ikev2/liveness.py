@@ -27,7 +27,7 @@ def check(association: Association) -> None:
     association.timers.start(Timer.LIVENESS, association.now + delay)
     inbound = tuple(one.inbound.sa_id for one in association.children if one.inbound_installed)
     if not inbound:
-        _ask(association)
+        ask(association)
         return
     ticket = association.wait_for(TrafficLookedAt(association.last_heard_at))
     association.emit(QueryUsage(ticket, inbound))
@@ -48,9 +48,10 @@ class TrafficLookedAt:
         octets = sum(usage.octets for usage in event.usages)
         before, association.octets_heard = association.octets_heard, octets
         if octets <= before and association.last_heard_at == self.heard_at:
-            _ask(association)
+            ask(association)
 
 
-def _ask(association: Association) -> None:
+def ask(association: Association) -> None:
+    """Ask the peer whether it is there, unless an exchange that is under way does so."""
     if association.ike_sa.is_idle:
         association.ike_sa.ask(association, LivenessInitiator())

@@ -11,6 +11,7 @@ from ikeactors.protocol.events import (
     Event,
     IdentityClaimed,
     KernelRefused,
+    LocalAddressesChanged,
     SaMappingChanged,
     UsageReported,
 )
@@ -37,4 +38,11 @@ def is_heavy(association: Association, event: Event) -> bool:
     return any(is_slow(group) for group in offered_groups(association.connection.proposals)[:1])
 
 
-_LIGHT = (ChildSaInstalled, KernelRefused, IdentityClaimed, UsageReported, SaMappingChanged)
+_LIGHT = (
+    ChildSaInstalled,
+    KernelRefused,
+    IdentityClaimed,
+    UsageReported,
+    SaMappingChanged,
+    LocalAddressesChanged,
+)
