@@ -23,6 +23,9 @@ from ikeactors.config.values import (
 from ikeactors.config.vocabulary import LEVEL_OR_INHERITED, enumeration, flat, later
 from ikeactors.protocol.settings import Fragmentation, Unique
 
+# Ours: answers kept for each IKE SA, of some hundred octets to some thousand each.
+_MAX_WINDOW_SIZE = 64
+
 
 def _version(value: object) -> int:
     version = values.unsigned(value)
@@ -107,6 +110,12 @@ CONNECTION = options(
         values.fragment_size,
         "1280",
         "The largest IP datagram before there are fragments; 0 is 576 for IPv4, 1280 for IPv6.",
+    ),
+    Option(
+        "window_size",
+        integer(1, _MAX_WINDOW_SIZE),
+        "1",
+        "How many requests the peer may send before the first is answered.",
     ),
     Option(
         "unique",

@@ -41,6 +41,7 @@ _SAME_NAME = (
     "encap",
     "fragmentation",
     "fragment_size",
+    "window_size",
     "unique",
     "keyingtries",
     "send_initial_contact",

@@ -198,6 +198,7 @@ class ConnectionSettings:
     encap: bool = False
     fragmentation: Fragmentation = Fragmentation.YES
     fragment_size: int = 1280
+    window_size: int = 1
     unique: Unique = Unique.NO
     keyingtries: int = 0
     send_initial_contact: bool = True

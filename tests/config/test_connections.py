@@ -47,6 +47,7 @@ def test_a_connection_has_the_words_of_swanctl(connection):
         encap = true
         fragmentation = "accept"
         fragment_size = 0
+        window_size = 8
         unique = "replace"
         keyingtries = "%forever"
         send_initial_contact = false
@@ -68,6 +69,7 @@ def test_a_connection_has_the_words_of_swanctl(connection):
     assert (found.dpd_delay, found.keepalive, found.keyingtries) == (30.0, 0.0, 0)
     assert found.encap
     assert (found.fragmentation, found.fragment_size) == (Fragmentation.ACCEPT, 0)
+    assert found.window_size == 8
     assert not found.send_initial_contact
     assert found.unique is Unique.REPLACE
     assert found.retransmission == Retransmission(2.0, 1.5, 3, 10.0, 20)

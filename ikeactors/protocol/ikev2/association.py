@@ -290,6 +290,8 @@ class Association:
             self._waiting = {}
         if continuation is not None:
             continuation.resumed(self, answer)
+        if self.connection.window_size > 1:
+            self.ike_sas.serve_held()
 
     def wait_for(self, then: Continuation) -> int:
         """A ticket: its answer resumes `then`."""

@@ -267,17 +267,19 @@ class Children:
 
     def expect_answer(self) -> None:
         """A request for a Child SA is out: Deletes may overtake its answer."""
-        self._early = ()
+        self._early = self._early or ()
 
     def remember_deleted(self, spi_out: int) -> None:
         """The peer deletes what we do not have, or not yet."""
         if self._early is not None:
             self._early = (*self._early, spi_out)[-MAX_REMEMBERED:]
 
-    def answer_came(self) -> tuple[int, ...]:
-        """The SPIs that the peer has deleted while we waited."""
-        early, self._early = self._early, None
-        return early or ()
+    def answer_came(self, *, is_last: bool) -> tuple[int, ...]:
+        """The SPIs that the peer has deleted while we waited; forgotten with the last answer."""
+        early = self._early or ()
+        if is_last:
+            self._early = None
+        return early
 
     def lost(self, child: ChildSa, request: Request) -> None:
         """The peer does not have it any more: negotiate it anew (RFC 7296 section 2.25).

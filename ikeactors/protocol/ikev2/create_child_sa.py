@@ -89,6 +89,11 @@ class CreateChildInitiator:
         self._offer: Offer | None = None
         self._rival: RivalChild | None = None
 
+    @property
+    def children(self) -> tuple[str, ...] | None:
+        """The child that is wanted."""
+        return (self._settings.name,)
+
     def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
         """[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr; nothing where there is no need any more."""
         rekeyed = self._rekeyed
@@ -153,7 +158,7 @@ class CreateChildInitiator:
         self, association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
     ) -> None:
         """The responder's half: install, then delete what is replaced."""
-        early = association.children.answer_came()
+        early = association.children.answer_came(is_last=not _outstanding(ike_sa))
         error = error_of(payloads)
         if error is not None and find(payloads, SecurityAssociation) is None:
             self._refused(association, ike_sa, error)
@@ -284,7 +289,7 @@ class CreateChildInitiator:
 
     def abandoned(self, association: Association, reason: str) -> None:
         """The IKE SA is gone, and the Child SA with it."""
-        association.children.answer_came()
+        association.children.answer_came(is_last=True)
         self._request.finish_part(association, reason)
 
 
@@ -321,9 +326,9 @@ def respond(
         demand.reqid,
         exchange_initiator=False,
     )
-    ours = _outstanding(ike_sa)
-    if ours is not None and ours.crosses(rekeyed, demand.settings):
-        ours.crossed(RivalChild(child, NoncePair(*nonces)))
+    ours = [one for one in _outstanding(ike_sa) if one.crosses(rekeyed, demand.settings)]
+    if ours:
+        ours[0].crossed(RivalChild(child, NoncePair(*nonces)))
     elif rekeyed is not None:
         association.children.superseded(rekeyed)
     if rekeyed is not None:
@@ -344,7 +349,7 @@ def _rekeyed(association: Association, ike_sa: IkeSa, payloads: Payloads) -> Chi
         raise InvalidSyntax("N(REKEY_SA) names no SPI of four octets, or comes twice")
     child = association.children.by_spi_out(int.from_bytes(notify.spi, "big"))
     ours = _outstanding(ike_sa)
-    if child is None and ours is not None:
+    if child is None and ours:
         raise TemporaryFailure("it may be the Child SA of an answer that is still under way")
     if (
         child is None
@@ -352,7 +357,7 @@ def _rekeyed(association: Association, ike_sa: IkeSa, payloads: Payloads) -> Chi
         or child.agreement.suite.protocol != notify.protocol
     ):
         raise ChildSaNotFound(f"no Child SA has the SPI {notify.spi.hex()}", notify.spi)
-    crosses = ours is not None and ours.crosses(child, child.settings) and not child.successor
+    crosses = any(one.crosses(child, child.settings) for one in ours) and not child.successor
     if child.state is not ChildState.INSTALLED and not (
         crosses and child.state is ChildState.REKEYING
     ):
@@ -360,18 +365,15 @@ def _rekeyed(association: Association, ike_sa: IkeSa, payloads: Payloads) -> Chi
     return child
 
 
-def _outstanding(ike_sa: IkeSa) -> CreateChildInitiator | None:
-    """Our own exchange for a Child SA that is not answered yet."""
-    outstanding = ike_sa.requests.outstanding
-    if outstanding is not None and isinstance(outstanding.exchange, CreateChildInitiator):
-        return outstanding.exchange
-    return None
+def _outstanding(ike_sa: IkeSa) -> list[CreateChildInitiator]:
+    """Our own exchanges for Child SAs that are not answered yet."""
+    exchanges = (one.exchange for one in ike_sa.requests.outstanding)
+    return [one for one in exchanges if isinstance(one, CreateChildInitiator)]
 
 
 def _check_children(ike_sa: IkeSa) -> None:
     """Not while we create, rekey or delete a Child SA (RFC 7296 section 2.25.1)."""
-    outstanding = ike_sa.requests.outstanding
-    if outstanding is not None and isinstance(outstanding.exchange, _OF_CHILDREN):
+    if any(isinstance(one.exchange, _OF_CHILDREN) for one in ike_sa.requests.outstanding):
         raise TemporaryFailure("an exchange for a Child SA is under way")
 
 

@@ -27,6 +27,13 @@ class Exchange(Protocol):
 
     exchange: ExchangeType
 
+    @property
+    def children(self) -> tuple[str, ...] | None:
+        """The names of the children it is about: no other exchange about one of these goes beside
+        it. None where no other exchange does at all.
+        """
+        ...
+
     def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
         """The payloads of the request, made when its turn comes; None when there is no need."""
         ...
@@ -40,6 +47,12 @@ class Exchange(Protocol):
     def abandoned(self, association: Association, reason: str) -> None:
         """No response will come: the IKE SA is gone."""
         ...
+
+
+def may_overlap(exchange: Exchange, other: Exchange) -> bool:
+    """Whether two requests may be out at a time; the peer may serve them in any order."""
+    ours, theirs = exchange.children, other.children
+    return ours is not None and theirs is not None and not set(ours) & set(theirs)
 
 
 @quick

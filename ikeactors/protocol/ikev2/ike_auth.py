@@ -35,6 +35,7 @@ from ikeactors.protocol.ikev2.installing import InstallOffered, install
 from ikeactors.protocol.ikev2.protection import Opened
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.transcript import Transcript
+from ikeactors.protocol.ikev2.window_size import announced, announcement
 from ikeactors.protocol.settings import ChildSettings, Unique
 from ikeactors.quick import quick
 from ikeactors.wire.identities import Identity
@@ -56,6 +57,7 @@ class AuthInitiator:
     """The initiator's side: we have proven who we are and wait for the peer to do the same."""
 
     exchange = ExchangeType.IKE_AUTH
+    children = None
 
     __slots__ = ("_child", "_local", "_offer", "_remaining", "_request", "_transcript")
 
@@ -88,6 +90,7 @@ class AuthInitiator:
         payloads.append(proof)
         if _announces_initial_contact(association, self._local, remote):
             payloads.append(Notify(NotifyType.INITIAL_CONTACT))
+        payloads += announcement(association)
         self._offer = Offer.make(association, self._child, in_auth=True)
         payloads += self._offer.payloads()
         return tuple(payloads)
@@ -103,6 +106,7 @@ class AuthInitiator:
             association.fail(refused_auth(association, kind, self._local))
             return
         remote = only(payloads, IdentificationResponder).identity
+        window_size = announced(payloads)
         try:
             if not association.connection.remote.id.quality(remote):
                 raise AuthenticationFailed(
@@ -123,6 +127,7 @@ class AuthInitiator:
             return
 
         # Authenticated: from here on we may change.
+        ike_sa.requests.widen(window_size)
         establish(association, ike_sa, self._local, remote)
         claim = ClaimedByInitiator()
         _claim(association, self._local, remote, False, claim, self._transcript)
@@ -234,6 +239,7 @@ def respond(
     remote = only(payloads, IdentificationInitiator).identity
     wanted = find(payloads, IdentificationResponder)
     authentication = only(payloads, Authentication)
+    window_size = announced(payloads)
     try:
         connection = choose_by_identity(
             connections,
@@ -262,6 +268,7 @@ def respond(
 
     # Authenticated: from here on we may change.
     association.connection = connection
+    ike_sa.requests.widen(window_size)
     initial_contact = bool(notifies(payloads, NotifyType.INITIAL_CONTACT))
     then = ClaimedByResponder(ike_sa, local, remote, proof, payloads, transcript)
     _claim(association, local, remote, initial_contact, then, transcript)
@@ -291,7 +298,8 @@ class ClaimedByResponder:
         self.ike_sa.answer(association, self._answer(association))
 
     def _answer(self, association: Association) -> Answer:
-        proven: Payloads = (IdentificationResponder(self.local), self.proof)
+        announced_size = announcement(association)
+        proven: Payloads = (IdentificationResponder(self.local), self.proof, *announced_size)
         if find(self.payloads, SecurityAssociation) is None:
             return Answer(proven)
         try:

@@ -13,15 +13,16 @@ from ikeactors.crypto.suite import IkeSuite
 from ikeactors.errors import Fault, ProtocolFault
 from ikeactors.iana import ExchangeType
 from ikeactors.protocol.actions import KeepAnswer
-from ikeactors.protocol.ikev2.exchange import Answer, Exchange, Payloads
+from ikeactors.protocol.ikev2.exchange import Answer, Exchange, Payloads, may_overlap
 from ikeactors.protocol.ikev2.fragments import seal_message
 from ikeactors.protocol.ikev2.installing import install_for_answer
 from ikeactors.protocol.ikev2.paths import heard
 from ikeactors.protocol.ikev2.protection import DirectionKeys, Opened
 from ikeactors.protocol.ikev2.reassembly import check_repeated, open_message
-from ikeactors.protocol.ikev2.retransmission import start_retransmitting
+from ikeactors.protocol.ikev2.retransmission import schedule, watch
 from ikeactors.protocol.ikev2.window import (
     Arrival,
+    Early,
     Outstanding,
     RequestWindow,
     ResponseWindow,
@@ -69,7 +70,6 @@ class IkeSa:
     """One IKE SA: its keys, its two windows and the exchanges waiting for their turn."""
 
     __slots__ = (
-        "created_at",
         "incoming",
         "iv_counter",
         "keys",
@@ -89,14 +89,12 @@ class IkeSa:
         spis: Spis,
         suite: IkeSuite,
         keys: IkeKeys,
-        created_at: float,
         windows: tuple[RequestWindow, ResponseWindow],
     ) -> None:
         self.number = number
         self.spis = spis
         self.suite = suite
         self.keys = keys
-        self.created_at = created_at
         self.state = IkeSaState.AUTHENTICATING
         self.requests, self.responses = windows
         # Nearly always empty: an empty list takes 56 octets, an empty deque 760.
@@ -111,12 +109,12 @@ class IkeSa:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is under way in either direction."""
-        return self.requests.outstanding is None and not self.queue and not self.responses.pending
+        return not self.requests.outstanding and not self.queue and not self.responses.pending
 
     # Our requests.
 
     def ask(self, association: Association, exchange: Exchange) -> None:
-        """Start an exchange, or queue it behind the one that is under way."""
+        """Start an exchange, or queue it behind those that are under way."""
         if len(self.queue) >= MAX_QUEUED:
             exchange.abandoned(association, "too many exchanges are waiting")
             return
@@ -124,8 +122,8 @@ class IkeSa:
         self.send_next(association)
 
     def send_next(self, association: Association) -> None:
-        """Send the next request if the window has room for it."""
-        while self.queue and self.requests.outstanding is None:
+        """Send the next requests if the window has room for them."""
+        while self.queue and self._may_send(self.queue[0]):
             if self.requests.is_exhausted:
                 association.fail("the message IDs of the IKE SA are used up")
                 return
@@ -134,18 +132,26 @@ class IkeSa:
             if payloads is not None:
                 self._send_request(association, exchange, payloads)
 
+    def _may_send(self, exchange: Exchange) -> bool:
+        """Whether it may go now, beside those that are under way."""
+        requests = self.requests
+        return requests.has_room and all(
+            may_overlap(exchange, one.exchange) for one in requests.outstanding
+        )
+
     def _send_request(
         self, association: Association, exchange: Exchange, payloads: Payloads
     ) -> None:
         message_id = self.requests.next_id
         kind = exchange.exchange
         datagrams = seal_message(association, self, kind, message_id, payloads, False)
-        self.requests.sent(Outstanding(message_id, datagrams, exchange, payloads))
+        outstanding = Outstanding(message_id, datagrams, exchange, payloads)
+        self.requests.sent(outstanding)
         association.outbox.trace(
             exchange.exchange, message_id, False, payloads, association.remote, sent=True
         )
         association.send(*datagrams)
-        start_retransmitting(association, 0, self.number)
+        schedule(association, self, outstanding)
 
     # What the peer sends.
 
@@ -165,8 +171,8 @@ class IkeSa:
     def _receive_response(
         self, association: Association, datagram: DatagramReceived, header: Header
     ) -> None:
-        outstanding = self.requests.outstanding
-        if outstanding is None or header.message_id != outstanding.message_id:
+        outstanding = self.requests.find(header.message_id)
+        if outstanding is None:
             association.drop("a response to nothing asked")
             return
         if header.exchange is not outstanding.exchange.exchange:
@@ -177,8 +183,8 @@ class IkeSa:
             return
 
         # Authenticated: from here on we may change.
-        self.requests.answered()
-        association.timers.stop(Timer.RETRANSMIT, self.number)
+        self.requests.answered(outstanding)
+        watch(association, self)
         heard(association, self, datagram)
         try:
             payloads = opened.payloads()
@@ -193,12 +199,15 @@ class IkeSa:
     def _receive_request(
         self, association: Association, datagram: DatagramReceived, header: Header
     ) -> None:
-        arrival = self.responses.classify(header.message_id)
+        arrival = self.responses.classify(header.message_id, self._size(association))
         if arrival is Arrival.OUTSIDE:
             association.drop("a request outside of the window")
             return
         if arrival is Arrival.REPEATED:
             self._repeat(association, datagram, header)
+            return
+        if arrival is Arrival.EARLY:
+            self._hold(association, datagram, header)
             return
         opened = self._open(association, datagram, header, self.responses)
         if opened is None:
@@ -208,10 +217,42 @@ class IkeSa:
             return
 
         # Authenticated: from here on we may change.
-        served = Served(header.exchange, datagram.local, datagram.remote)
-        self.responses.begin(header.message_id, served)
         heard(association, self, datagram)
-        self._answer(association, header, opened)
+        served = Served(header.exchange, datagram.local, datagram.remote)
+        self._serve(association, served, opened)
+        self.serve_held(association)
+
+    def _size(self, association: Association) -> int:
+        """How many requests the peer may have out: what we announce once it is authenticated."""
+        if self.state is IkeSaState.AUTHENTICATING:
+            return 1
+        return association.connection.window_size
+
+    def _hold(self, association: Association, datagram: DatagramReceived, header: Header) -> None:
+        """A request that has overtaken others waits for them; once whole it does not change."""
+        early = self.responses.early(header.message_id)
+        if early is None:
+            early = Early(Served(header.exchange, datagram.local, datagram.remote))
+        if early.opened is not None or header.exchange is not early.served.exchange:
+            association.drop("an early request that is here already")
+            return
+        opened = self._open(association, datagram, header, early)
+        if opened is None and early.partial is None:
+            return
+
+        # Authenticated: from here on we may change.
+        early.opened = opened
+        self.responses.hold(header.message_id, early)
+        heard(association, self, datagram)
+
+    def serve_held(self, association: Association) -> None:
+        """Serve what was early and has its turn now."""
+        while not association.closed and (early := self.responses.take_next()) is not None:
+            if not self._serves(early.served.exchange):
+                association.drop(f"an early request on an IKE SA that is {self.state.value}")
+                return
+            assert early.opened is not None
+            self._serve(association, early.served, early.opened)
 
     def _serves(self, exchange: ExchangeType) -> bool:
         """Only the original responder is asked to authenticate: its peer has only an answer."""
@@ -219,13 +260,15 @@ class IkeSa:
             return False
         return exchange in _GATES[self.state]
 
-    def _answer(self, association: Association, header: Header, opened: Opened) -> None:
+    def _serve(self, association: Association, served: Served, opened: Opened) -> None:
+        message_id = self.responses.expected_id
+        self.responses.begin(message_id, served)
         try:
             payloads = opened.payloads()
             association.outbox.trace(
-                header.exchange, header.message_id, False, payloads, association.remote, sent=False
+                served.exchange, message_id, False, payloads, association.remote, sent=False
             )
-            answer = association.respond(self, header.exchange, opened, payloads)
+            answer = association.respond(self, served.exchange, opened, payloads)
         except ProtocolFault as fault:
             answer = association.refuse(fault)
         if answer is not None:
@@ -252,7 +295,7 @@ class IkeSa:
         """
         message_id, served = self.responses.expected_id, self.responses.served
         datagrams = seal_message(association, self, served.exchange, message_id, payloads, True)
-        self.responses.complete(datagrams)
+        self.responses.complete(datagrams, self._size(association))
         association.outbox.trace(
             served.exchange, message_id, True, payloads, served.remote, sent=True
         )
@@ -265,30 +308,17 @@ class IkeSa:
         except Fault as fault:
             association.drop(str(fault))
             return
-        for octets in self.responses.repeat(association.now):
+        for octets in self.responses.repeat(header.message_id, association.now):
             association.send_to(octets, datagram.local, datagram.remote)
 
     # Sealing.
-
-    @staticmethod
-    def _trace(
-        association: Association,
-        exchange: ExchangeType,
-        message_id: int,
-        is_response: bool,
-        payloads: Payloads,
-        *,
-        sent: bool,
-    ) -> None:
-        remote = association.remote
-        association.outbox.trace(exchange, message_id, is_response, payloads, remote, sent=sent)
 
     def _open(
         self,
         association: Association,
         datagram: DatagramReceived,
         header: Header,
-        holder: Outstanding | ResponseWindow,
+        holder: Outstanding | ResponseWindow | Early,
     ) -> Opened | None:
         try:
             return open_message(association, self, holder, datagram.octets, header)
@@ -306,13 +336,12 @@ class IkeSa:
 
     def abandon(self, association: Association, reason: str) -> None:
         """Tell every exchange that is under way or waiting that no response will come."""
-        outstanding = self.requests.outstanding
-        self.requests.answered()
-        self.responses.partial = None
+        outstanding = self.requests.abandoned()
+        self.responses.forget_held()
         for timer in (Timer.RETRANSMIT, Timer.REASSEMBLY):
             association.timers.stop(timer, self.number)
-        if outstanding is not None:
-            outstanding.exchange.abandoned(association, reason)
+        for one in outstanding:
+            one.exchange.abandoned(association, reason)
         self.abandon_queue(association, reason)
 
     def abandon_queue(self, association: Association, reason: str) -> None:

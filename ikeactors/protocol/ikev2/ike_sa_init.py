@@ -122,7 +122,7 @@ class InitSent:
         self._tries = 0
         association.outbox.trace_clear(message, association.remote, sent=True)
         association.send(self._octets)
-        start_retransmitting(association, self._tries, 0)
+        start_retransmitting(association, self._tries)
 
     def _payloads(self, association: Association) -> tuple[Payload, ...]:
         local, remote, feign = association.local, association.remote, association.feigns_nat
@@ -146,7 +146,7 @@ class InitSent:
             return
         report_retransmission(association, "IKE_SA_INIT", self._tries)
         association.send(self._octets)
-        start_retransmitting(association, self._tries, 0)
+        start_retransmitting(association, self._tries)
 
     def receive(self, association: Association, datagram: DatagramReceived, header: Header) -> None:
         """An answer: a correction to follow, an error to remember, or the peer's half."""
@@ -256,7 +256,7 @@ class InitSent:
         fragments.agree(association, message.payloads)
         transcript = Transcript(self._octets, datagram.octets[:length], self._nonce, nonce_r)
         windows = RequestWindow(1), ResponseWindow(0)
-        ike_sa = IkeSa(association.next_number(), spis, suite, keys, association.now, windows)
+        ike_sa = IkeSa(association.next_number(), spis, suite, keys, windows)
         association.keyed(ike_sa, transcript, nat)
 
 
@@ -318,7 +318,7 @@ class InitAnswered:
         keys = seed.expand(self._suite, nonce_i, nonce_r, self._spis.spi_i, self._spis.spi_r)
         windows = RequestWindow(0), ResponseWindow(1)
         number = association.next_number()
-        ike_sa = IkeSa(number, self._spis, self._suite, keys, association.now, windows)
+        ike_sa = IkeSa(number, self._spis, self._suite, keys, windows)
         association.keyed(ike_sa, self.transcript, None)
         ike_sa.receive(association, datagram, header)
 

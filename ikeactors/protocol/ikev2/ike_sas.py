@@ -10,6 +10,7 @@ from ikeactors.protocol.ikev2.collisions import FRESH_PATIENCE, RivalIkeSa
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState
 from ikeactors.protocol.ikev2.informational import DeleteIkeInitiator
 from ikeactors.protocol.ikev2.requests import Request
+from ikeactors.protocol.ikev2.window_size import announce_again
 from ikeactors.protocol.timers import Timer
 
 if TYPE_CHECKING:
@@ -49,6 +50,11 @@ class IkeSas:
     def find(self, spi: bytes) -> IkeSa | None:
         """The IKE SA that has this SPI of ours, or None."""
         return self._by_spi.get(spi)
+
+    def serve_held(self) -> None:
+        """Requests that came too early have their turn when the one before is answered."""
+        for ike_sa in tuple(self._by_spi.values()):
+            ike_sa.serve_held(self._association)
 
     def numbered(self, number: int) -> IkeSa | None:
         """The IKE SA of this number, or None."""
@@ -100,6 +106,7 @@ class IkeSas:
             spi_i=new.spis.spi_i.hex(),
             spi_r=new.spis.spi_r.hex(),
         )
+        announce_again(association, new)
         new.send_next(association)
 
     # Both ends rekey at once (RFC 7296 section 2.8.2).

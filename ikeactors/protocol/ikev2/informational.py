@@ -16,6 +16,7 @@ from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
 from ikeactors.protocol.ikev2.exchange import Answer, Payloads
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState, error_of
 from ikeactors.protocol.ikev2.requests import Request
+from ikeactors.protocol.ikev2.window_size import announced, announcement
 from ikeactors.wire.payload import Delete, Notify
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class LivenessInitiator:
     """An empty request: is the peer alive? (RFC 7296 section 2.4)"""
 
     exchange = ExchangeType.INFORMATIONAL
+    children = ()
 
     __slots__ = ()
 
@@ -38,6 +40,7 @@ class LivenessInitiator:
         self, association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
     ) -> None:
         """It is alive; that we heard of it is noted by the engine."""
+        ike_sa.requests.widen(announced(payloads))
 
     def abandoned(self, association: Association, reason: str) -> None:
         """The IKE SA is gone."""
@@ -53,6 +56,11 @@ class DeleteChildInitiator:
     def __init__(self, children: tuple[ChildSa, ...], request: Request) -> None:
         self._children = children
         self._request = request
+
+    @property
+    def children(self) -> tuple[str, ...] | None:
+        """Those that are to be deleted."""
+        return tuple(child.name for child in self._children)
 
     def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
         """D with our inbound SPIs; nothing where the peer has deleted them meanwhile."""
@@ -94,6 +102,7 @@ class DisownChildInitiator:
     """Delete a Child SA that the peer has made and we did not (RFC 7296 section 1.3.1)."""
 
     exchange = ExchangeType.INFORMATIONAL
+    children = ()
 
     __slots__ = ("_protocol", "_spi")
 
@@ -118,6 +127,7 @@ class DeleteIkeInitiator:
     """Delete an IKE SA and all that hangs on it."""
 
     exchange = ExchangeType.INFORMATIONAL
+    children = None
 
     __slots__ = ("_reason", "_request")
 
@@ -151,6 +161,7 @@ class FailureInitiator:
     """Tell a responder that its half of IKE_AUTH is no good (RFC 7296 section 2.21.2)."""
 
     exchange = ExchangeType.INFORMATIONAL
+    children = None
 
     __slots__ = ("_notify",)
 
@@ -180,14 +191,15 @@ def tell_failure(
 
 
 def respond(association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads) -> Answer:
-    """Serve INFORMATIONAL: deletes are answered with our halves, all else with nothing."""
+    """Serve INFORMATIONAL: deletes are answered with our halves, little else with anything."""
     error = error_of(payloads)
     if error is not None and error.type in _FATAL:
         return Answer((), close=f"the peer reports {error.type.name}")
+    ike_sa.requests.widen(announced(payloads))
     deletes = [payload for payload in payloads if isinstance(payload, Delete)]
     if any(delete.protocol is ProtocolId.IKE for delete in deletes):
         return _delete_ike_sa(association, ike_sa)
-    return Answer(_delete_children(association, deletes))
+    return Answer((*_delete_children(association, deletes), *announcement(association)))
 
 
 def _delete_ike_sa(association: Association, ike_sa: IkeSa) -> Answer:

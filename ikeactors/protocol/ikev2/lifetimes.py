@@ -14,9 +14,10 @@ from ikeactors.protocol.ikev2.rekey_ike_sa import RekeyIkeInitiator
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.retransmission import (
     report_retransmission,
+    schedule,
     silence,
-    start_retransmitting,
 )
+from ikeactors.protocol.ikev2.window import Outstanding
 from ikeactors.protocol.timers import Timer
 
 if TYPE_CHECKING:
@@ -54,9 +55,16 @@ def _retransmit(association: Association, number: int) -> None:
         association.phase.retransmit(association)
         return
     ike_sa = association.ike_sas.numbered(number)
-    if ike_sa is None or ike_sa.requests.outstanding is None:
+    if ike_sa is None:
         return
-    outstanding = ike_sa.requests.outstanding
+    for outstanding in ike_sa.requests.outstanding:
+        if outstanding.due_at <= association.now:
+            _send_again(association, ike_sa, outstanding)
+        if not ike_sa.requests.outstanding:
+            return
+
+
+def _send_again(association: Association, ike_sa: IkeSa, outstanding: Outstanding) -> None:
     outstanding.tries += 1
     name = outstanding.exchange.exchange.name
     shrunk = fragments.is_size_refuted(association, outstanding) and fragments.shrink(
@@ -68,7 +76,7 @@ def _retransmit(association: Association, number: int) -> None:
     if not shrunk:
         report_retransmission(association, name, outstanding.tries)
     association.send(*outstanding.datagrams)
-    start_retransmitting(association, outstanding.tries, number)
+    schedule(association, ike_sa, outstanding)
 
 
 def _free_fragments(association: Association, number: int) -> None:

@@ -1,8 +1,8 @@
 """Reassembly: fragments of a message on their way to be one again (RFC 7383 section 2.6).
 
 A message is split before it is sealed, so a fragment is proven to be the peer's before it is
-stored. There is one set a direction and IKE SA: with windows of one, what comes is the request
-expected next or the response to our outstanding request.
+stored. There is one set for each message that may come: the request expected next, those that may
+overtake it in a wider window, and the responses to our outstanding requests.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from ikeactors.wire.payload import Encrypted, EncryptedFragment
 if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.association import Association
     from ikeactors.protocol.ikev2.ike_sa import IkeSa
-    from ikeactors.protocol.ikev2.window import Outstanding, ResponseWindow
+    from ikeactors.protocol.ikev2.window import Early, Outstanding, ResponseWindow
     from ikeactors.wire.header import Header
+
+    Holder = Outstanding | ResponseWindow | Early
 
 # Ours: 64 KiB in datagrams of 576 octets. It bounds what the bookkeeping of a set costs.
 MAX_FRAGMENTS = 128
@@ -84,7 +86,7 @@ class FragmentSet:
 def open_message(
     association: Association,
     ike_sa: IkeSa,
-    holder: Outstanding | ResponseWindow,
+    holder: Holder,
     octets: bytes,
     header: Header,
 ) -> Opened | None:
@@ -125,7 +127,7 @@ def _check(association: Association, fragment: EncryptedFragment) -> None:
 
 def _store(
     association: Association,
-    holder: Outstanding | ResponseWindow,
+    holder: Holder,
     fragment: EncryptedFragment,
     opened: Opened,
     header: Header,
@@ -138,15 +140,13 @@ def _store(
     partial.add(fragment.number, opened, header.length)
 
 
-def _take_complete(
-    association: Association, ike_sa: IkeSa, holder: Outstanding | ResponseWindow
-) -> Opened | None:
+def _take_complete(association: Association, ike_sa: IkeSa, holder: Holder) -> Opened | None:
     """The whole content if nothing is missing; a set that grows too large is the end."""
     partial = holder.partial
     assert partial is not None
     if partial.is_complete or partial.is_excessive:
         holder.partial = None
-    _watch(association, ike_sa)
+    _watch(association, ike_sa, holder)
     if partial.is_excessive:
         _drop_connection(association, ike_sa)
         return None
@@ -166,18 +166,18 @@ def expire(association: Association, ike_sa: IkeSa) -> None:
     _watch(association, ike_sa)
 
 
-def _watch(association: Association, ike_sa: IkeSa) -> None:
-    """Look again when the oldest set is to be complete."""
-    due = [one.partial.expires_at for one in _holders(ike_sa) if one.partial is not None]
+def _watch(association: Association, ike_sa: IkeSa, *new: Holder) -> None:
+    """Look again when the oldest set is to be complete; a `new` one may not be kept yet."""
+    holders = (*_holders(ike_sa), *new)
+    due = [one.partial.expires_at for one in holders if one.partial is not None]
     if due:
         association.timers.start(Timer.REASSEMBLY, min(due), ike_sa.number)
     else:
         association.timers.stop(Timer.REASSEMBLY, ike_sa.number)
 
 
-def _holders(ike_sa: IkeSa) -> tuple[Outstanding | ResponseWindow, ...]:
-    outstanding = ike_sa.requests.outstanding
-    return (ike_sa.responses,) if outstanding is None else (ike_sa.responses, outstanding)
+def _holders(ike_sa: IkeSa) -> tuple[Holder, ...]:
+    return (ike_sa.responses, *ike_sa.responses.held, *ike_sa.requests.outstanding)
 
 
 def _drop_connection(association: Association, ike_sa: IkeSa) -> None:

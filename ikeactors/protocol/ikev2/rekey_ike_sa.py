@@ -47,6 +47,7 @@ class RekeyIkeInitiator:
     """The initiator's side: our half of the new IKE SA is out."""
 
     exchange = ExchangeType.CREATE_CHILD_SA
+    children = None
 
     __slots__ = ("_group", "_nonce", "_offer", "_old", "_private", "_request", "_spi")
 
@@ -195,8 +196,7 @@ def respond(association: Association, ike_sa: IkeSa, payloads: Payloads) -> Answ
 
 
 def _is_replaced(ike_sa: IkeSa) -> bool:
-    outstanding = ike_sa.requests.outstanding
-    return outstanding is not None and isinstance(outstanding.exchange, RekeyIkeInitiator)
+    return any(isinstance(one.exchange, RekeyIkeInitiator) for one in ike_sa.requests.outstanding)
 
 
 def _make(
@@ -212,7 +212,7 @@ def _make(
     )
     keys = seed.expand(suite, half.nonce_i, half.nonce_r, spis.spi_i, spis.spi_r)
     windows = RequestWindow(), ResponseWindow()
-    successor = IkeSa(association.next_number(), spis, suite, keys, association.now, windows)
+    successor = IkeSa(association.next_number(), spis, suite, keys, windows)
     successor.state = IkeSaState.ESTABLISHED
     return successor
 

@@ -13,6 +13,8 @@ from ikeactors.protocol.timers import Timer
 
 if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.association import Association
+    from ikeactors.protocol.ikev2.ike_sa import IkeSa
+    from ikeactors.protocol.ikev2.window import Outstanding
 
 
 def wait_of(retransmission: Retransmission, tries: int, fraction: float) -> float:
@@ -23,11 +25,30 @@ def wait_of(retransmission: Retransmission, tries: int, fraction: float) -> floa
     return wait * (1.0 - retransmission.jitter / 100.0 * fraction)
 
 
-def start_retransmitting(association: Association, tries: int, number: int) -> None:
-    """Look again when this wait is over; `number` is the IKE SA's, 0 before there is one."""
+def start_retransmitting(association: Association, tries: int) -> None:
+    """Look again at IKE_SA_INIT when this wait is over; there is no IKE SA yet."""
+    association.timers.start(Timer.RETRANSMIT, association.now + _wait(association, tries))
+
+
+def schedule(association: Association, ike_sa: IkeSa, outstanding: Outstanding) -> None:
+    """Look again at a request on an IKE SA when this wait is over."""
+    outstanding.due_at = association.now + _wait(association, outstanding.tries)
+    watch(association, ike_sa)
+
+
+def watch(association: Association, ike_sa: IkeSa) -> None:
+    """The timer of an IKE SA is that of its request that is due first."""
+    outstanding = ike_sa.requests.outstanding
+    if outstanding:
+        due_at = min(one.due_at for one in outstanding)
+        association.timers.start(Timer.RETRANSMIT, due_at, ike_sa.number)
+    else:
+        association.timers.stop(Timer.RETRANSMIT, ike_sa.number)
+
+
+def _wait(association: Association, tries: int) -> float:
     fraction = association.surroundings.fraction()
-    wait = wait_of(association.connection.retransmission, tries, fraction)
-    association.timers.start(Timer.RETRANSMIT, association.now + wait, number)
+    return wait_of(association.connection.retransmission, tries, fraction)
 
 
 def silence(association: Association, exchange: str, tries: int) -> str:

@@ -231,7 +231,7 @@ def test_a_child_sa_that_is_rekeyed_twice_is_deleted_in_either_order() -> None:
             pair.deliver(pair.flights[0])
             pair.deliver(pair.flights[0])
             deletion = pair.flights.pop()
-            pair.west.association.ike_sa.requests.answered()
+            pair.west.association.ike_sa.requests.abandoned()
             pair.west.association.ike_sa.queue.clear()
             pair.west.association.ike_sa.requests.next_id -= 1
             assert deletion.receiver is pair.east

@@ -282,8 +282,7 @@ def test_a_whole_response_takes_the_place_of_its_fragments(pair: Pair) -> None:
     """B14"""
     pair.give(pair.west, DeletionRequested(child="net", request_id=4))
     pair.deliver(pair.flights[0])
-    asked = pair.west.association.ike_sa.requests.outstanding
-    assert asked is not None
+    (asked,) = pair.west.association.ike_sa.requests.outstanding
     part = fragment(pair.east, 1, 2, b"x", message_id=asked.message_id, is_response=True)
     pair.give(pair.west, sent_by(pair, pair.east, part))
     assert asked.partial is not None
@@ -377,8 +376,7 @@ def test_sets_of_both_directions_are_freed_each_in_its_time(pair: Pair) -> None:
     """B18"""
     pair.give(pair.east, DeletionRequested(child="net"))
     pair.drop()
-    asked = pair.east.association.ike_sa.requests.outstanding
-    assert asked is not None
+    (asked,) = pair.east.association.ike_sa.requests.outstanding
     arrive(pair, fragment(pair.west, 1, 2, b"x"))
     pair.pass_time(10, deliver=False)
     part = fragment(pair.west, 1, 2, b"x", message_id=asked.message_id, is_response=True)

@@ -11,25 +11,29 @@ from ikeactors.protocol.events import RekeyRequested
 from ikeactors.protocol.ikev2.informational import LivenessInitiator
 from ikeactors.protocol.ikev2.window import (
     MAX_MESSAGE_ID,
+    MAX_OUTSTANDING,
     MIN_REPEAT_INTERVAL,
     Arrival,
     Outstanding,
     RequestWindow,
     ResponseWindow,
+    Served,
 )
 from ikeactors.wire.payload import Delete
-from tests.pair import Pair
+from tests.pair import EAST, WEST, Pair
 from tests.protocol.forging import request, sealed, sent_by, standing
 
 INFORMATIONAL = ExchangeType.INFORMATIONAL
+SERVED = Served(INFORMATIONAL, EAST, WEST)
 
 
 def test_requests_are_numbered_one_after_the_other() -> None:
     window = RequestWindow(1)
-    window.sent(Outstanding(1, (), LivenessInitiator()))
+    first = Outstanding(1, (), LivenessInitiator())
+    window.sent(first)
     with pytest.raises(AssertionError):
         window.sent(Outstanding(2, (), LivenessInitiator()))
-    window.answered()
+    window.answered(first)
     assert window.next_id == 2
     assert not window.is_exhausted
     assert RequestWindow(MAX_MESSAGE_ID + 1).is_exhausted
@@ -48,6 +52,56 @@ def test_a_request_is_fresh_once_and_then_repeated() -> None:
         assert window.classify(outside) is Arrival.OUTSIDE
 
 
+def test_a_wider_window_has_room_until_the_oldest_request_is_too_far_back() -> None:
+    """(RFC 7296 section 2.3)"""
+    window = RequestWindow()
+    window.widen(3)
+    sent = [Outstanding(number, (), LivenessInitiator()) for number in range(4)]
+    for one in sent[:3]:
+        assert window.has_room
+        window.sent(one)
+    assert not window.has_room
+    window.answered(sent[1])
+    assert not window.has_room
+    window.answered(sent[0])
+    assert window.has_room
+    window.sent(sent[3])
+    assert [one.message_id for one in window.outstanding] == [2, 3]
+
+
+def test_a_window_never_shrinks_and_has_its_limit() -> None:
+    window = RequestWindow()
+    window.widen(3)
+    window.widen(0)
+    assert window.size == 3
+    window.widen(1 << 31)
+    assert window.size == MAX_OUTSTANDING
+
+
+def test_as_many_answers_are_kept_as_were_announced() -> None:
+    """(RFC 7296 section 2.3)"""
+    window = ResponseWindow()
+    for number in range(6):
+        window.begin(number, SERVED)
+        window.complete((bytes((number,)),), 3)
+    assert [window.classify(number, 3) for number in range(3)] == [Arrival.OUTSIDE] * 3
+    for number in (3, 4, 5):
+        assert window.classify(number, 3) is Arrival.REPEATED
+        assert window.repeat(number, 10.0) == (bytes((number,)),)
+        assert window.repeat(number, 10.0) == ()
+        assert window.repeat(number, 10.0 + MIN_REPEAT_INTERVAL) == (bytes((number,)),)
+
+
+def test_early_requests_are_those_within_the_window() -> None:
+    window = ResponseWindow(5)
+    kinds = [window.classify(number, 3) for number in (4, 5, 6, 7, 8)]
+    early = Arrival.EARLY
+    assert kinds == [Arrival.OUTSIDE, Arrival.FRESH, early, early, Arrival.OUTSIDE]
+    window.begin(5, SERVED)
+    assert window.classify(5, 3) is Arrival.OUTSIDE
+    assert window.classify(7, 3) is Arrival.EARLY
+
+
 def test_there_is_nothing_to_repeat_before_the_first_answer() -> None:
     assert ResponseWindow(1).classify(0) is Arrival.OUTSIDE
 
@@ -57,9 +111,9 @@ def test_repeats_are_limited_in_their_rate() -> None:
     window = ResponseWindow()
     window.begin(0, INFORMATIONAL)
     window.complete((b"one", b"two"))
-    assert window.repeat(10.0) == (b"one", b"two")
-    assert window.repeat(10.0) == ()
-    assert window.repeat(10.0 + MIN_REPEAT_INTERVAL) == (b"one", b"two")
+    assert window.repeat(0, 10.0) == (b"one", b"two")
+    assert window.repeat(0, 10.0) == ()
+    assert window.repeat(0, 10.0 + MIN_REPEAT_INTERVAL) == (b"one", b"two")
 
 
 def test_a_repeated_request_gets_the_same_octets_again() -> None:
@@ -129,7 +183,7 @@ def test_a_response_of_another_exchange_is_dropped() -> None:
     flight = pair.flights.pop()
     wrong = sealed(pair.west, INFORMATIONAL, (), message_id=0, is_response=True)
     pair.give(pair.east, sent_by(pair, pair.west, wrong))
-    assert pair.east.association.ike_sa.requests.outstanding is not None
+    assert pair.east.association.ike_sa.requests.outstanding
     pair.flights.append(flight)
     pair.settle()
     pair.pass_time(6)

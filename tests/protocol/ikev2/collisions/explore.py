@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ikeactors.kernel.requests import SaRequest
 from ikeactors.protocol.events import (
@@ -23,8 +23,8 @@ from ikeactors.protocol.events import (
 )
 from ikeactors.protocol.ikev2.child_sa import ChildState
 from ikeactors.protocol.ikev2.ike_sa import IkeSa
-from ikeactors.protocol.settings import Retransmission
-from tests.pair import End, Pair, child, connection
+from ikeactors.protocol.settings import ConnectionSettings, Retransmission
+from tests.pair import End, Pair, child, connection, selectors
 
 # How far a scene is followed: messages lost, messages doubled, and scenes in all. The variable
 # multiplies the last, and lets one more message be lost and doubled.
@@ -32,10 +32,25 @@ DEPTH = int(os.environ.get("IKEACTORS_EXPLORE", "1"))
 LOSSES = DOUBLES = 1 if DEPTH == 1 else 2
 SCENES = 80 * DEPTH
 
-SETTINGS = connection(
+ONE = connection(
     rekey_time=0.0,
     retransmission=Retransmission(timeout=1.0, base=1.0, tries=60),
     children=(child(rekey_time=0.0, life_time=0.0),),
+)
+# Two children and windows of more than one: their exchanges are under way side by side.
+TWO = replace(
+    ONE,
+    window_size=4,
+    children=(
+        *ONE.children,
+        child(
+            "lan",
+            rekey_time=0.0,
+            life_time=0.0,
+            local_ts=selectors("10.3.0.0/16"),
+            remote_ts=selectors("10.4.0.0/16"),
+        ),
+    ),
 )
 
 
@@ -47,6 +62,8 @@ def _expired(end: End) -> Event:
 WISHES: dict[str, Callable[[End], Event]] = {
     "rekey child": lambda end: RekeyRequested("net"),
     "rekey ike": lambda end: RekeyRequested(),
+    "rekey lan": lambda end: RekeyRequested("lan"),
+    "delete lan": lambda end: DeletionRequested("lan"),
     "delete child": lambda end: DeletionRequested("net"),
     "delete ike": lambda end: DeletionRequested(),
     "expire": _expired,
@@ -109,7 +126,7 @@ class Scene:
 
     def _waits(self) -> bool:
         return any(
-            ike_sa.requests.outstanding is not None
+            ike_sa.requests.outstanding
             for end in self.pair.ends()
             for ike_sa in end.association.ike_sas._by_spi.values()
         )
@@ -157,24 +174,38 @@ def _key_of_ike_sa(ike_sa: IkeSa) -> tuple[object, ...]:
         ike_sa.spis.ours,
         ike_sa.state,
         ike_sa.requests.next_id,
-        ike_sa.requests.outstanding is None,
+        tuple(one.message_id for one in ike_sa.requests.outstanding),
+        tuple(one.message_id for one in ike_sa.requests.outstanding if one.tries),
+        len(ike_sa.responses.held),
         ike_sa.responses.expected_id,
         len(ike_sa.queue),
     )
 
 
-def begun(west: str, east: str, nonces: tuple[str, ...], *, slow: bool = False) -> Scene:
+def begun(
+    west: str,
+    east: str,
+    nonces: tuple[str, ...],
+    *,
+    slow: bool = False,
+    settings: ConnectionSettings = ONE,
+) -> Scene:
     """Two ends that stand; each has a wish, or several with commas between.
 
     With `slow` the answers of the data planes come at any time too.
     """
-    pair = Pair(SETTINGS, nonces=nonces).establish()
+    pair = Pair(settings, nonces=nonces).establish()
     wishes = {
         name: tuple(wish for wish in text.split(", ") if wish)
         for name, text in (("west", west), ("east", east))
     }
     pair.slow = [] if slow else None
-    pair.gapless = not slow and "delete" not in west + east and "expire" not in west + east
+    pair.gapless = (
+        not slow
+        and len(settings.children) == 1
+        and "delete" not in west + east
+        and "expire" not in west + east
+    )
     return Scene(pair, wishes)
 
 
@@ -220,7 +251,8 @@ def hurry(scene: Scene) -> None:
 def check_always(scene: Scene) -> None:
     """What holds at any time: no child is more than once in the data plane and in doubt."""
     for end in scene.pair.ends():
-        assert len(end.sas) <= 10, "SAs pile up"
+        most = 10 * len(end.association.connection.children)
+        assert len(end.sas) <= most, "SAs pile up"
         assert len(end.association.ike_sas._by_spi) <= 5, "IKE SAs pile up"
 
 
@@ -240,12 +272,15 @@ def check_quiet(scene: Scene) -> None:
     pair.assert_mirrored()
     ours, theirs = (end.association.ike_sa.spis for end in pair.ends())
     assert (ours.spi_i, ours.spi_r) == (theirs.spi_i, theirs.spi_r), "two IKE SAs"
-    names = {len(end.association.children) for end in pair.ends()}
-    assert len(names) == 1, "the ends do not have the same Child SAs"
-    if "delete child" not in spoken:
-        assert names == {1}, f"{names} Child SAs"
-    elif "expire" not in spoken and "up" not in spoken:
-        assert names == {0}, f"{names} Child SAs after their deletion"
+    configured = [one.name for one in pair.west.association.connection.children]
+    for name in configured:
+        counts = [sum(one.name == name for one in end.association.children) for end in pair.ends()]
+        deleted = ("delete child" if name == "net" else "delete lan") in spoken
+        assert counts[0] == counts[1], f"the ends do not have the same Child SAs of {name}"
+        if not deleted:
+            assert counts[0] == 1, f"{counts[0]} Child SAs of {name}"
+        elif "expire" not in spoken and "up" not in spoken:
+            assert counts[0] == 0, f"{counts[0]} Child SAs of {name} after their deletion"
     for end in pair.ends():
         association = end.association
         assert all(one.state is ChildState.INSTALLED for one in association.children)

@@ -159,7 +159,7 @@ def test_a_rekeyed_one_that_nobody_deletes_goes_in_the_end(end: str, other: str)
     stage.arrive(other, end)
     stage.pair.drop()
     careless = stage.end(end).association
-    careless.ike_sa.requests.answered()
+    careless.ike_sa.requests.abandoned()
     careless.ike_sa.requests.next_id -= 1
     careless.timers.stop_all()
     stage.pair.pass_time(300)

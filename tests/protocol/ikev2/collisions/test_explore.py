@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from tests.protocol.ikev2.collisions.explore import SCENES, WISHES, begun, explore
+from tests.protocol.ikev2.collisions.explore import DEPTH, SCENES, TWO, WISHES, begun, explore
 
 # Of the four nonces only it matters whose exchange has the lowest one, and it only where both ends
 # make something.
@@ -20,9 +20,24 @@ LONGER = (
 )
 
 
+# With two children and windows of more than one.
+BESIDE = (
+    ("rekey child, rekey lan", "rekey lan, rekey child"),
+    ("rekey child, rekey lan", "rekey child, rekey lan"),
+    ("rekey child, rekey lan", "rekey ike"),
+    ("rekey child, delete lan", "rekey lan, delete child"),
+    ("rekey child, rekey ike", "rekey lan, rekey ike"),
+    ("delete child, delete lan", "rekey child, rekey lan"),
+    ("delete lan, up", "delete child, rekey lan"),
+    ("rekey child, rekey lan", "delete ike"),
+    ("rekey ike, rekey lan, rekey child", "rekey child, rekey lan"),
+)
+
+
 def pairs() -> list[tuple[str, str, str]]:
     found = []
-    for west, east in (*itertools.product(WISHES, WISHES), *LONGER):
+    wishes = [one for one in WISHES if not one.endswith(" lan")]
+    for west, east in (*itertools.product(wishes, wishes), *LONGER):
         both_make = all(one.split(", ")[0] in MAKES for one in (west, east))
         found += [(west, east, lowest) for lowest in (("west i", "east i")[: 1 + both_make])]
     return found
@@ -40,4 +55,18 @@ def test_two_wishes_in_any_order_come_to_rest(west: str, east: str, lowest: str)
 )
 def test_data_planes_may_take_their_time(west: str, east: str) -> None:
     followed = explore(begun(west, east, ("west i",), slow=True))
+    assert 0 < followed <= SCENES
+
+
+@pytest.mark.parametrize("lowest", ["west i", "east i"][:DEPTH])
+@pytest.mark.parametrize(("west", "east"), BESIDE)
+def test_exchanges_side_by_side_come_to_rest(west: str, east: str, lowest: str) -> None:
+    """(RFC 7296 section 2.3)"""
+    followed = explore(begun(west, east, (lowest,), settings=TWO))
+    assert 0 < followed <= SCENES
+
+
+@pytest.mark.parametrize(("west", "east"), BESIDE[:2])
+def test_data_planes_may_take_their_time_for_exchanges_side_by_side(west: str, east: str) -> None:
+    followed = explore(begun(west, east, ("west i",), slow=True, settings=TWO))
     assert 0 < followed <= SCENES
