@@ -59,6 +59,10 @@ class AuthenticationFailed(ProtocolFault):
     notify = NotifyType.AUTHENTICATION_FAILED
 
 
+class CertificateRefused(AuthenticationFailed):
+    """A certificate, its chain or its revocation does not stand; the text names the step."""
+
+
 class NoAdditionalSas(ProtocolFault):
     """No more Child SAs on this IKE SA."""
 

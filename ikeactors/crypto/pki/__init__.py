@@ -1,0 +1,1 @@
+"""X.509 for IKE: paths, names, policies, revocation. Needs the extra `certificates`."""
