@@ -68,9 +68,12 @@ class Census:
         """The peers of a connection, the oldest first."""
         return tuple(self._by_connection.get(connection, {}).values())
 
-    def is_up(self, connection: str) -> bool:
-        """Whether an association of a connection is established."""
-        return any(peer.established for peer in self.of_connection(connection))
+    def is_up(self, connection: str, place: Address | None = None) -> bool:
+        """Whether an association of a connection is established, with a peer at `place`."""
+        return any(
+            peer.established and not peer.dismissed and (place is None or peer.is_at(place))
+            for peer in self.of_connection(connection)
+        )
 
     def open_half(self, peer: Peer, address: Address) -> None:
         """A responder waits for a peer at this address to authenticate."""

@@ -26,12 +26,14 @@ class Verdict:
     """Whether the claim is granted, and who has to go for it, silently or with a Delete.
 
     `yielding` are those of our own that lose against one of the peer's: they go with a Delete.
+    `survivor` is the one in whose favour the claimant itself yields.
     """
 
     granted: bool
     superseded: tuple[int, ...] = ()
     silent: bool = False
     yielding: tuple[int, ...] = ()
+    survivor: int = 0
 
 
 class Claims:
@@ -57,7 +59,7 @@ class Claims:
         verdict = _judge(claim, older)
         if verdict.granted:
             crossing = tuple(one for one in standing if one not in older)
-            verdict = replace(verdict, yielding=self._yielding(number, claim, crossing))
+            verdict = self._crossed(number, claim, crossing, verdict)
             self.release(number)
             standing = self._numbers.get(pair, ())
             kept = (one for one in standing if one not in verdict.superseded)
@@ -69,16 +71,18 @@ class Claims:
                 self._claims.pop(one, None)
         return verdict
 
-    def _yielding(
-        self, number: int, claim: ClaimIdentity, crossing: tuple[int, ...]
-    ) -> tuple[int, ...]:
+    def _crossed(
+        self, number: int, claim: ClaimIdentity, crossing: tuple[int, ...], verdict: Verdict
+    ) -> Verdict:
         """Ours that lose: the new one, or those that it crosses; the peer sees to its own."""
-        if claim.unique is Unique.NEVER:
-            return ()
         lowest = {one: self._claims[one].lowest_nonce for one in crossing}
-        if claim.initiated:
-            return (number,) if any(claim.lowest_nonce < one for one in lowest.values()) else ()
-        return tuple(one for one in crossing if lowest[one] < claim.lowest_nonce)
+        if not claim.initiated:
+            losing = tuple(one for one in crossing if lowest[one] < claim.lowest_nonce)
+            return replace(verdict, yielding=losing)
+        winning = [one for one in crossing if claim.lowest_nonce < lowest[one]]
+        if not winning:
+            return verdict
+        return replace(verdict, yielding=(number,), survivor=winning[0])
 
     def stands(self, local: Identity, remote: Identity) -> bool:
         """Whether an association stands between these two."""
@@ -98,7 +102,12 @@ class Claims:
 
 
 def _crosses(claim: ClaimIdentity, standing: ClaimIdentity) -> bool:
-    """Whether both ends initiated at once: the new one began before the other stood."""
+    """Whether both ends initiated at once: the new one began before the other stood.
+
+    Where several peers may have one identity (unique = never), it is the one at the same address.
+    """
+    if claim.unique is Unique.NEVER and claim.place != standing.place:
+        return False
     return claim.initiated is not standing.initiated and claim.began_at < standing.claimed_at
 
 

@@ -26,7 +26,6 @@ from ikeactors.actors.restarting import (
     Locator,
     children_of,
     children_to_restore,
-    is_at,
     single_remote,
     union,
 )
@@ -138,15 +137,29 @@ class Lives:
     async def _is_left_to_another(self, peer: Peer) -> bool:
         """Whether another association of the connection does the work: the peer itself may have
         come back meanwhile. What is missing there is asked of that one."""
-        other = next(filter(partial(_replaces, peer), self._others(peer)), None)
+        other = self._replacement(peer)
         if other is None:
             return False
-        up = await _children_up(other)
-        missing = tuple(name for name in peer.children if name not in up)
-        other.children = union(other.children, missing)
-        if missing and other.association is not None:
-            other.mailbox.post_assured(InitiationRequested(missing))
+        await _ask_missing(other, peer.children)
         return True
+
+    def _replacement(self, peer: Peer) -> Peer | None:
+        if peer.superseded_by:
+            return self._registry.census.find(peer.superseded_by)
+        return next(filter(partial(_replaces, peer), self._others(peer)), None)
+
+    async def _entrust(self, peer: Peer, was_established: bool) -> None:
+        """Who has taken its place has its children to bring up, and answers its operators."""
+        other, connection = self._replacement(peer), self._settings.connection(peer.connection)
+        if other is None or other.connection != peer.connection or connection is None:
+            return
+        await _ask_missing(
+            other, children_to_restore(connection, peer.children, "", was_established)
+        )
+        for event in self._registry.census.requests_to(peer):
+            if isinstance(event, InitiationRequested):
+                self._registry.census.note_request(other, event)
+                other.mailbox.post_assured(event)
 
     def _others(self, peer: Peer) -> tuple[Peer, ...]:
         of_connection = self._registry.census.of_connection(peer.connection)
@@ -195,6 +208,9 @@ class Lives:
         if asked_again:
             peer.initiates = True
             return 0.0
+        is_overtaken = not (failure or was_established or peer.dismissed)
+        if peer.superseded_by or (is_overtaken and peer.initiates):
+            await self._entrust(peer, was_established)
         self._registry.refuse_requests(peer, failure or "the association ended")
         if peer.dismissed or not (peer.initiates or was_established):
             return None
@@ -248,9 +264,18 @@ class Lives:
 def _replaces(peer: Peer, other: Peer) -> bool:
     """Whether `other` brings up, or has up, what `peer` is about to bring up."""
     assert peer.remote is not None
-    if other.dismissed or other.parked or not is_at(other, peer.remote.address):
+    if other.dismissed or other.parked or not other.is_at(peer.remote.address):
         return False
     return other.established or other.initiates
+
+
+async def _ask_missing(peer: Peer, children: tuple[str, ...]) -> None:
+    """Let an association bring up what it does not have up."""
+    up = await _children_up(peer)
+    missing = tuple(name for name in children if name not in up)
+    peer.children = union(peer.children, missing)
+    if missing and peer.association is not None:
+        peer.mailbox.post_assured(InitiationRequested(missing))
 
 
 async def _children_up(peer: Peer) -> tuple[str, ...]:

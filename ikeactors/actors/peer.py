@@ -82,7 +82,8 @@ class Peer:
 
     `owner` names what this incarnation has in the kernel, `former_owners` what its crashed
     predecessors have there. `midway` is true from an event until its last action is carried out.
-    `shown` is what to show while a worker has the association.
+    `shown` is what to show while a worker has the association, `superseded_by` the number of the
+    association that has taken its place.
     """
 
     __slots__ = (
@@ -106,6 +107,7 @@ class Peer:
         "sequences",
         "shown",
         "spis",
+        "superseded_by",
     )
 
     def __init__(self, number: int, connection: str = "") -> None:
@@ -129,6 +131,11 @@ class Peer:
         self.sequences = 0
         self.crashes: tuple[float, ...] = ()
         self.shown: AssociationSnapshot | None = None
+        self.superseded_by = 0
+
+    def is_at(self, address: Address) -> bool:
+        """Whether the other end is at this address."""
+        return self.remote is not None and self.remote.address == address
 
 
 @dataclass(frozen=True, slots=True)

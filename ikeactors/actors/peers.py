@@ -14,7 +14,7 @@ import trio
 from ikeactors.actors.lives import Lives
 from ikeactors.actors.peer import Peer
 from ikeactors.actors.registry import PeerRegistry
-from ikeactors.actors.restarting import is_at, single_remote, started_children, union
+from ikeactors.actors.restarting import single_remote, started_children, union
 from ikeactors.actors.router import Router
 from ikeactors.protocol.events import (
     Address,
@@ -192,7 +192,7 @@ class Peers:
         peers = [
             peer
             for peer in self._census.of_connection(connection.name)
-            if not peer.dismissed and (remote is None or is_at(peer, remote.address))
+            if not peer.dismissed and (remote is None or peer.is_at(remote.address))
         ]
         established = (peer for peer in peers if peer.established)
         return next(established, None) or (peers[0] if peers else None)

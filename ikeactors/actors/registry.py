@@ -43,6 +43,7 @@ class PeerRegistry:
             losing = self.census.find(number)
             if losing is not None:
                 losing.dismissed = True
+                losing.superseded_by = verdict.survivor or peer.number
                 silent = verdict.silent and number in verdict.superseded
                 losing.mailbox.post_assured(Superseded(silent))
         peer.mailbox.post_assured(IdentityClaimed(claim.ticket, verdict.granted))

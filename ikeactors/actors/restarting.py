@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ikeactors.actors.peer import Peer
 from ikeactors.protocol.events import Address, Endpoint
 from ikeactors.protocol.settings import ConnectionSettings, DownAction, StartAction
 from ikeactors.protocol.snapshot import AssociationSnapshot
@@ -70,8 +69,3 @@ def children_of(snapshot: AssociationSnapshot) -> tuple[str, ...]:
 def union(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
     """Both, in order, each name once."""
     return tuple(dict.fromkeys((*one, *other)))
-
-
-def is_at(peer: Peer, address: Address) -> bool:
-    """Whether the association's other end is at this address."""
-    return peer.remote is not None and peer.remote.address == address

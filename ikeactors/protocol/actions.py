@@ -10,7 +10,7 @@ from typing import ClassVar
 from ikeactors.crypto.suite import IkeSuite
 from ikeactors.iana import ExchangeType
 from ikeactors.kernel.requests import PolicyRequest, SaId, SaRequest
-from ikeactors.protocol.events import Endpoint
+from ikeactors.protocol.events import Address, Endpoint
 from ikeactors.protocol.settings import Unique
 from ikeactors.quick import quick
 from ikeactors.wire.identities import Identity
@@ -99,8 +99,8 @@ class QueryUsage:
 class ClaimIdentity:
     """Both ends are authenticated: may this IKE SA stand? IdentityClaimed answers.
 
-    Who initiated it, when it began, when this is asked, and the lower nonce of its IKE_SA_INIT
-    decide where both ends have initiated at once.
+    Who initiated it, when it began, when this is asked, the lower nonce of its IKE_SA_INIT and
+    where the peer is decide where both ends have initiated at once.
     """
 
     ticket: int
@@ -112,6 +112,7 @@ class ClaimIdentity:
     began_at: float = 0.0
     claimed_at: float = 0.0
     lowest_nonce: bytes = b""
+    place: Address | None = None
 
 
 class Level(enum.IntEnum):

@@ -55,7 +55,7 @@ def _no_way(remote: Address) -> Address | None:
     return None
 
 
-def _none(connection: str) -> bool:
+def _none(connection: str, place: Address | None) -> bool:
     return False
 
 
@@ -70,8 +70,9 @@ class Surroundings:
     bounds what strangers are told, `complaints` what the operator is told of them. `is_heard`
     tells whether reports of a level about a connection have a hearer: what nobody hears is not
     put into words. `stands` tells whether there is an IKE SA between two identities already,
-    `is_up` whether there is one of a connection. `addresses` tells this host's addresses, none
-    where they are not known, and `source_for` from which of them the routes lead to an address.
+    `is_up` whether there is one of a connection, with a peer at this address if one is given.
+    `addresses` tells this host's addresses, none where they are not known, and `source_for` from
+    which of them the routes lead to an address.
     """
 
     entropy: Entropy
@@ -83,7 +84,7 @@ class Surroundings:
     complaints: Allowance = field(default_factory=_complaints)
     is_heard: Callable[[Level, str], bool] = _everything
     stands: Callable[[Identity, Identity], bool] = _nobody
-    is_up: Callable[[str], bool] = _none
+    is_up: Callable[[str, Address | None], bool] = _none
     addresses: Callable[[], tuple[Address, ...]] = _no_addresses
     source_for: Callable[[Address], Address | None] = _no_way
 

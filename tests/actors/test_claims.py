@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 
 from ikeactors.actors.claims import Claims, Verdict
@@ -111,3 +113,26 @@ def test_one_that_began_when_the_other_stood_replaces_it() -> None:
     claims.claim(1, crossing(True, 0.0, 1.0, b"\x02"))
     verdict = claims.claim(2, crossing(False, 1.5, 2.0, b"\x01"))
     assert verdict == Verdict(True, (1,), silent=True)
+
+
+@pytest.mark.parametrize("place, yielding", [("192.0.2.2", (1,)), ("192.0.2.3", ())])
+def test_where_several_peers_have_one_identity_the_one_at_the_same_address_is_crossed(
+    place: str, yielding: tuple[int, ...]
+) -> None:
+    claims = Claims()
+    for number, (initiated, nonce, address) in enumerate(
+        ((True, b"\x01", "192.0.2.2"), (False, b"\x02", place)), start=1
+    ):
+        claim = ClaimIdentity(
+            *(number, US, THEM, Unique.NEVER, False, initiated, 0.0, float(number), nonce),
+            ip_address(address),
+        )
+        verdict = claims.claim(number, claim)
+    assert verdict == Verdict(True, yielding=yielding)
+
+
+def test_who_yields_is_told_to_whom() -> None:
+    claims = Claims()
+    claims.claim(1, crossing(False, 0.0, 1.0, b"\x02"))
+    verdict = claims.claim(2, crossing(True, 0.0, 2.0, b"\x01"))
+    assert verdict == Verdict(True, yielding=(2,), survivor=1)

@@ -8,7 +8,6 @@ import trio
 
 from ikeactors.kernel.requests import Direction, SaId
 from ikeactors.protocol.events import Address
-from ikeactors.protocol.settings import Unique
 from tests.simulation.host import Host
 from tests.simulation.plan import Link, Plan, address_of, nat_address_of
 from tests.simulation.verdict import Record
@@ -44,7 +43,7 @@ def _faults(plan: Plan, hosts: Sequence[Host]) -> Iterator[tuple[str, str]]:
     for host in hosts:
         yield from _own_faults(host)
     for link in plan.links:
-        yield from _faults_between(plan, link, hosts)
+        yield from _faults_between(link, hosts)
 
 
 def _own_faults(host: Host) -> Iterator[tuple[str, str]]:
@@ -61,7 +60,7 @@ def _own_faults(host: Host) -> Iterator[tuple[str, str]]:
         yield "S13", f"host{host.number} has not answered {host.answers.open}"
 
 
-def _faults_between(plan: Plan, link: Link, hosts: Sequence[Host]) -> Iterator[tuple[str, str]]:
+def _faults_between(link: Link, hosts: Sequence[Host]) -> Iterator[tuple[str, str]]:
     one, other = (hosts[number] for number in link.hosts)
     name = link.ends[0].name
     ways = ((one, other), (other, one))
@@ -72,19 +71,12 @@ def _faults_between(plan: Plan, link: Link, hosts: Sequence[Host]) -> Iterator[t
             yield "E1", f"{name}: host{receiver.number} has nothing of {spis}"
     for host in (one, other):
         standing = host.peers.numbers_of(name)
-        if _is_single(plan, link) and len(standing) != 1:
+        if len(standing) != 1:
             yield "E2", f"{name}: host{host.number} has {len(standing)} associations"
     for sender, receiver in ways:
         count = len(_sas(sender, receiver, Direction.OUT))
-        if _is_single(plan, link) and count != len(link.children):
+        if count != len(link.children):
             yield "E2", f"{name}: {count} Child SAs where {len(link.children)} are configured"
-
-
-def _is_single(plan: Plan, link: Link) -> bool:
-    """Whether only one end ever initiates, or the configuration forbids a second IKE SA."""
-    if link.ends[0].unique in (Unique.REPLACE, Unique.KEEP):
-        return True
-    return len(plan.initiators(plan.links.index(link))) == 1
 
 
 def _sas(host: Host, other: Host, direction: Direction) -> set[tuple[int, bytes]]:

@@ -121,16 +121,6 @@ class Plan:
         """Within how many seconds after the healing all children carry traffic again."""
         return max(map(_bound, (end for link in self.links for end in link.ends)))
 
-    @property
-    def crosses(self) -> bool:
-        """Whether both ends of a link may initiate it, and so at once."""
-        return any(len(self.initiators(number)) > 1 for number in range(len(self.links)))
-
-    def initiators(self, link: int) -> frozenset[int]:
-        """The hosts that bring a link up, by themselves or for an operator."""
-        asked = (one.host for one in self.operations if one.kind == "up" and one.link == link)
-        return frozenset((*self.links[link].starters, *asked))
-
     def without(self, fault: str) -> Plan:
         """The same without one fault."""
         return replace(self, faults={k: v for k, v in self.faults.items() if k != fault})

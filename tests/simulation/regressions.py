@@ -1,4 +1,4 @@
-"""Seeds that have shown something, and the invariants whose fix is still awaited."""
+"""Seeds that have shown something."""
 
 from __future__ import annotations
 
@@ -21,11 +21,6 @@ class Regression:
 def regressions() -> list[Regression]:
     """All seeds that are kept."""
     return [Regression(**one) for one in _CONTENT["regressions"]]
-
-
-def awaited() -> frozenset[str]:
-    """Invariants that are known not to hold yet: they are counted, and break no run."""
-    return frozenset(_CONTENT["awaited"])
 
 
 _CONTENT: dict[str, Any] = tomllib.loads(_FILE.read_text())

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.plan import Plan, plan_of
-from tests.simulation.regressions import Regression, awaited, regressions
+from tests.simulation.regressions import Regression, regressions
 from tests.simulation.run import run
 from tests.simulation.shrink import shrunk
 
@@ -29,13 +29,13 @@ for seed in (1, 8, 17):
 @pytest.mark.parametrize("first", range(1000, 1000 + _SEEDS, _AT_ONCE))
 def test_no_invariant_breaks(first: int) -> None:
     for seed in range(first, first + _AT_ONCE):
-        outcome = run(plan_of(seed), ignored=awaited())
+        outcome = run(plan_of(seed))
         assert outcome.broken is None, f"tools/chaos --seed {seed}: {outcome.broken}"
 
 
 @pytest.mark.parametrize("regression", regressions(), ids=lambda one: f"seed-{one.seed}")
 def test_what_a_seed_has_shown_is_mended(regression: Regression) -> None:
-    outcome = run(plan_of(regression.seed), ignored=awaited())
+    outcome = run(plan_of(regression.seed))
     assert outcome.broken is None, f"{regression.showed}: {outcome.broken}"
 
 

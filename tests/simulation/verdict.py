@@ -32,7 +32,6 @@ class Record:
 
     wants_lines: bool = False
     ignored: frozenset[str] = frozenset()
-    qualifier: str = ""
     broken: Broken | None = None
     lines: list[str] = field(default_factory=list)
     over: trio.Event = field(default_factory=trio.Event)
@@ -57,8 +56,7 @@ class Record:
         self.counts[word] = self.counts.get(word, 0) + 1
 
     def breaks(self, invariant: str, text: str) -> None:
-        """An invariant does not hold, in a run of this kind."""
-        invariant += self.qualifier
+        """An invariant does not hold."""
         self.count(invariant)
         if invariant in self.ignored:
             return

@@ -41,7 +41,6 @@ class World:
     def __init__(self, plan: Plan, record: Record) -> None:
         self.plan = plan
         self.record = record
-        record.qualifier = "/crossing" if plan.crosses else ""
         self.network = Network(Random(f"{plan.seed}/network"), plan.latency)
         self.wire = WireAudit(record)
         self.reports = ReportAudit(record, (PSK.decode(), PSK.hex()))

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from ikeactors.protocol.events import Address
     from ikeactors.protocol.ikev2.association import Association
     from ikeactors.protocol.ikev2.ike_sa import IkeSa
-    from ikeactors.protocol.ikev2.requests import Request
 
-# Why an initiator for whom nobody waits ends without a failure.
+# Why an initiator ends without a failure.
 OVERTAKEN = "the peer has brought up its own IKE SA meanwhile"
 
 
@@ -30,15 +29,15 @@ def identity_of(auth: AuthSettings, address: Address) -> Identity:
     return Identity(kind, address.packed)
 
 
-def is_overtaken(association: Association, request: Request) -> bool:
-    """Whether the peer has brought up an IKE SA of its own while we initiate for nobody.
+def is_overtaken(association: Association) -> bool:
+    """Whether the peer has brought up an IKE SA of its own while we initiate.
 
     Two ends with the same configuration start at the same time; one IKE SA of a connection does.
+    Where several peers may have one identity (unique = never), it is one from the same address.
     """
     connection = association.connection
-    if request.is_awaited or connection.unique is Unique.NEVER:
-        return False
-    if not association.surroundings.is_up(connection.name):
+    place = association.remote.address if connection.unique is Unique.NEVER else None
+    if not association.surroundings.is_up(connection.name, place):
         return False
     local = identity_of(connection.local, association.local.address)
     remote = identity_of(connection.remote, association.remote.address)

@@ -68,6 +68,14 @@ class Agreement:
     spi_in: int
     spi_out: int
 
+    def is_alike(self, other: Agreement) -> bool:
+        """Whether both are for the same traffic."""
+        return self._traffic == other._traffic
+
+    @property
+    def _traffic(self) -> tuple[int, Mode, Selectors, Selectors]:
+        return self.suite.protocol, self.mode, self.local_ts, self.remote_ts
+
 
 class ChildSa:
     """One Child SA. Its number is unique within the association.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ikeactors.iana import ProtocolId
 from ikeactors.kernel.requests import PolicyRequest, SaRequest
 from ikeactors.protocol.actions import Level
+from ikeactors.protocol.ikev2 import twins
 from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, ChildState
 from ikeactors.protocol.ikev2.collisions import MAX_REMEMBERED
 from ikeactors.protocol.ikev2.create_child_sa import CreateChildInitiator
@@ -145,7 +146,7 @@ class Children:
             child.successor = rival
 
     def make_redundant(self, child: ChildSa) -> None:
-        """The peer deletes it; where it is late, we do."""
+        """The peer deletes it; where it is late, we do, or what we have made goes instead."""
         child.state = ChildState.REDUNDANT
         self.stop_timers(child)
         due_at = self._association.now + REDUNDANT_FOR
@@ -249,6 +250,7 @@ class Children:
                 following = one.successor
                 if following is not None and (one.number in line or following.number in line):
                     line[one.number], line[following.number] = one, following
+        line |= {one.number: one for one in twins.beside(self, child) if self._lives(one)}
         for one in line.values():
             one.unwanted = True
         self._ask_to_delete(tuple(line.values()), request)
@@ -320,11 +322,31 @@ class Children:
     def _hand_over(self, child: ChildSa) -> None:
         successor = child.successor
         if successor is None or not self._lives(successor):
+            self._hand_to_twin(child)
             return
         if successor.state is ChildState.REDUNDANT:
             self.went_up(successor, child)
         if successor.is_up or successor.state is ChildState.REKEYED:
             install_outbound(self._association, successor)
+
+    def _hand_to_twin(self, child: ChildSa) -> None:
+        """Of two that were made at once the other one sends from now on."""
+        left = [one for one in twins.beside(self, child) if one.state in _LEFT]
+        left = [one for one in left if self.replaced_by(one) is None]
+        if not left or any(one.is_up and one.outbound_installed for one in left):
+            return
+        if not left[0].is_up:
+            self.went_up(left[0], child)
+        install_outbound(self._association, left[0])
+
+    def _keep_twin(self, child: ChildSa) -> None:
+        """The peer does not delete what it has made at once with ours: ours goes.
+
+        It is another one than we: whoever has made an SA deletes it (RFC 7296 section 2.8.1).
+        """
+        ours = tuple(one for one in twins.beside(self, child) if one.is_up)
+        self.went_up(child, child)
+        self._ask_to_delete(ours, Request(None))
 
     def expire(self, child: ChildSa, hard: bool) -> None:
         """Its lifetime is over: soft, it is rekeyed; hard, it goes."""
@@ -337,6 +359,8 @@ class Children:
                 self.create(child.settings, Request(None))
             else:
                 self.create_later(child.settings, RECREATE_AFTER)
+        elif child.state is ChildState.REDUNDANT and self.replaced_by(child) is None:
+            self._keep_twin(child)
         elif child.state in (ChildState.REKEYED, ChildState.REDUNDANT):
             self._hand_over(child)
             self.delete(child, Request(None))
@@ -357,3 +381,7 @@ class Children:
             self.remove(child)
         for child in children:
             self.went_down(child, reason)
+
+
+# Where a Child SA may be that another one of the same traffic leaves behind.
+_LEFT = (ChildState.INSTALLED, ChildState.REKEYING, ChildState.REDUNDANT)

@@ -48,6 +48,7 @@ from ikeactors.protocol.ikev2.installing import (
 )
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.transcript import NONCE_OCTETS
+from ikeactors.protocol.ikev2.twins import twin_of
 from ikeactors.protocol.settings import ChildSettings
 from ikeactors.wire.message import find, notifies, only
 from ikeactors.wire.payload import KeyExchange, Nonce, Notify, Payload, SecurityAssociation
@@ -149,7 +150,8 @@ class CreateChildInitiator:
             return False
         stands = rival.child in association.children and rival.child.state is not ChildState.RETIRED
         if old is None:
-            return stands and _is_same(rival.child, agreement) and nonces.loses_to(rival.nonces)
+            is_same = rival.child.agreement.is_alike(agreement)
+            return stands and is_same and nonces.loses_to(rival.nonces)
         if old.state is ChildState.RETIRED:
             return stands or nonces.loses_to(rival.nonces)
         return stands and nonces.loses_to(rival.nonces)
@@ -191,30 +193,30 @@ class CreateChildInitiator:
         assert self._offer is not None
         children, old = association.children, self._rekeyed
         loses = self._loses(association, agreement, NoncePair(nonces.nonce_i, nonces.nonce_r))
-        if loses and old is None:
-            children.disown(self._offer.protocol, self._offer.spi_in)
-            self._request.finish_part(association)
-            return
-        reqid = self._offer.reqid
+        twin = twin_of(children, self._settings, agreement) if old is None else None
+        reqid = twin.reqid if twin is not None else self._offer.reqid
         child = build(
             association, ike_sa, self._settings, agreement, nonces, reqid, exchange_initiator=True
         )
         if not loses:
             rival = self._rival.child if self._rival else None
-            if old is None and rival is not None and not _is_same(rival, agreement):
+            if old is None and rival is not None and not rival.agreement.is_alike(agreement):
                 rival = None
             install(association, child, InstallOffered(child, self._request, old, rival))
             return
-        assert old is not None
         install_inbound(association, child, InstallRedundant(child))
         children.delete(child, Request(None))
-        children.went_on(old)
+        if old is not None:
+            children.went_on(old)
         self._request.finish_part(association)
 
     def _deleted_early(self, association: Association) -> None:
         """The peer's Delete of what we have asked for was here first."""
         children, old = association.children, self._rekeyed
         reason = "the peer has deleted it already"
+        if old is None and children.stands(self._settings.name):
+            self._request.finish_part(association)
+            return
         if old is None:
             children.failed(self._settings, reason, self._request)
             return
@@ -268,12 +270,13 @@ class CreateChildInitiator:
             met = rekeyed.state is not ChildState.REKEYING or rekeyed.successor is not None
             children.went_on(rekeyed)
             request.finish_part(association, children.fate(rekeyed) if met else problem)
+        elif children.stands(self._settings.name):
+            request.finish_part(association)
         elif request.is_asked:
             children.failed(self._settings, problem, request)
         else:
             request.finish_part(association)
-            if not children.stands(self._settings.name):
-                children.create_later(self._settings, association.ike_sas.wait())
+            children.create_later(self._settings, association.ike_sas.wait())
 
     def _failed(self, association: Association, reason: str) -> None:
         if self._rekeyed is None:
@@ -291,12 +294,6 @@ class CreateChildInitiator:
         """The IKE SA is gone, and the Child SA with it."""
         association.children.answer_came(is_last=True)
         self._request.finish_part(association, reason)
-
-
-def _is_same(rival: ChildSa, agreement: Agreement) -> bool:
-    """Whether two Child SAs are for the same traffic."""
-    theirs = rival.agreement
-    return (theirs.local_ts, theirs.remote_ts) == (agreement.local_ts, agreement.remote_ts)
 
 
 def respond(
@@ -317,13 +314,14 @@ def respond(
     demand = demanded(association, payloads, in_auth=False, rekeyed=rekeyed, preferred_ke=preferred)
     nonces = only(payloads, Nonce).data, association.surroundings.entropy.octets(NONCE_OCTETS)
     key_exchange, shared = _exchange(association, demand, exchanged)
+    twin = twin_of(association.children, demand.settings, demand.agreement)
     child = build(
         association,
         ike_sa,
         demand.settings,
         demand.agreement,
         Nonces(*nonces, shared),
-        demand.reqid,
+        twin.reqid if rekeyed is None and twin is not None else demand.reqid,
         exchange_initiator=False,
     )
     ours = [one for one in _outstanding(ike_sa) if one.crosses(rekeyed, demand.settings)]
@@ -336,7 +334,7 @@ def respond(
     sa, *selectors = demand.payloads()
     answer = (sa, Nonce(nonces[1]), *key_exchange, *selectors)
     refusal = (Notify(NotifyType.NO_PROPOSAL_CHOSEN),)
-    return Answer(answer, child, refusal, rekeyed is not None)
+    return Answer(answer, child, refusal, rekeyed is not None or twin is not None)
 
 
 def _rekeyed(association: Association, ike_sa: IkeSa, payloads: Payloads) -> ChildSa | None:

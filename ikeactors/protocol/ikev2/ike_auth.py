@@ -216,6 +216,7 @@ def _claim(
             association.created_at,
             association.now,
             NoncePair(transcript.nonce_i, transcript.nonce_r).lowest,
+            association.remote.address,
         )
     )
 

@@ -138,7 +138,8 @@ class InitSent:
     def retransmit(self, association: Association) -> None:
         """No answer yet: the same octets again, or the end."""
         self._tries += 1
-        if is_overtaken(association, self.request):
+        if is_overtaken(association):
+            self.request.leave()
             association.close(OVERTAKEN)
             return
         if self._tries > association.connection.retransmission.tries:

@@ -10,6 +10,7 @@ from ikeactors.protocol.events import KernelRefused, Reply
 from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
 from ikeactors.protocol.ikev2.exchange import Answer, Continuation
 from ikeactors.protocol.ikev2.requests import Request
+from ikeactors.protocol.ikev2.twins import has_sender_beside
 from ikeactors.protocol.timers import Timer
 from ikeactors.quick import quick
 
@@ -161,7 +162,8 @@ class InstallDemanded:
             return
         old = children.replaced_by(child)
         children.went_up(child, old)
-        if old is None or old.state is ChildState.RETIRED:
+        is_waiting = old is None or old.state is ChildState.RETIRED
+        if is_waiting and not has_sender_beside(children, child):
             install_outbound(association, child)
 
 

@@ -57,7 +57,8 @@ def _connect(association: Association, wanted: tuple[ChildSettings, ...], reques
 def authenticate(association: Association, transcript: Transcript, sent: InitSent) -> None:
     """IKE_SA_INIT is done: prove who we are, and ask for the first child."""
     assert isinstance(association.phase, Authenticating)
-    if is_overtaken(association, sent.request):
+    if is_overtaken(association):
+        sent.request.leave()
         association.close(OVERTAKEN)
         return
     association.phase.begin(sent.wanted, sent.request)

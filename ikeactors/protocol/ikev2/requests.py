@@ -29,11 +29,6 @@ class Request:
         """Whether somebody waits for the answer."""
         return self.request_id is not None or bool(self._joined)
 
-    @property
-    def is_awaited(self) -> bool:
-        """Whether somebody waits for the answer."""
-        return self.request_id is not None or bool(self._joined)
-
     def add_part(self) -> None:
         """One more exchange is needed."""
         self._remaining += 1
@@ -58,6 +53,10 @@ class Request:
         asked = [] if self.request_id is None else [self.request_id]
         for request_id in asked + self._joined:
             association.emit(AnswerRequest(request_id, not text, text))
+
+    def leave(self) -> None:
+        """Another association answers it."""
+        self._remaining = 0
 
     def fail(self, association: Association, problem: str) -> None:
         """Whatever is missing will not come."""

@@ -110,7 +110,10 @@ def test_a_data_plane_that_refuses_costs_the_child_sa(end: str) -> None:
 
 
 def test_all_children_of_a_connection_come_up() -> None:
-    pair = with_children(child("one"), child("two"), child("three")).establish()
+    nets = {"one": "10.2.1.0/24", "two": "10.2.2.0/24", "three": "10.2.3.0/24"}
+    pair = with_children(
+        *(child(name, remote_ts=selectors(net)) for name, net in nets.items())
+    ).establish()
     assert sorted(one.name for one in pair.west.association.children) == ["one", "three", "two"]
     assert len(pair.west.sas) == 6
     assert [(one.request_id, one.succeeded) for one in pair.west.answers] == [(1, True)]

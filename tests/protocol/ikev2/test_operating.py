@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ikeactors.protocol.events import DeletionRequested, InitiationRequested, RekeyRequested
+from ikeactors.protocol.settings import Unique
 from tests.pair import Pair, child, connection, selectors
 
 TWO = connection(children=(child(), child("more", local_ts=selectors("10.3.0.0/16"))))
@@ -74,7 +75,7 @@ def test_an_initiator_nobody_waits_for_yields_to_an_ike_sa_that_stands() -> None
     pair = Pair()
     west = pair.west.association
     pair.initiate(request_id=None)
-    west.surroundings = replace(west.surroundings, stands=lambda *_: True, is_up=lambda _: True)
+    west.surroundings = replace(west.surroundings, stands=lambda *_: True, is_up=lambda *_: True)
     pair.settle()
     assert west.closed
     assert not west.failure
@@ -90,9 +91,27 @@ def test_another_connection_with_the_same_peer_is_no_reason_to_yield() -> None:
     assert west.established
 
 
-def test_an_operator_gets_the_ike_sa_that_she_asked_for() -> None:
+def test_an_operator_is_answered_by_the_ike_sa_that_stands() -> None:
+    """The initiator that yields leaves her request to whoever takes its place."""
     pair = Pair()
     west = pair.west.association
-    west.surroundings = replace(west.surroundings, stands=lambda *_: True, is_up=lambda _: True)
+    west.surroundings = replace(west.surroundings, stands=lambda *_: True, is_up=lambda *_: True)
+    pair.initiate()
+    pair.settle()
+    assert west.closed
+    assert not pair.west.answers
+
+
+def test_where_several_peers_have_one_identity_only_the_same_address_is_yielded_to() -> None:
+    asked: list[object] = []
+
+    def is_up(_: str, place: object) -> bool:
+        asked.append(place)
+        return False
+
+    pair = Pair(connection(unique=Unique.NEVER))
+    west = pair.west.association
+    west.surroundings = replace(west.surroundings, stands=lambda *_: True, is_up=is_up)
     pair.establish()
-    assert pair.west.answers[0].succeeded
+    assert west.established
+    assert set(asked) == {pair.east.association.local.address}

@@ -103,6 +103,9 @@ def test_child_create_collision(lowest: str) -> None:
     stage.settle()
     stage.pair.pass_time(6)
     up(stage, "west", "east")
+    stage.arrive("west", "east", "west", "east")
+    for end in stage.pair.ends():
+        assert len({one.reqid for one in end.association.children}) == 1
     stage.settle()
     stage.assert_rest(survivor)
 
@@ -117,14 +120,30 @@ def test_child_create_collision_that_one_end_does_not_see(
     stage.settle()
     stage.pair.pass_time(6)
     up(stage, end, other)
-    late = stage.hold(end)
+    late = stage.hold(other)
     stage.settle()
+    (standing,) = stage.end(other).association.children
+    stage.pair.gapless = True
     stage.release(late)
     stage.settle()
-    stage.pair.pass_time(60)
-    for one in stage.pair.ends():
-        assert len(one.association.children) == 1
-    stage.pair.assert_mirrored()
+    assert {one.reqid for one in stage.end(other).association.children} == {standing.reqid}
+    stage.assert_rest(f"{other[0]}1")
+
+
+def test_of_two_that_were_made_at_once_the_second_sends_when_the_first_is_gone() -> None:
+    """West has the answer to its own request, and has not seen that east asked before."""
+    stage = Stage("west i", gapless=False)
+    stage.delete("west")
+    stage.settle()
+    stage.pair.pass_time(6)
+    up(stage, "east", "west")
+    late = stage.hold("west")
+    stage.settle()
+    stage.release(late)
+    stage.assert_shows("w1 installed io, e1 installed i", "w1 installed io")
+    stage.delete("west")
+    stage.settle()
+    stage.assert_rest()
 
 
 def test_child_create_duplicate() -> None:
