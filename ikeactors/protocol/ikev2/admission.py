@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ikeactors.crypto.prf import prf_for
 from ikeactors.errors import Fault
-from ikeactors.iana import ExchangeType, NotifyType
+from ikeactors.iana import ExchangeType, NotifyType, PayloadType
 from ikeactors.protocol.allowance import Allowance
 from ikeactors.protocol.entropy import Entropy
 from ikeactors.protocol.events import DatagramReceived
@@ -43,6 +43,7 @@ LENIENCE = 1
 UNSOLVED_PER_SECOND = 5.0
 UNSOLVED_AT_ONCE = 5.0
 NOT_SOLVED = "puzzle not solved"
+_ENCRYPTED = (PayloadType.SK, PayloadType.SKF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,11 @@ class Admission:
         return Admitted()
 
     def _misfit(self, header: Header, now: float) -> Refused | None:
-        """Why this is no first request of IKEv2, if it is none."""
+        """Why this is no first request of IKEv2, if it is none.
+
+        Only what may be of an IKE SA that we have lost is answered; a hint in clear is not, lest
+        two ends go on answering each other (RFC 7296 section 1.5).
+        """
         if header.major > MAJOR_IKEV2:
             if header.is_response:
                 return Refused("response of a newer version")
@@ -146,6 +151,8 @@ class Admission:
         if header.spi_i == ZERO_SPI:
             return Refused("initiator's SPI is zero")
         if header.exchange is not ExchangeType.IKE_SA_INIT:
+            if header.next_payload not in _ENCRYPTED:
+                return Refused("unprotected, and of an unknown SPI")
             return self._reply("unknown SPI", header, NotifyType.INVALID_IKE_SPI, now)
         if header.spi_r != ZERO_SPI or header.message_id or not header.from_original_initiator:
             return Refused("IKE_SA_INIT that is no first request")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ikeactors.iana import ExchangeType, NotifyType
+from ikeactors.iana import ExchangeType, NotifyType, PayloadType
 from ikeactors.protocol.allowance import Allowance
 from ikeactors.protocol.events import DatagramReceived, Endpoint
 from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits, Admitted, Refused
@@ -44,6 +44,13 @@ def patched(at: int, octets: bytes) -> DatagramReceived:
 
 def message(exchange: ExchangeType, *payloads: Nonce, spi_r: bytes = b"\2" * 8) -> bytes:
     return write_message(Message(b"\1" * 8, spi_r, exchange, 7, False, True, payloads))
+
+
+def encrypted(exchange: ExchangeType, *payloads: Nonce) -> bytes:
+    """A request of an IKE SA that nobody knows; what is inside is of no interest."""
+    octets = bytearray(message(exchange, *payloads))
+    octets[16] = PayloadType.SK
+    return bytes(octets)
 
 
 def cookie_of(refused: object) -> Notify:
@@ -103,9 +110,11 @@ def test_a_newer_version_is_told_ours_and_a_minor_one_is_taken() -> None:
     """A4, A5 (RFC 7296 section 2.5)"""
     refused = admission().consider(patched(17, b"\x35"), FEW, FEW, 0.0)
     assert isinstance(refused, Refused)
+    assert refused.reason == "newer version"
     assert refused.reply is not None
     reply = read_message(refused.reply)
     assert reply.is_response
+    assert not reply.from_original_initiator
     assert reply.payloads == (Notify(NotifyType.INVALID_MAJOR_VERSION, b"\x20"),)
     assert (reply.major, reply.minor) == (2, 0)
     assert admission().consider(patched(17, b"\x2f"), FEW, FEW, 0.0) == Admitted()
@@ -116,7 +125,7 @@ def test_a_newer_version_is_told_ours_and_a_minor_one_is_taken() -> None:
 @pytest.mark.parametrize("exchange", [ExchangeType.IKE_AUTH, ExchangeType.INFORMATIONAL])
 def test_an_unknown_spi_is_answered_with_its_own_header(exchange: ExchangeType) -> None:
     """A13 (RFC 7296 section 2.21.4)"""
-    octets = message(exchange, Nonce(bytes(32)))
+    octets = encrypted(exchange, Nonce(bytes(32)))
     refused = admission().consider(replace(FIRST, octets=octets), FEW, FEW, 0.0)
     assert isinstance(refused, Refused)
     assert refused.reply is not None
@@ -126,20 +135,46 @@ def test_an_unknown_spi_is_answered_with_its_own_header(exchange: ExchangeType) 
     assert len(refused.reply) <= len(octets)
 
 
+@pytest.mark.parametrize("spi_i", [ZERO_SPI, b"\1" * 8])
+def test_a_hint_about_an_unknown_spi_is_not_answered(spi_i: bytes) -> None:
+    """(RFC 7296 section 1.5)"""
+    hint = Notify(NotifyType.INVALID_SPI, b"\0\0\4\0")
+    octets = write_message(
+        Message(spi_i, spi_i, ExchangeType.INFORMATIONAL, 0, False, True, (hint,))
+    )
+    refused = admission().consider(replace(FIRST, octets=octets), FEW, FEW, 0.0)
+    assert isinstance(refused, Refused)
+    assert refused.reply is None
+
+
+def test_a_fragment_of_an_unknown_spi_is_answered_too() -> None:
+    octets = bytearray(encrypted(ExchangeType.INFORMATIONAL, Nonce(bytes(32))))
+    octets[16] = PayloadType.SKF
+    refused = admission().consider(replace(FIRST, octets=bytes(octets)), FEW, FEW, 0.0)
+    assert isinstance(refused, Refused)
+    assert refused.reason == "unknown SPI"
+
+
 def test_a_reply_is_never_larger_than_what_it_answers() -> None:
     """A13"""
-    octets = message(ExchangeType.INFORMATIONAL)
+    octets = encrypted(ExchangeType.INFORMATIONAL)
     refused = admission().consider(replace(FIRST, octets=octets), FEW, FEW, 0.0)
     assert refused == Refused("unknown SPI")
+    just_as_large = encrypted(ExchangeType.INFORMATIONAL, Nonce(bytes(4)))
+    answered = admission().consider(replace(FIRST, octets=just_as_large), FEW, FEW, 0.0)
+    assert isinstance(answered, Refused)
+    assert answered.reply is not None
+    assert len(answered.reply) == len(just_as_large)
 
 
 def test_replies_are_limited_in_their_rate() -> None:
     """A4, A13"""
     door = admission()
-    unknown = replace(FIRST, octets=message(ExchangeType.INFORMATIONAL, Nonce(bytes(32))))
+    unknown = replace(FIRST, octets=encrypted(ExchangeType.INFORMATIONAL, Nonce(bytes(32))))
     replies = [door.consider(unknown, FEW, FEW, 5.0) for _ in range(100 + 50)]
     sent = [one for one in replies if isinstance(one, Refused) and one.reply is not None]
     assert len(sent) == 100
+    assert replies[100:] == [Refused("unknown SPI, too many replies")] * 50
     later = door.consider(unknown, FEW, FEW, 5.0 + 2 / 100)
     assert isinstance(later, Refused)
     assert later.reply is not None
@@ -220,6 +255,22 @@ def test_a_threshold_of_0_is_never_reached() -> None:
     lenient = Admission(SeededEntropy("admission"), limits, Allowance(100, 100))
     assert isinstance(lenient.consider(FIRST, 1000, 1000, 0.0), Admitted)
     assert isinstance(lenient.consider(FIRST, 0, 0, 0.0), Admitted)
+
+
+def test_half_open_ike_sas_are_bounded_whatever_is_configured() -> None:
+    limits = AdmissionLimits(cookie_threshold=0)
+    door = Admission(SeededEntropy("admission"), limits, Allowance(100, 100))
+    assert door.consider(FIRST, 9_999, FEW, 0.0) == Admitted()
+    assert door.consider(FIRST, 10_000, FEW, 0.0) == Refused("too many half-open IKE SAs")
+
+
+def test_puzzles_are_given_where_cookies_alone_are_not() -> None:
+    limits = AdmissionLimits(cookie_threshold=0, puzzle_threshold=10)
+    door = Admission(SeededEntropy("admission"), limits, Allowance(100, 100))
+    refused = door.consider(FIRST, 10, FEW, 0.0)
+    assert isinstance(refused, Refused)
+    assert refused.reason == "puzzle given"
+    assert [limits.difficulty_among(n) for n in (9, 10, 20, 40, 80)] == [0, 14, 15, 16, 16]
 
 
 def test_a_malformed_request_gets_no_cookie() -> None:

@@ -7,15 +7,16 @@ from ipaddress import ip_address
 
 import pytest
 
+from ikeactors.crypto.prf import prf_for
 from ikeactors.iana import NotifyType, Prf
 from ikeactors.protocol.actions import Level
 from ikeactors.protocol.allowance import Allowance
 from ikeactors.protocol.events import DatagramReceived, Endpoint, TimerExpired
-from ikeactors.protocol.ikev2 import admission as admission_module
 from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits, Admitted, Refused
 from ikeactors.protocol.ikev2.association import Association
 from ikeactors.protocol.ikev2.demands import PATIENCE
 from ikeactors.protocol.ikev2.ike_sa_init import MAX_CORRECTIONS, InitSent
+from ikeactors.protocol.ikev2.puzzles import solved_bits
 from ikeactors.wire.message import Message, find, notifies, read_message, write_message
 from ikeactors.wire.payload import Notify, Payload, PuzzleSolution
 from ikeactors.wire.puzzles import Puzzle, read_puzzle, write_puzzle
@@ -86,6 +87,11 @@ def demand(pair: Pair, *payloads: Payload) -> None:
     spi_i = pair.flights[-1].datagram.octets[:8]
     octets = write_message(Message(spi_i, bytes(8), 34, 0, True, False, payloads))
     pair.give(pair.west, sent_by(pair, pair.east, octets))
+
+
+def cookie_in(message: Message) -> bytes:
+    (one,) = notifies(message.payloads, NotifyType.COOKIE)
+    return one.data
 
 
 def cookie(octets: bytes = b"cookie") -> Notify:
@@ -367,8 +373,14 @@ def test_puzzles_got_harder_and_who_solved_more_is_let_in() -> None:
     """(RFC 8019 section 7.1.5)"""
     guard = door()
     pair, request = solved_request(guard)
+    message = read_message(request.octets)
+    solution = find(message.payloads, PuzzleSolution)
+    assert solution is not None
+    solved = solved_bits(prf_for(SHA256), cookie_in(message), solution.keys)
     assert ask(pair, guard, request, 2 * CROWD) == Admitted()
-    guard.limits = replace(guard.limits, puzzle_difficulty=EASY + 10)
+    guard.limits = replace(guard.limits, puzzle_difficulty=solved + 1)
+    assert ask(pair, guard, request) == Admitted()
+    guard.limits = replace(guard.limits, puzzle_difficulty=solved + 2)
     verdict = ask(pair, guard, request)
     assert isinstance(verdict, Refused)
     assert verdict.reason == "harder puzzle given"
@@ -377,10 +389,8 @@ def test_puzzles_got_harder_and_who_solved_more_is_let_in() -> None:
 
 def test_who_knows_no_puzzles_gets_in_seldom() -> None:
     """(RFC 8019 section 7.1.5)"""
-    guard, pair = door(255), initiated()
-    guard._unsolved = Allowance(
-        admission_module.UNSOLVED_PER_SECOND, admission_module.UNSOLVED_AT_ONCE
-    )
+    limits = AdmissionLimits(puzzle_threshold=CROWD, puzzle_difficulty=255)
+    guard, pair = Admission(SeededEntropy("door"), limits, Allowance(100, 100)), initiated()
     for _ in range(100):
         assert isinstance(ask(pair, guard, pair.flights[0].datagram), Refused)
     verdict = ask(pair, guard, pair.flights.pop().datagram)
@@ -392,15 +402,21 @@ def test_who_knows_no_puzzles_gets_in_seldom() -> None:
         *[Admitted()] * 5,
         *[Refused("puzzle not solved")] * 2,
     ]
-    pair.now += 1.0
+    pair.now += 0.19
+    assert ask(pair, guard, request) == Refused("puzzle not solved")
+    pair.now += 0.02
     assert ask(pair, guard, request) == Admitted()
 
 
 def test_who_offers_no_prf_gets_no_puzzle() -> None:
     """(RFC 8019 section 7.1.1.2)"""
     pair = initiated(Pair(connection(proposals=ike("aes128-sha256-prfmd5-x25519"))))
+    few = ask(pair, door(), pair.flights[0].datagram, CROWD - 1)
+    assert isinstance(few, Refused)
+    assert few.reason == "cookie asked for"
     verdict = ask(pair, door(), pair.flights[0].datagram)
     assert isinstance(verdict, Refused)
+    assert verdict.reason == "no PRF in common"
     assert verdict.reply is not None
     reply = read_message(verdict.reply)
     assert [one.type for one in reply.payloads if isinstance(one, Notify)] == [

@@ -36,6 +36,13 @@ def test_requests_are_numbered_one_after_the_other() -> None:
     window.answered(first)
     assert window.next_id == 2
     assert not window.is_exhausted
+    assert RequestWindow().next_id == ResponseWindow().expected_id == 0
+
+
+def test_the_last_message_id_is_used_and_none_after_it() -> None:
+    """(RFC 7296 section 2.2)"""
+    assert MAX_MESSAGE_ID == 2**32 - 1
+    assert not RequestWindow(MAX_MESSAGE_ID).is_exhausted
     assert RequestWindow(MAX_MESSAGE_ID + 1).is_exhausted
 
 
@@ -111,9 +118,17 @@ def test_repeats_are_limited_in_their_rate() -> None:
     window = ResponseWindow()
     window.begin(0, INFORMATIONAL)
     window.complete((b"one", b"two"))
-    assert window.repeat(0, 10.0) == (b"one", b"two")
-    assert window.repeat(0, 10.0) == ()
-    assert window.repeat(0, 10.0 + MIN_REPEAT_INTERVAL) == (b"one", b"two")
+    assert window.repeat(0, 0.0) == (b"one", b"two")
+    assert window.repeat(0, 0.049) == ()
+    assert window.repeat(0, 0.05) == (b"one", b"two")
+
+
+def test_a_new_answer_may_be_repeated_at_once() -> None:
+    window = ResponseWindow()
+    for message_id, answer in enumerate(((b"one",), (b"two",))):
+        window.begin(message_id, INFORMATIONAL)
+        window.complete(answer)
+        assert window.repeat(message_id, 10.0) == answer
 
 
 def test_a_repeated_request_gets_the_same_octets_again() -> None:
