@@ -192,10 +192,12 @@ class Admission:
             return Admitted()
         if missing == NOT_SOLVED:
             return Refused(missing)
-        prf = choose_prf(offer)
-        if difficulty and prf is None:
-            return self._reply("no PRF in common", header, NotifyType.NO_PROPOSAL_CHOSEN, now)
-        puzzle = Puzzle(prf, difficulty) if difficulty and prf is not None else None
+        puzzle = None
+        if difficulty:
+            prf = choose_prf(offer)
+            if prf is None:
+                return self._reply("no PRF in common", header, NotifyType.NO_PROPOSAL_CHOSEN, now)
+            puzzle = Puzzle(prf, difficulty)
         reply = _demanding(message.spi_i, self._cookies.make(asker, puzzle, now), puzzle)
         return Refused(missing, reply if len(reply) <= len(datagram.octets) else None)
 

@@ -16,8 +16,8 @@ from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits, Admit
 from ikeactors.protocol.ikev2.cookies import SECRET_LIFETIME
 from ikeactors.wire.header import ZERO_SPI
 from ikeactors.wire.message import Message, notifies, read_message, write_message
-from ikeactors.wire.payload import Nonce, Notify
-from tests.pair import EAST, WEST, Pair, SeededEntropy
+from ikeactors.wire.payload import Nonce, Notify, SecurityAssociation
+from tests.pair import EAST, WEST, Pair, SeededEntropy, ike
 
 CROWDED = 30
 FEW = 0
@@ -195,6 +195,22 @@ def test_the_answer_with_a_cookie_is_smaller_than_the_request() -> None:
     assert refused.reply is not None
     assert len(refused.reply) < len(FIRST.octets)
     assert read_message(refused.reply).spi_r == ZERO_SPI
+
+
+@pytest.mark.parametrize(("nonce", "answered"), [(20, False), (21, True)])
+def test_who_says_less_than_a_cookie_would_be_is_not_answered(nonce: int, answered: bool) -> None:
+    """A13: nothing is made larger for a victim whose address was forged."""
+    (proposal,) = ike("aes128gcm16-prfsha256-x25519")[:1]
+    offer = SecurityAssociation((replace(proposal, transforms=proposal.transforms[-1:]),))
+    init = ExchangeType.IKE_SA_INIT
+    small = write_message(
+        Message(b"\1" * 8, ZERO_SPI, init, 0, False, True, (offer, Nonce(bytes(nonce))))
+    )
+    refused = admission().consider(replace(FIRST, octets=small), CROWDED, FEW, 0.0)
+    assert isinstance(refused, Refused)
+    assert refused.reason == "cookie asked for"
+    assert (refused.reply is not None) is answered
+    assert refused.reply is None or len(refused.reply) == len(small)
 
 
 def test_a_cookie_is_good_for_one_sender_one_spi_and_one_nonce() -> None:
