@@ -9,7 +9,7 @@
       router          admission of strangers
       peers           one actor per association, supervised apart
       control         the admin socket
-      log, key-log    write what is reported
+      log, key-log, recorder    write down what happens (see `writers`)
 
 One_for_one, because what an actor works on is made here and outlives it: sockets, the TUN device,
 channels, mailboxes, tables and the registry of what is installed. A successor picks all that up,
@@ -47,10 +47,7 @@ from ikeactors.actors.kernel import (
     run_kernel,
     usage_of,
 )
-from ikeactors.actors.keylog import KeyLog, run_key_log
 from ikeactors.actors.lives import Lives
-from ikeactors.actors.log import STANDARD_ERROR, Log, LogLevels, is_journal, run_log, write_to
-from ikeactors.actors.log_lines import LogFormat, line_form
 from ikeactors.actors.peer import Outlets
 from ikeactors.actors.peers import Peers
 from ikeactors.actors.probing import Choice, Entropy, OpenUserspace, probe
@@ -70,11 +67,12 @@ from ikeactors.admin.authority import Authority, authority_of
 from ikeactors.admin.ports import Surroundings as AdminSurroundings
 from ikeactors.admin.server import Dispatcher
 from ikeactors.config import Configuration, DaemonSettings
-from ikeactors.protocol.actions import Level, Report
+from ikeactors.protocol.actions import Report
 from ikeactors.protocol.events import Endpoint
 from ikeactors.protocol.ikev2.admission import Admission
 from ikeactors.protocol.settings import Settings
 from ikeactors.protocol.surroundings import Surroundings
+from ikeactors.writers import Writers, open_writers
 
 # More crashes than an unlucky hour has. The back-off of five seconds comes before that, so that
 # a stranger who found a way to crash the router alone could not end the daemon with it.
@@ -133,8 +131,7 @@ class _Daemon:
     commands: trio.MemoryReceiveChannel[Command]
     kernel: trio.MemorySendChannel[Command]
     peers: Peers
-    log: Log
-    key_log: KeyLog | None
+    writers: Writers
     listener: ControlListener
     authority: Authority
     stopping: trio.Event
@@ -145,8 +142,9 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
     settings = configuration.daemon
     hub = ReportHub(time.time)
     # First of all, so that it hears everything.
-    log = _log(configuration, hub)
-    key_log = _key_log(options, hub)
+    core = configuration.settings(record_keys=options.key_log is not None)
+    writers = open_writers(configuration, core, options.key_log, hub)
+    stack.push_async_callback(writers.aclose)
     authority = authority_of(settings.admin_group)
     listener = open_listener(Path(settings.admin_socket), authority.group)
     stack.callback(listener.close)
@@ -159,15 +157,15 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
     kernel_state = KernelState()
     stack.push_async_callback(_clear, choice.backend, kernel_state)
     sockets.open(esp_in_kernel=not is_userspace)
-    core = configuration.settings(record_keys=options.key_log is not None)
     router, alarms, answers = Router(hub), Alarms(), Answers()
     workers = Workers(threads(settings.workers))
     kernel, commands = open_commands()
     registry = PeerRegistry(router, kernel, answers)
     addresses = HostAddresses()
-    outlets = Outlets(router, sockets, kernel, workers, alarms, hub, key_log, registry)
+    outlets = Outlets(router, sockets, kernel, workers, alarms, hub, writers.key_log, registry)
     surroundings = _surroundings(configuration, sockets, addresses, hub, registry, is_userspace)
-    lives = _lives(core, surroundings, outlets, registry, sockets)
+    associations = CoreAssociations(core, surroundings, writers.recorder)
+    lives = _lives(core, associations, outlets, registry, sockets)
     return _Daemon(
         configuration=configuration,
         hub=hub,
@@ -185,8 +183,7 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
         commands=commands,
         kernel=kernel,
         peers=Peers(core, lives, registry, router),
-        log=log,
-        key_log=key_log,
+        writers=writers,
         listener=listener,
         authority=authority,
         stopping=trio.Event(),
@@ -220,14 +217,13 @@ def _surroundings(
 
 def _lives(
     settings: Settings,
-    surroundings: Surroundings,
+    associations: CoreAssociations,
     outlets: Outlets,
     registry: PeerRegistry,
     sockets: Sockets,
 ) -> Lives:
     """Associations from their beginning to their end, and where they call from."""
     ike_port, _ = sockets.local_ports()
-    associations = CoreAssociations(settings, surroundings)
     locator = Locator(sockets.source_for, ike_port)
     return Lives(settings, associations, locator, outlets, registry, random.random)
 
@@ -239,7 +235,7 @@ def _supervisor(daemon: _Daemon) -> Supervisor:
         return {"supervisor": supervisor.statistics(), **_statistics(daemon)}
 
     dispatcher = Dispatcher(_admin_surroundings(daemon, statistics))
-    children = (*_carriers(daemon), *_writers(daemon), _control(daemon, dispatcher))
+    children = (*_carriers(daemon), *daemon.writers.children(), _control(daemon, dispatcher))
     supervisor = Supervisor("daemon", children, daemon.hub, random.random, intensity=_INTENSITY)
     return supervisor
 
@@ -270,13 +266,6 @@ def _carriers(daemon: _Daemon) -> Iterator[ChildSpecification]:
         yield ChildSpecification(name, start)
 
 
-def _writers(daemon: _Daemon) -> Iterator[ChildSpecification]:
-    """The actors that write down what happens."""
-    yield ChildSpecification("log", partial(run_log, daemon.log))
-    if daemon.key_log is not None:
-        yield ChildSpecification("key-log", partial(run_key_log, daemon.key_log))
-
-
 def _control(daemon: _Daemon, dispatcher: Dispatcher) -> ChildSpecification:
     return ChildSpecification(
         "control", partial(run_control, daemon.listener, dispatcher, daemon.hub)
@@ -291,7 +280,7 @@ def _admin_surroundings(
         peers=daemon.peers,
         hub=daemon.hub,
         answers=daemon.answers,
-        levels=daemon.log.levels,
+        levels=daemon.writers.log.levels,
         authority=daemon.authority,
         settings=lambda: core,
         usage=partial(usage_of, daemon.kernel),
@@ -317,12 +306,10 @@ def _statistics(daemon: _Daemon) -> dict[str, object]:
         "kernel": kernel_statistics(daemon.choice.backend, daemon.kernel_state),
         "control": daemon.listener.statistics(),
         "reports": daemon.hub.statistics(),
-        "log": daemon.log.statistics(),
+        **daemon.writers.statistics(),
     }
     if isinstance(daemon.choice.backend, UserspaceBackend):
         statistics["userspace"] = daemon.choice.backend.statistics()
-    if daemon.key_log is not None:
-        statistics["key-log"] = daemon.key_log.statistics()
     return statistics
 
 
@@ -366,26 +353,6 @@ async def _open_userspace(settings: DaemonSettings, sockets: Sockets) -> Backend
 
 def _routing(settings: DaemonSettings) -> Routing:
     return Routing(settings.install_routes, settings.routing_table, mark=settings.routing_mark)
-
-
-def _log(configuration: Configuration, hub: ReportHub) -> Log:
-    settings = configuration.daemon
-    levels = LogLevels.configured(settings.log_level, configuration.connections)
-    to_journal = is_journal(STANDARD_ERROR, os.environ)
-    form = line_form(LogFormat(settings.log_format), to_journal=to_journal)
-    return Log(hub, levels, form, write_to(STANDARD_ERROR))
-
-
-def _key_log(options: Options, hub: ReportHub) -> KeyLog | None:
-    if options.key_log is None:
-        return None
-    key_log = KeyLog(options.key_log)
-    text = (
-        f"ALL KEYS ARE WRITTEN to {key_log.ike_path} and {key_log.esp_path}: whoever reads these "
-        "files reads the traffic (--key-log)"
-    )
-    hub.publish(Report("key-log-open", text, Level.ERROR))
-    return key_log
 
 
 def _socket_settings(settings: DaemonSettings) -> SocketSettings:

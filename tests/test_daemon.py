@@ -19,8 +19,11 @@ from ikeactors.actors.probing import Choice
 from ikeactors.actors.unix_socket import ControlSocketUnusable
 from ikeactors.config import Configuration, DaemonSettings
 from ikeactors.daemon import Options, run_daemon
+from ikeactors.protocol.recording.file import read
+from ikeactors.protocol.recording.replay import replay
 from tests.fakes.kernel import SimulatedKernel
 from tests.fakes.peers import connection
+from tests.pair import ike
 
 LOOPBACK = ip_address("127.0.0.1")
 
@@ -102,3 +105,21 @@ async def test_a_key_log_is_opened_for_the_owner_alone_and_warned_about(
     await run(signal.SIGTERM)
     assert "ALL KEYS ARE WRITTEN" in capfd.readouterr().err
     assert all(stat.S_IMODE(one.stat().st_mode) & 0o77 == 0 for one in tmp_path.glob("*.sock"))
+
+
+async def test_a_recording_of_the_daemon_is_played_again(
+    configuration: Configuration, tmp_path: Path
+) -> None:
+    key = b"0123456789abcdef"
+    daemon = replace(configuration.daemon, state_dir=str(tmp_path))
+    proposals = ike("aes128gcm16-prfsha256-x25519")
+    called = tuple(
+        replace(one, record=True, proposals=proposals) for one in configuration.connections
+    )
+    run = Run(replace(configuration, daemon=daemon, connections=called, record_key=key))
+    await run(signal.SIGTERM)
+    (path,) = (tmp_path / "recordings").iterdir()
+    recording = read(path.read_bytes(), key)
+    replayed = list(replay(recording.beginning, recording.steps))
+    assert replayed
+    assert not any(one.difference for one in replayed)

@@ -2,29 +2,51 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from ikeactors.actors.peers import Peers
 from ikeactors.actors.router import Refusal
 from ikeactors.protocol.events import DatagramReceived, Endpoint
 from ikeactors.protocol.ikev2.admission import Admission, Refused
 from ikeactors.protocol.ikev2.association import Association
+from ikeactors.protocol.recording.making import Keep, recorded
+from ikeactors.protocol.recording.recorded import Beginning, RecordedAssociation
 from ikeactors.protocol.settings import ConnectionSettings, Settings
 from ikeactors.protocol.surroundings import Surroundings
+
+
+class Recorder(Protocol):
+    """Where recordings go."""
+
+    def begin(self, beginning: Beginning) -> Keep: ...
 
 
 class CoreAssociations:
     """Makes the core's associations, all with the same settings and surroundings."""
 
-    def __init__(self, settings: Settings, surroundings: Surroundings) -> None:
+    def __init__(
+        self, settings: Settings, surroundings: Surroundings, recorder: Recorder | None = None
+    ) -> None:
         self._settings = settings
         self._surroundings = surroundings
+        self._recorder = recorder
 
     def initiating(
         self, connection: ConnectionSettings, local: Endpoint, remote: Endpoint
-    ) -> Association:
-        return Association.initiating(self._settings, connection, local, remote, self._surroundings)
+    ) -> Association | RecordedAssociation:
+        settings, around = self._settings, self._surroundings
+        if self._recorder is not None and connection.record:
+            ends = local, remote
+            return recorded(settings, connection, ends, around, self._recorder.begin)
+        return Association.initiating(settings, connection, local, remote, around)
 
-    def responding(self, local: Endpoint, remote: Endpoint) -> Association:
-        return Association.responding(self._settings, local, remote, self._surroundings)
+    def responding(self, local: Endpoint, remote: Endpoint) -> Association | RecordedAssociation:
+        settings, around = self._settings, self._surroundings
+        if self._recorder is not None:
+            candidates = settings.candidates(local.address, remote.address)
+            if any(connection.record for connection in candidates):
+                return recorded(settings, None, (local, remote), around, self._recorder.begin)
+        return Association.responding(settings, local, remote, around)
 
 
 def consider(

@@ -148,6 +148,12 @@ CONNECTION = options(
         '""',
         "The level for this connection alone; the daemon's if empty.",
     ),
+    Option(
+        "record",
+        boolean,
+        "false",
+        "Record its associations for tools/replay, sealed with the daemon's record_key_file.",
+    ),
 )
 
 LOCAL = options(

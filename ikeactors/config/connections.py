@@ -48,6 +48,7 @@ _SAME_NAME = (
     "if_id_in",
     "if_id_out",
     "log_level",
+    "record",
 )
 
 _SAME_NAME_OF_CHILD = tuple(

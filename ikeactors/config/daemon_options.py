@@ -10,8 +10,17 @@ from ikeactors.config.addresses import address
 from ikeactors.config.admission import ADMISSION
 from ikeactors.config.identities import identity_patterns
 from ikeactors.config.mistakes import Refused
+from ikeactors.config.recording import RECORDING
 from ikeactors.config.schema import Option, options
-from ikeactors.config.values import boolean, duration, integer, listed, text, word
+from ikeactors.config.values import (
+    absolute_path,
+    boolean,
+    duration,
+    integer,
+    listed,
+    text,
+    word,
+)
 from ikeactors.config.vocabulary import LEVEL
 
 # The kernel's IFNAMSIZ and sockaddr_un.sun_path, less the final zero.
@@ -81,6 +90,13 @@ DAEMON = options(
         '"text"',
         'How it is logged: "text" or "json", one line per event.',
     ),
+    Option(
+        "state_dir",
+        absolute_path,
+        '"/run/ikeactors"',
+        "Where the daemon keeps what outlives it: recordings.",
+    ),
+    *RECORDING,
     *ADMISSION,
     Option("stop_timeout", duration, '"2s"', "How long a stopping daemon waits for its peers."),
 )

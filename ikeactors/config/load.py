@@ -10,7 +10,7 @@ from ikeactors.config.daemon_options import DAEMON, FILE
 from ikeactors.config.identities import ANYBODY
 from ikeactors.config.mistakes import ConfigurationFaults, Mistake, Mistakes, Place
 from ikeactors.config.schema import Section, as_table, read_section, report_unknown
-from ikeactors.config.secrets import KnownSecrets, read_secret
+from ikeactors.config.secrets import KnownSecrets, read_record_key, read_secret
 from ikeactors.config.settings import Configuration, DaemonSettings
 from ikeactors.config.sources import Document, read_documents
 from ikeactors.kernel.requests import Mode
@@ -32,7 +32,10 @@ def load(path: str | Path) -> Configuration:
     daemon = _daemon(documents, mistakes)
     secrets = _secrets(documents, mistakes)
     connections = _connections(documents, mistakes)
+    record_key = b""
     if daemon is not None:
+        record_key = read_record_key(daemon, mistakes)
+        _check_recording(daemon, connections, mistakes)
         _check_ports(daemon, connections, mistakes)
         _check_data_plane(daemon["kernel"], connections, mistakes)
     if is_complete and secrets is not None:
@@ -49,6 +52,7 @@ def load(path: str | Path) -> Configuration:
         tuple(connection for connection, _ in connections),
         secrets,
         tuple(mistakes.warnings),
+        record_key,
     )
 
 
@@ -118,6 +122,18 @@ def _check_ports(
         if connection.local_port not in ours:
             message = f"the daemon listens on {ours[0]} and {ours[1]} only"
             mistakes.add(place.of("local_port"), message, connection.local_port)
+
+
+def _check_recording(
+    daemon: Section, connections: list[tuple[ConnectionSettings, Place]], mistakes: Mistakes
+) -> None:
+    """What is recorded holds secrets: without a key nothing is."""
+    if daemon["record_key_file"]:
+        return
+    for connection, place in connections:
+        if connection.record:
+            message = "a recording is written sealed: [daemon] needs a record_key_file"
+            mistakes.add(place.of("record"), message)
 
 
 def _check_secrets(

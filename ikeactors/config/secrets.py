@@ -38,6 +38,21 @@ def read_secret(name: str, table: object, place: Place, mistakes: Mistakes) -> S
     return Secret(name, section["ids"] or section["id"] or (), octets)
 
 
+def read_record_key(daemon: Section, mistakes: Mistakes) -> bytes:
+    """The key of recordings; empty where there is none, or a mistake about it."""
+    file = daemon["record_key_file"]
+    if not file:
+        return b""
+    try:
+        key = octets_of_file(daemon.place.source.path.parent / file)
+        if len(key) < WEAK_OCTETS:
+            raise Refused((file, f"a key of {len(key)} octets: at least {WEAK_OCTETS} expected"))
+    except Refused as refused:
+        mistakes.refuse(daemon.place.of("record_key_file"), refused)
+        return b""
+    return key
+
+
 class KnownSecrets:
     """All secrets by their owners, so that each connection's check costs the same."""
 
@@ -86,7 +101,7 @@ def _octets(section: Section) -> bytes | None:
     if file is not None and section.place.source.tampering:
         raise Refused((None, f"the file names a secret, but {section.place.source.tampering}"))
     if file is not None:
-        return _of_file(section.place.source.path.parent / file)
+        return octets_of_file(section.place.source.path.parent / file)
     if written is None:
         raise Refused((None, "missing: write secret or secret_file"))
     if section.place.source.exposure:
@@ -95,7 +110,8 @@ def _octets(section: Section) -> bytes | None:
     return _not_empty(_decoded(written))
 
 
-def _of_file(path: Path) -> bytes:
+def octets_of_file(path: Path) -> bytes:
+    """What a file holds that is closed to others, without the end of its last line."""
     try:
         octets, exposure = read_file(path)
     except Unreadable as unreadable:

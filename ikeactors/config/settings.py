@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ikeactors.config.mistakes import Mistake
 from ikeactors.protocol.ikev2.admission import AdmissionLimits
@@ -27,6 +27,10 @@ class DaemonSettings:
     workers: int = 2
     log_level: str = "info"
     log_format: str = "text"
+    state_dir: str = "/run/ikeactors"
+    record_key_file: str = ""
+    record_size: int = 16 << 20
+    record_files: int = 16
     cookie_threshold: int = 30
     cookie_threshold_ip: int = 3
     block_threshold: int = 5
@@ -50,12 +54,16 @@ class DaemonSettings:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Everything the operator said, and what of it is hardly meant."""
+    """Everything the operator said, and what of it is hardly meant.
+
+    `record_key` seals recordings; there is one where a connection is recorded.
+    """
 
     daemon: DaemonSettings = DaemonSettings()
     connections: tuple[ConnectionSettings, ...] = ()
     secrets: tuple[Secret, ...] = ()
     warnings: tuple[Mistake, ...] = ()
+    record_key: bytes = field(default=b"", repr=False)
 
     def settings(self, record_keys: bool = False) -> Settings:
         """The part an association may know."""

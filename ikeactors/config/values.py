@@ -59,6 +59,14 @@ def text(value: object) -> str:
     raise Refused((value, "text expected, in quotes"))
 
 
+def absolute_path(value: object) -> str:
+    """A path from the root of the file system."""
+    given = text(value)
+    if not given.startswith("/"):
+        raise Refused((value, "an absolute path expected"))
+    return given
+
+
 def integer(low: int, high: int) -> Parse[int]:
     """A whole number within bounds; as text it may be hexadecimal."""
 

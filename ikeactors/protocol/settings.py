@@ -206,6 +206,7 @@ class ConnectionSettings:
     if_id_out: int = 0
     retransmission: Retransmission = Retransmission()
     log_level: str = ""
+    record: bool = False
 
     def child(self, name: str) -> ChildSettings | None:
         """The child of this name, or None."""

@@ -37,6 +37,7 @@ from tests.pair import SeededEntropy
 from tests.simulation.kernel import HostKernel
 from tests.simulation.network import Datagram, Network
 from tests.simulation.ports import SimulatedSockets, late
+from tests.simulation.replays import Reel
 
 # The daemon's own.
 _INTENSITY = Intensity(restarts=25, period=60.0)
@@ -108,6 +109,7 @@ class Host:
         self.kernel_state = KernelState()
         self.tasks: dict[str, trio.lowlevel.Task] = {}
         self.faults: Mapping[str, float] = {}
+        self.reel = Reel()
         self._chance = Random(f"{around.seed}/{number}/chance")
         self.hub = Ledger(partial(around.hear, self), around.wants_debug)
         self.sockets = SimulatedSockets(address, around.network)
@@ -170,7 +172,7 @@ class Host:
             None,
             self.registry,
         )
-        associations = CoreAssociations(self.settings, self.surroundings)
+        associations = CoreAssociations(self.settings, self.surroundings, self.reel)
         locator = Locator(self.sockets.source_for, IKE_PORT)
         return Lives(
             self.settings, associations, locator, outlets, self.registry, self._chance.random
