@@ -117,8 +117,14 @@ async def test_a_recording_of_the_daemon_is_played_again(
         replace(one, record=True, proposals=proposals) for one in configuration.connections
     )
     run = Run(replace(configuration, daemon=daemon, connections=called, record_key=key))
-    await run(signal.SIGTERM)
-    (path,) = (tmp_path / "recordings").iterdir()
+    folder = tmp_path / "recordings"
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run_daemon, run.configuration, run.options, lambda: None)
+        with trio.fail_after(10):
+            while not folder.exists():
+                await trio.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGTERM)
+    (path,) = folder.iterdir()
     recording = read(path.read_bytes(), key)
     replayed = list(replay(recording.beginning, recording.steps))
     assert replayed
