@@ -38,6 +38,7 @@ from ikeactors.kernel.xfrm import (
 from ikeactors.kernel.xfrm_events import Expired, MappingChanged, State, read_event, read_state
 from ikeactors.kernel.xfrm_refusals import refusal_of
 from ikeactors.protocol.events import Endpoint, SaExpired, SaMappingChanged
+from ikeactors.quick import quick
 
 # linux/xfrm.h, enum xfrm_nlgroups. ACQUIRE is not among them: who listens to it makes the kernel
 # hold packets for SAs that nobody would negotiate.
@@ -53,6 +54,14 @@ _DRAIN_LIMIT = 64
 _GONE = frozenset({errno.ESRCH, errno.ENOENT})
 
 
+@quick
+class _Placed:
+    """A policy in force, and the indices of the XFRM policies it takes."""
+
+    policy: PolicyRequest
+    indices: tuple[int, ...]
+
+
 class XfrmBackend:
     """SAs and policies of the kernel."""
 
@@ -62,31 +71,33 @@ class XfrmBackend:
         self._netlink = Netlink(requests)
         self._events = XfrmEvents(events)
         self._numbers = itertools.count(_FIRST_POLICY_NUMBER)
-        self._indices: dict[PolicyKey, list[int]] = {}
+        self._placed: dict[PolicyKey, _Placed] = {}
 
     async def install(self, sas: Sequence[SaRequest], policies: Sequence[PolicyRequest]) -> None:
         await trio.lowlevel.checkpoint()
+        numbers = {key_of(policy): self._indices_of(policy) for policy in policies}
         # What cannot be said at all is refused before anything is said.
         messages: list[tuple[Message, SaRequest | PolicyRequest]] = [
             (new_sa(request), request) for request in sas
         ]
         for policy in policies:
-            updates = update_policies(policy, self._indices_of(policy))
+            updates = update_policies(policy, numbers[key_of(policy)])
             messages.extend((update, policy) for update in updates)
         replies = self._netlink.ask([message for message, _ in messages])
         refused = next(
             (pair for pair in zip(replies, messages, strict=True) if pair[0].errno), None
         )
         if refused is None:
+            for policy in policies:
+                self._placed[key_of(policy)] = _Placed(policy, numbers[key_of(policy)])
             return
         self._roll_back([about for reply, (_, about) in zip(replies, messages, strict=True)
-                         if not reply.errno])  # fmt: skip
-        self._forget_indices(policies)
+                         if not reply.errno], numbers)  # fmt: skip
         raise _refusal(refused[0], refused[1][1])
 
     async def remove(self, sas: Sequence[SaId], policies: Sequence[PolicyRequest]) -> None:
         await trio.lowlevel.checkpoint()
-        self._remove(sas, policies)
+        self._remove_placed(sas, policies)
 
     async def move(
         self,
@@ -100,7 +111,7 @@ class XfrmBackend:
             self._move(sa_id, request)
         kept = {key_of(policy) for policy in policies}
         await self.install((), policies)
-        self._remove((), [one for one in old_policies if key_of(one) not in kept])
+        self._remove_placed((), [one for one in old_policies if key_of(one) not in kept])
 
     async def usage(self, sa_ids: Sequence[SaId]) -> list[SaUsage]:
         await trio.lowlevel.checkpoint()
@@ -126,27 +137,33 @@ class XfrmBackend:
             raise refusal_of(reply.acknowledgement, request)
         self._netlink.ask([delete_sa(request.sa_id)])
 
-    def _indices_of(self, policy: PolicyRequest) -> list[int]:
-        key = key_of(policy)
-        known = self._indices.get(key)
-        if known is None:
-            known = [index_of(next(self._numbers), key.direction) for _ in selectors_of(policy)]
-            self._indices[key] = known
-        return known
+    def _indices_of(self, policy: PolicyRequest) -> tuple[int, ...]:
+        placed = self._placed.get(key_of(policy))
+        if placed is not None:
+            return placed.indices
+        return tuple(index_of(next(self._numbers), policy.direction) for _ in selectors_of(policy))
 
-    def _forget_indices(self, policies: Sequence[PolicyRequest]) -> None:
-        for policy in policies:
-            self._indices.pop(key_of(policy), None)
+    def _roll_back(
+        self, done: list[SaRequest | PolicyRequest], numbers: dict[PolicyKey, tuple[int, ...]]
+    ) -> None:
+        """Remove what came, the youngest first: an older SA may have a name that fits it too.
 
-    def _roll_back(self, done: list[SaRequest | PolicyRequest]) -> None:
-        sas = [one.sa_id for one in done if isinstance(one, SaRequest)]
+        A policy that was replaced is put back: without one, packets would leave in the clear.
+        """
+        sas = [one.sa_id for one in reversed(done) if isinstance(one, SaRequest)]
         policies = {key_of(one): one for one in done if isinstance(one, PolicyRequest)}
-        self._remove(sas, list(policies.values()))
+        before = [self._placed[key] for key in policies if key in self._placed]
+        new = [(one, numbers[key]) for key, one in policies.items() if key not in self._placed]
+        for placed in before:
+            self._netlink.ask(update_policies(placed.policy, placed.indices))
+        self._remove(sas, new)
 
-    def _remove(self, sas: Sequence[SaId], policies: Sequence[PolicyRequest]) -> None:
+    def _remove(
+        self, sas: Sequence[SaId], policies: Sequence[tuple[PolicyRequest, tuple[int, ...]]]
+    ) -> None:
         """Remove what is there; a policy that does not go by its index goes by its selectors."""
         self._netlink.ask([delete_sa(sa_id) for sa_id in sas])
-        indexed = [(policy, index) for policy in policies for index in self._indices_of(policy)]
+        indexed = [(policy, index) for policy, indices in policies for index in indices]
         replies = self._netlink.ask([delete_policy(policy, index) for policy, index in indexed])
         left = [
             policy
@@ -156,13 +173,23 @@ class XfrmBackend:
         for policy in {key_of(one): one for one in left}.values():
             selectors = selectors_of(policy)
             self._netlink.ask([delete_policy_by_selector(policy, one) for one in selectors])
-        self._forget_indices(policies)
+
+    def _remove_placed(self, sas: Sequence[SaId], policies: Sequence[PolicyRequest]) -> None:
+        self._remove(sas, [(policy, self._indices_of(policy)) for policy in policies])
+        for policy in policies:
+            self._placed.pop(key_of(policy), None)
 
     def _move(self, sa_id: SaId, request: SaRequest) -> None:
-        """Other ports alone are updated in place; other addresses take a new state."""
+        """Other ports alone are updated in place; other addresses take a new state.
+
+        So does what comes into UDP or out of it, where the kernel says EINVAL to an update.
+        """
         if sa_id == request.sa_id:
-            self._ask_for(update_sa(request), request)
-            return
+            reply = self._netlink.ask([update_sa(request)])[0]
+            if not reply.errno:
+                return
+            if reply.errno != errno.EINVAL:
+                raise refusal_of(reply.acknowledgement, request)
         # One datagram for both: as little as can be leaves between counter and removal.
         found, _ = self._netlink.ask([look_up_sa(sa_id), delete_sa(sa_id)])
         if found.answer is not None:

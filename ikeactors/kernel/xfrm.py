@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ikeactors.iana import ProtocolId
@@ -118,7 +119,7 @@ def list_sas() -> Message:
     return Message(XFRM_MSG_GETSA, bytes(_SA_ID.size), flags=NLM_F_REQUEST | NLM_F_DUMP)
 
 
-def update_policies(policy: PolicyRequest, indices: list[int]) -> list[Message]:
+def update_policies(policy: PolicyRequest, indices: Sequence[int]) -> list[Message]:
     """Put a policy in force, in place of one with the same selectors where there is one.
 
     `indices` are the numbers of the XFRM policies it takes, as many as `selectors_of` has.

@@ -15,7 +15,16 @@ from ikeactors.actors.netlink import BATCH
 from ikeactors.actors.xfrm import XfrmBackend, XfrmEvents
 from ikeactors.kernel.requests import Direction, Encapsulation, KernelRefusal
 from ikeactors.protocol.events import Endpoint, SaExpired, SaMappingChanged
-from tests.fakes.netlink import DELSA, GETSA, HEADER, NEWSA, UPDPOLICY, UPDSA, FakeXfrmSocket
+from tests.fakes.netlink import (
+    DELPOLICY,
+    DELSA,
+    GETSA,
+    HEADER,
+    NEWSA,
+    UPDPOLICY,
+    UPDSA,
+    FakeXfrmSocket,
+)
 from tests.fakes.sas import EAST, WEST, policy, sa, selector
 from tests.kernel import structures
 from tests.kernel.structures import filled
@@ -71,6 +80,18 @@ async def test_an_sa_that_is_there_already_survives_the_refusal_of_its_twin(
     assert caught.value.errno == errno.EEXIST
     assert len(kernel.sas) == 1
     assert not kernel.policies
+
+
+async def test_a_policy_that_a_refused_installation_replaced_is_put_back(
+    kernel: FakeXfrmSocket, backend: XfrmBackend
+) -> None:
+    await backend.install(PAIR, POLICIES)
+    before = dict(kernel.policies)
+    kernel.asked.clear()
+    with pytest.raises(KernelRefusal):
+        await backend.install(PAIR, [replace(one, reqid=8) for one in POLICIES])
+    assert kernel.policies == before
+    assert DELPOLICY not in kernel.asked, "packets would have left in the clear meanwhile"
 
 
 async def test_many_requests_go_in_batches_whose_answers_fit_the_buffer(

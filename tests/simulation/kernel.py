@@ -5,23 +5,29 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv4Address
 from random import Random
 
 import trio
 
+from ikeactors.kernel.flows import Flow, Matcher
+from ikeactors.kernel.policies import priority_of
 from ikeactors.kernel.requests import (
     Direction,
     KernelRefusal,
+    Mode,
+    PolicyAction,
     PolicyRequest,
     SaId,
     SaRequest,
     SaUsage,
 )
 from ikeactors.protocol.events import Address, Endpoint
-from ikeactors.wire.selectors import TrafficSelector
-from tests.fakes.kernel import SimulatedKernel
+from tests.fakes.kernel import SimulatedKernel, is_marked
 from tests.simulation.network import Datagram, Esp
+
+UDP = 17
 
 
 @dataclass
@@ -79,12 +85,22 @@ class HostKernel(SimulatedKernel):
         self.watch("remove", sas)
 
     def _moved(self, old: SaId, new: SaRequest) -> None:
-        if old in self.traffic:
-            self.traffic[new.sa_id] = self.traffic.pop(old)
+        traffic = self.traffic.pop(old)
+        traffic.dying = False
+        self.traffic[new.sa_id] = traffic
+        if old != new.sa_id:
+            # The kernel takes it for a new one, with the counters of another.
+            self._orders += 1
+            traffic.order = self._orders
+        elif traffic.packets:
+            self._may_pass(new)
 
     async def usage(self, sa_ids: Sequence[SaId]) -> list[SaUsage]:
-        there = await super().usage(sa_ids)
-        return [SaUsage(one.sa_id, 0, self.traffic[one.sa_id].packets, 0.0) for one in there]
+        there = [(one.sa_id, self.find(one.sa_id)) for one in await super().usage(sa_ids)]
+        return [
+            SaUsage(sa_id, 0, 0 if found is None else self.traffic[found.sa_id].packets, 0.0)
+            for sa_id, found in there
+        ]
 
     async def pause(self) -> None:
         """A reply takes its time."""
@@ -97,10 +113,13 @@ class HostKernel(SimulatedKernel):
     # What happens to it.
 
     def tick(self, now: float) -> None:
-        """End what has lived its time."""
+        """End what has lived its time, and tell of what is about to."""
         for sa_id, request in list(self.sas.items()):
-            hard = request.lifetime.hard_seconds
-            if hard and now - self.traffic[sa_id].added_at >= hard:
+            age = now - self.traffic[sa_id].added_at
+            soft, hard = request.lifetime.soft_seconds, request.lifetime.hard_seconds
+            if 0 < soft <= age and not self.traffic[sa_id].dying:
+                self.expire(sa_id, hard=False)
+            if 0 < hard <= age:
                 self.expire(sa_id)
 
     def expire(self, sa_id: SaId, hard: bool = True) -> None:
@@ -112,24 +131,52 @@ class HostKernel(SimulatedKernel):
             self.traffic[sa_id].dying = True
 
     def flush(self) -> None:
-        """Somebody else removes every SA; the kernel says nothing of it, but for lost events."""
+        """Somebody else removes every SA; the kernel says nothing of it to us."""
         gone = tuple(self.sas.values())
         self.sas.clear()
+        self.larval.clear()
         self._removed(gone)
-        self.lose_events()
+
+    def flush_policies(self) -> None:
+        """Somebody else removes every policy."""
+        self.policies.clear()
 
     # Packets.
 
-    def protect(self, source: IPv4Address, destination: IPv4Address) -> SaRequest | Fate:
-        """The SA that a packet leaves by; it is counted."""
-        policy = self._policy(Direction.OUT, source, destination)
+    def protect(
+        self, source: IPv4Address, destination: IPv4Address, ports: tuple[int, int] = (9, 9)
+    ) -> SaRequest | Fate:
+        """The SA that a packet of UDP leaves by; it is counted."""
+        flow = Flow(4, int(source), int(destination), UDP, *ports)
+        policy = next(iter(self._policies(Direction.OUT, flow)), None)
         if policy is None:
             return Fate("no-policy")
-        sa = self.newest_outbound(policy.reqid, policy.tunnel_destination)
+        if policy.action is not PolicyAction.PROTECT:
+            return Fate(policy.action.value)
+        sa = self.chosen(policy, source, destination)
         if sa is None:
             return Fate("no-sa")
-        self._count(sa)
+        if not self._may_pass(sa):
+            return Fate("over")
+        self.traffic[sa.sa_id].packets += 1
         return sa
+
+    def chosen(
+        self, policy: PolicyRequest, source: Address, destination: Address
+    ) -> SaRequest | None:
+        """The SA for a packet under a policy, of those that are what its template says."""
+        ends = (policy.tunnel_source, policy.tunnel_destination)
+        if policy.mode is Mode.TRANSPORT:
+            ends = (source, destination)
+        fitting = [
+            sa
+            for sa in self.sas.values()
+            if (sa.source, sa.destination) == ends
+            and (sa.reqid == policy.reqid or not policy.reqid)
+            and (sa.mode, sa.protocol, sa.if_id) == (policy.mode, policy.protocol, policy.if_id)
+            and is_marked(sa.mark, policy.mark)
+        ]
+        return max(fitting, key=self._preference, default=None)
 
     def sequence_of(self, sa: SaRequest) -> int:
         """The sequence number of the packet that was counted last."""
@@ -148,10 +195,13 @@ class HostKernel(SimulatedKernel):
             return Fate("replayed", esp.spi)
         traffic.seen.add(esp.sequence)
         self._follow(sa, datagram)
-        policies = self._policies(Direction.IN, esp.source, esp.destination)
+        flow = Flow(4, int(esp.source), int(esp.destination), UDP, 9, 9)
+        policies = self._policies(Direction.IN, flow)
         if not any(one.reqid == sa.reqid for one in policies):
             return Fate("no-inbound-policy", esp.spi)
-        self._count(sa)
+        if not self._may_pass(sa):
+            return Fate("over", esp.spi)
+        traffic.packets += 1
         return Fate("arrived", esp.spi)
 
     def inbound(self, spi: int, destination: Address) -> SaRequest | None:
@@ -178,30 +228,27 @@ class HostKernel(SimulatedKernel):
         traffic = self.traffic[sa.sa_id]
         return not traffic.dying, int(traffic.added_at), traffic.order
 
-    def _policy(
-        self, direction: Direction, source: Address, destination: Address
-    ) -> PolicyRequest | None:
-        return next(iter(self._policies(direction, source, destination)), None)
-
-    def _policies(
-        self, direction: Direction, source: Address, destination: Address
-    ) -> list[PolicyRequest]:
-        return [
+    def _policies(self, direction: Direction, flow: Flow) -> list[PolicyRequest]:
+        """Those that a packet without a mark falls under, the one that is in force first."""
+        fitting = [
             policy
             for policy in self.policies.values()
             if policy.direction is direction
-            and _covers(policy.source, source)
-            and _covers(policy.destination, destination)
+            and not policy.if_id
+            and is_marked(policy.mark, None)
+            and _matcher(policy.source, policy.destination).takes(flow)
         ]
+        return sorted(fitting, key=priority_of)
 
-    def _count(self, sa: SaRequest) -> None:
-        traffic = self.traffic[sa.sa_id]
-        traffic.packets += 1
-        lifetime = sa.lifetime
-        if lifetime.hard_packets and traffic.packets >= lifetime.hard_packets:
+    def _may_pass(self, sa: SaRequest) -> bool:
+        """Hold one packet more against the limits: the one behind the last tells of the end."""
+        traffic, lifetime = self.traffic[sa.sa_id], sa.lifetime
+        if 0 < lifetime.hard_packets <= traffic.packets:
             self.expire(sa.sa_id)
-        elif not traffic.dying and 0 < lifetime.soft_packets <= traffic.packets:
+            return False
+        if not traffic.dying and 0 < lifetime.soft_packets <= traffic.packets:
             self.expire(sa.sa_id, hard=False)
+        return True
 
     def _follow(self, sa: SaRequest, datagram: Datagram) -> None:
         """Say where the packet came from, where that is news (km_new_mapping)."""
@@ -212,5 +259,4 @@ class HostKernel(SimulatedKernel):
             self.change_mapping(sa.sa_id, datagram.source)
 
 
-def _covers(selector: TrafficSelector, address: Address) -> bool:
-    return int(selector.start) <= int(address) <= int(selector.end)
+_matcher = lru_cache(maxsize=1024)(Matcher.of)

@@ -87,6 +87,8 @@ class Nemesis:
         host = chance.choice(self.hosts)
         self.kernels.excuse(host)
         host.kernel.flush()
+        # What brings the daemon to look.
+        host.kernel.lose_events()
 
     def _lose_events(self, chance: Random) -> None:
         chance.choice(self.hosts).kernel.lose_events()
