@@ -163,8 +163,12 @@ class RoutedBackend:
     def _marked(self, sas: Sequence[SaRequest]) -> list[SaRequest]:
         """Outbound SAs whose packets carry our mark."""
         return [
-            replace(request, output_mark=self._mark)
-            if request.direction == Direction.OUT and request.mode is Mode.TUNNEL
-            else request
+            replace(request, output_mark=self._mark) if _takes_our_mark(request) else request
             for request in sas
         ]
+
+
+def _takes_our_mark(request: SaRequest) -> bool:
+    """Where the operator has set a mark, routing by it is hers."""
+    is_tunnel = request.direction == Direction.OUT and request.mode is Mode.TUNNEL
+    return is_tunnel and request.output_mark is None

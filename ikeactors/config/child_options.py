@@ -19,7 +19,7 @@ from ikeactors.config.values import (
     word,
 )
 from ikeactors.config.vocabulary import enumeration, flat, later
-from ikeactors.kernel.requests import Mode
+from ikeactors.kernel.requests import CopyDscp, Mode
 from ikeactors.protocol.settings import DownAction, StartAction
 
 # XFRMA_REPLAY_ESN_VAL_MAX: 4096 bits.
@@ -131,6 +131,24 @@ CHILD = options(
     Option("reqid", values.unsigned, "0", "A fixed reqid for the kernel; 0 takes a free one."),
     Option("mark_in", values.mark, '"0/0x0"', 'Mark of inbound packets, "0x10/0xff" or 42.'),
     Option("mark_out", values.mark, '"0/0x0"', "Mark of outbound packets."),
+    Option(
+        "mark_in_sa",
+        boolean,
+        "false",
+        "Find the inbound SA too by mark_in; by default only the policies look at it.",
+    ),
+    Option(
+        "set_mark_in",
+        values.mark,
+        '"0/0x0"',
+        "Mark that the kernel gives to packets that have come in by the SA.",
+    ),
+    Option(
+        "set_mark_out",
+        values.mark,
+        '"0/0x0"',
+        "Mark that the kernel gives to the ESP packets, instead of routing_mark.",
+    ),
     Option("if_id_in", values.if_id, "0", "XFRM interface, inbound; 0 is the connection's."),
     Option("if_id_out", values.if_id, "0", "XFRM interface, outbound; 0 is the connection's."),
     Option(
@@ -141,4 +159,18 @@ CHILD = options(
     ),
     Option("priority", values.unsigned, "0", "Of the policies; 0 is computed from the selectors."),
     Option("policies", boolean, "true", "Install policies, not only the SAs."),
+    Option(
+        "policies_fwd_out",
+        boolean,
+        "false",
+        "Let through what is forwarded into the tunnel, where a drop policy would hold it.",
+    ),
+    Option("copy_df", boolean, "true", "Copy the DF bit to the outer IPv4 header."),
+    Option("copy_ecn", boolean, "true", "Copy ECN from and to the outer header."),
+    Option(
+        "copy_dscp",
+        word(enumeration(*CopyDscp)),
+        '"out"',
+        'Copy the DSCP to the outer header ("out"), from it ("in"), both ("yes"), or "no".',
+    ),
 )

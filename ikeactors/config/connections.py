@@ -12,6 +12,7 @@ from ikeactors.config.mistakes import Mistakes, Place
 from ikeactors.config.proposals import templates
 from ikeactors.config.schema import Options, Section, as_table, read_section
 from ikeactors.iana import ProtocolId
+from ikeactors.kernel.requests import HeaderCopying
 from ikeactors.protocol.settings import (
     AddressPattern,
     AuthSettings,
@@ -54,7 +55,8 @@ _SAME_NAME = (
 _SAME_NAME_OF_CHILD = tuple(
     name
     for name in CHILD
-    if name != "esp_proposals" and not name.startswith(("life_", "rand_", "rekey_", "if_id_"))
+    if name != "esp_proposals"
+    and not name.startswith(("life_", "rand_", "rekey_", "if_id_", "copy_"))
 )
 
 
@@ -115,6 +117,7 @@ def _child(
         esp_proposals=templates(ProtocolId.ESP, section["esp_proposals"]),
         if_id_in=section["if_id_in"] or connection["if_id_in"],
         if_id_out=section["if_id_out"] or connection["if_id_out"],
+        copying=HeaderCopying(section["copy_df"], section["copy_ecn"], section["copy_dscp"]),
         **section.only(*_SAME_NAME_OF_CHILD),
         **limits,
     )

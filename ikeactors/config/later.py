@@ -13,9 +13,8 @@ _SUBJECTS = {
     "a post-quantum pre-shared key": "ppk_id ppk_required",
     "a script at up and down": "hostaccess updown",
     "mediation": "mediated_by mediation mediation_peer",
-    "": "childless copy_df copy_dscp copy_ecn dscp hw_offload inactivity interface ipcomp label "
-    "label_mode mark_in_sa per_cpu_sas policies_fwd_out round set_mark_in set_mark_out sha256_96 "
-    "tfc_padding",
+    "": "childless dscp hw_offload inactivity interface ipcomp label label_mode per_cpu_sas round "
+    "sha256_96 tfc_padding",
 }
 
 _SUBJECT_OF = {key: subject for subject, keys in _SUBJECTS.items() for key in keys.split()}

@@ -62,6 +62,27 @@ class Lifetime:
     hard_packets: int = 0
 
 
+class CopyDscp(enum.Enum):
+    """Where the DSCP goes: OUT to the outer header, IN to the inner one of what has come in."""
+
+    OUT = "out"
+    IN = "in"
+    YES = "yes"
+    NO = "no"
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderCopying:
+    """What a tunnel copies between inner and outer header (RFC 4301 section 5.1.2)."""
+
+    df: bool = True
+    ecn: bool = True
+    dscp: CopyDscp = CopyDscp.OUT
+
+
+USUAL_COPYING = HeaderCopying()
+
+
 @dataclass(frozen=True, slots=True)
 class Encapsulation:
     """UDP encapsulation of ESP: the ports of the outer header (RFC 3948)."""
@@ -89,7 +110,8 @@ class SaId:
 class SaRequest:
     """One SA, one direction. For transport mode `selectors` is (source, destination).
 
-    `output_mark` is what the kernel marks the SA's own packets with, before it routes them.
+    `output_mark` is what the kernel marks the SA's own packets with, before it routes them, and
+    inbound what it marks packets with when they are out of the SA.
     """
 
     spi: int
@@ -109,6 +131,7 @@ class SaRequest:
     if_id: int = 0
     lifetime: Lifetime = Lifetime()
     selectors: tuple[TrafficSelector, TrafficSelector] | None = None
+    copying: HeaderCopying = USUAL_COPYING
 
     @property
     def sa_id(self) -> SaId:

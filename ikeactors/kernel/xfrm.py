@@ -14,6 +14,7 @@ from ikeactors.iana import ProtocolId
 from ikeactors.kernel.netlink import NLM_F_DUMP, NLM_F_REQUEST, Message, write_attribute
 from ikeactors.kernel.policies import priority_of
 from ikeactors.kernel.requests import (
+    CopyDscp,
     Direction,
     KernelRefusal,
     Lifetime,
@@ -51,11 +52,16 @@ XFRMA_SRCADDR = 13
 XFRMA_LASTUSED = 15
 XFRMA_MARK = 21
 XFRMA_REPLAY_ESN_VAL = 23
+XFRMA_SA_EXTRA_FLAGS = 24
 XFRMA_SET_MARK = 29
 XFRMA_SET_MARK_MASK = 30
 XFRMA_IF_ID = 31
+_XFRM_STATE_NOECN = 1
+_XFRM_STATE_DECAP_DSCP = 2
+_XFRM_STATE_NOPMTUDISC = 4
 _XFRM_STATE_AF_UNSPEC = 32
 _XFRM_STATE_ESN = 128
+_XFRM_SA_XFLAG_DONT_ENCAP_DSCP = 1
 _UDP_ENCAP_ESPINUDP = 2
 _NO_LIMIT = 0xFFFFFFFFFFFFFFFF
 _ALL_ALGORITHMS = 0xFFFFFFFF
@@ -75,6 +81,7 @@ _POLICY_ID = struct.Struct("=56sIB3x")
 _MARK = struct.Struct("=II")
 _IF_ID = struct.Struct("=I")
 _OUTPUT_MARK = struct.Struct("=I")
+_FLAGS = struct.Struct("=I")
 
 # Specification: a policy's index carries its direction in the lowest bits (xfrm_policy_id2dir).
 INDEX_STEP = 8
@@ -170,6 +177,7 @@ def _sa(request: SaRequest, carried: Carried | None) -> bytes:
         replay if carried is None else carried.attributes(),
         _mark(request.mark),
         _output_mark(request.output_mark),
+        _extra_flags(request),
         _if_id(request.if_id),
     ]  # fmt: skip
     return b"".join(parts)
@@ -190,9 +198,21 @@ def _replay(request: SaRequest) -> tuple[int, bytes]:
 
 
 def _flags(request: SaRequest) -> int:
-    """In tunnel mode either family may be inside."""
+    """In tunnel mode either family may be inside, and there are two headers to copy between."""
     flags = _XFRM_STATE_ESN if request.suite.esn else 0
-    return flags | _XFRM_STATE_AF_UNSPEC if request.mode is Mode.TUNNEL else flags
+    if request.mode is not Mode.TUNNEL:
+        return flags
+    copying = request.copying
+    flags |= 0 if copying.ecn else _XFRM_STATE_NOECN
+    flags |= 0 if copying.df else _XFRM_STATE_NOPMTUDISC
+    flags |= _XFRM_STATE_DECAP_DSCP if copying.dscp in (CopyDscp.IN, CopyDscp.YES) else 0
+    return flags | _XFRM_STATE_AF_UNSPEC
+
+
+def _extra_flags(request: SaRequest) -> bytes:
+    if request.mode is not Mode.TUNNEL or request.copying.dscp in (CopyDscp.OUT, CopyDscp.YES):
+        return b""
+    return write_attribute(XFRMA_SA_EXTRA_FLAGS, _FLAGS.pack(_XFRM_SA_XFLAG_DONT_ENCAP_DSCP))
 
 
 def _state_selector(request: SaRequest) -> bytes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 
 from ikeactors.iana import IdType
-from ikeactors.kernel.requests import Mark, Mode
+from ikeactors.kernel.requests import USUAL_COPYING, HeaderCopying, Mark, Mode
 from ikeactors.protocol.index import Index
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.proposals import Proposal
@@ -167,11 +167,16 @@ class ChildSettings:
     reqid: int = 0
     mark_in: Mark | None = None
     mark_out: Mark | None = None
+    mark_in_sa: bool = False
+    set_mark_in: Mark | None = None
+    set_mark_out: Mark | None = None
     if_id_in: int = 0
     if_id_out: int = 0
     replay_window: int = 32
     priority: int = 0
     policies: bool = True
+    policies_fwd_out: bool = False
+    copying: HeaderCopying = USUAL_COPYING
 
 
 @dataclass(frozen=True, slots=True)

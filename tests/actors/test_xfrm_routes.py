@@ -191,8 +191,10 @@ async def test_outbound_tunnels_mark_their_packets() -> None:
     bench = Bench()
     inbound = sa(0x2000, Direction.IN)
     transport = replace(sa(0x3000), mode=Mode.TRANSPORT)
-    await bench.backend.install((sa(), inbound, transport), ())
-    assert [one.output_mark for one in bench.kernel.sas.values()] == [Mark(0x1CE), None, None]
+    marked = replace(sa(0x4000), output_mark=Mark(9))
+    await bench.backend.install((sa(), inbound, transport, marked), ())
+    marks = [one.output_mark for one in bench.kernel.sas.values()]
+    assert marks == [Mark(0x1CE), None, None, Mark(9)]
 
 
 async def test_events_and_usage_are_the_kernels() -> None:

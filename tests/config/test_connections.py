@@ -3,7 +3,7 @@ from ipaddress import ip_address
 import pytest
 
 from ikeactors.config import load
-from ikeactors.kernel.requests import Mark, Mode
+from ikeactors.kernel.requests import CopyDscp, HeaderCopying, Mark, Mode
 from ikeactors.protocol.settings import (
     AddressPattern,
     ConnectionSettings,
@@ -94,6 +94,13 @@ def test_a_child_has_the_words_of_swanctl(connection):
         replay_window = 4096
         priority = 100
         policies = false
+        mark_in_sa = true
+        set_mark_in = 3
+        set_mark_out = "4/0xf"
+        policies_fwd_out = true
+        copy_df = false
+        copy_ecn = false
+        copy_dscp = "in"
         """
     )
     child = found.child("net")
@@ -105,6 +112,10 @@ def test_a_child_has_the_words_of_swanctl(connection):
     assert (child.mark_in, child.mark_out) == (Mark(0x10, 0xFF), Mark(42))
     assert (child.reqid, child.replay_window, child.priority) == (7, 4096, 100)
     assert not child.policies
+    assert child.mark_in_sa
+    assert (child.set_mark_in, child.set_mark_out) == (Mark(3), Mark(4, 0xF))
+    assert child.policies_fwd_out
+    assert child.copying == HeaderCopying(df=False, ecn=False, dscp=CopyDscp.IN)
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,7 @@ class SaAttributes(nlmsg):
         (20, "XFRMA_ALG_AUTH_TRUNC", "cdata"),
         (21, "XFRMA_MARK", "cdata"),
         (23, "XFRMA_REPLAY_ESN_VAL", "cdata"),
+        (24, "XFRMA_SA_EXTRA_FLAGS", "uint32"),
         (29, "XFRMA_SET_MARK", "uint32"),
         (30, "XFRMA_SET_MARK_MASK", "uint32"),
         (31, "XFRMA_IF_ID", "uint32"),

@@ -13,8 +13,10 @@ from ikeactors.iana import Encr, Integ, KeyExchangeMethod, ProtocolId
 from ikeactors.kernel import xfrm
 from ikeactors.kernel.netlink import Message, write_message
 from ikeactors.kernel.requests import (
+    CopyDscp,
     Direction,
     Encapsulation,
+    HeaderCopying,
     KernelRefusal,
     Lifetime,
     Mark,
@@ -65,6 +67,27 @@ def test_an_sa_says_who_what_and_how_long() -> None:
     mark = structures.MarkValue.from_buffer_copy(found["MARK"])
     assert (mark.v, mark.m, found["IF_ID"]) == (5, 0xFF, 9)
     assert (found["SET_MARK"], found["SET_MARK_MASK"]) == (0x1CE, 0xFFFFFFFF)
+
+
+@pytest.mark.parametrize(
+    ("copying", "flags", "extra"),
+    [
+        (HeaderCopying(), 0, None),
+        (HeaderCopying(df=False), 4, None),
+        (HeaderCopying(ecn=False), 1, None),
+        (HeaderCopying(dscp=CopyDscp.YES), 2, None),
+        (HeaderCopying(dscp=CopyDscp.IN), 2, 1),
+        (HeaderCopying(dscp=CopyDscp.NO), 0, 1),
+    ],
+)
+def test_what_headers_copy_are_flags(copying: HeaderCopying, flags: int, extra: int | None) -> None:
+    """(RFC 4301 section 5.1.2)"""
+    info, found = parts(xfrm.new_sa(replace(sa(), copying=copying)), structures.SaInfo)
+    assert info.flags == 32 | flags
+    assert found.get("SA_EXTRA_FLAGS") == extra
+    transport = replace(sa(), mode=Mode.TRANSPORT, copying=copying)
+    info, found = parts(xfrm.new_sa(transport), structures.SaInfo)
+    assert (info.flags, "SA_EXTRA_FLAGS" in found) == (0, False), "there is one header only"
 
 
 def test_udp_encapsulation_names_both_ports() -> None:

@@ -224,19 +224,24 @@ def sas_of(
         *(agreement.spi_in, suite.protocol, Direction.IN, there, here, *common, *in_keys),
         replay_window=settings.replay_window,
         encapsulation=path.encapsulation(Direction.IN),
-        mark=settings.mark_in,
+        # Without it packets are marked when they are out of the SA, or by the operator before.
+        mark=settings.mark_in if settings.mark_in_sa else None,
+        output_mark=settings.set_mark_in,
         if_id=settings.if_id_in or connection.if_id_in,
         lifetime=lifetime,
         selectors=(remote, local) if is_transport else None,
+        copying=settings.copying,
     )
     outbound = SaRequest(
         *(agreement.spi_out, suite.protocol, Direction.OUT, here, there, *common, *out_keys),
         replay_window=settings.replay_window,
         encapsulation=path.encapsulation(Direction.OUT),
         mark=settings.mark_out,
+        output_mark=settings.set_mark_out,
         if_id=settings.if_id_out or connection.if_id_out,
         lifetime=lifetime,
         selectors=(local, remote) if is_transport else None,
+        copying=settings.copying,
     )
     return inbound, outbound
 
@@ -286,4 +291,8 @@ def policies_of(
             policies.append(PolicyRequest(Direction.IN, remote, local, *inbound))
             if agreement.mode is Mode.TUNNEL:
                 policies.append(PolicyRequest(Direction.FWD, remote, local, *inbound))
+            if agreement.mode is Mode.TUNNEL and settings.policies_fwd_out:
+                # What has passed a FWD policy of ours is protected by the OUT policy behind it.
+                passing = PolicyRequest(Direction.FWD, local, remote, *outbound)
+                policies.append(replace(passing, action=PolicyAction.PASS))
     return tuple(policies)

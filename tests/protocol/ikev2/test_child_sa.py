@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ikeactors.kernel.requests import Direction, Mark
+from dataclasses import replace
+
+from ikeactors.kernel.requests import CopyDscp, Direction, HeaderCopying, Mark, PolicyAction
 from ikeactors.protocol.ikev2.child_sa import ChildState
 from tests.pair import EAST, WEST, Pair, child, connection, mirrored, opposite
 
@@ -28,7 +30,7 @@ def test_marks_interfaces_reqid_and_priority_go_through() -> None:
         opposite(connection(children=(child(),))),
     ).establish()
     (ours,) = pair.west.association.children
-    assert (ours.inbound.mark, ours.outbound.mark) == (Mark(1), Mark(2))
+    assert (ours.inbound.mark, ours.outbound.mark) == (None, Mark(2))
     assert (ours.inbound.if_id, ours.outbound.if_id) == (3, 8)
     assert ours.inbound.replay_window == 128
     by_direction = {one.direction: one for one in pair.west.policies}
@@ -36,6 +38,29 @@ def test_marks_interfaces_reqid_and_priority_go_through() -> None:
     assert by_direction[Direction.OUT].if_id == 8
     assert {one.reqid for one in pair.west.policies} == {77}
     assert {one.priority for one in pair.west.policies} == {9}
+
+
+def test_what_packets_are_marked_with_and_what_headers_copy_goes_through() -> None:
+    copying = HeaderCopying(df=False, ecn=False, dscp=CopyDscp.YES)
+    marks = {"mark_in": Mark(1), "set_mark_in": Mark(3), "set_mark_out": Mark(4)}
+    special = child(mark_in_sa=True, copying=copying, **marks)
+    pair = Pair(
+        connection(children=(special,)), opposite(connection(children=(child(),)))
+    ).establish()
+    (ours,) = pair.west.association.children
+    assert ours.inbound.mark == Mark(1)
+    assert (ours.inbound.output_mark, ours.outbound.output_mark) == (Mark(3), Mark(4))
+    assert ours.inbound.copying == ours.outbound.copying == copying
+
+
+def test_what_is_forwarded_into_the_tunnel_passes_where_it_is_asked_for() -> None:
+    special = child(policies_fwd_out=True, priority=9)
+    pair = Pair(
+        connection(children=(special,)), opposite(connection(children=(child(),)))
+    ).establish()
+    (passing,) = [one for one in pair.west.policies if one.action is PolicyAction.PASS]
+    (outbound,) = [one for one in pair.west.policies if one.direction is Direction.OUT]
+    assert passing == replace(outbound, direction=Direction.FWD, action=PolicyAction.PASS)
 
 
 def test_a_child_may_go_without_policies() -> None:
