@@ -118,6 +118,12 @@ CONNECTION = options(
         "How many requests the peer may send before the first is answered.",
     ),
     Option(
+        "quick_crash_detection",
+        boolean,
+        "false",
+        "Exchange tokens, so that an end that has lost its state is known at its first answer.",
+    ),
+    Option(
         "unique",
         word(enumeration(*Unique)),
         '"no"',

@@ -43,6 +43,7 @@ _SAME_NAME = (
     "fragmentation",
     "fragment_size",
     "window_size",
+    "quick_crash_detection",
     "unique",
     "keyingtries",
     "send_initial_contact",

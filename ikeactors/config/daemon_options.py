@@ -44,6 +44,13 @@ def _socket_path(value: object) -> str:
     raise Refused((value, "an absolute path of at most 107 octets expected"))
 
 
+def _directory(value: object) -> str:
+    given = text(value)
+    if Path(given).is_absolute():
+        return given
+    raise Refused((value, "an absolute path expected"))
+
+
 FILE = options(
     Option(
         "include",
@@ -82,6 +89,12 @@ DAEMON = options(
         "Where the ikeactors command reaches the daemon.",
     ),
     Option("admin_group", text, '""', "Group that may use it besides root; none if empty."),
+    Option(
+        "state_directory",
+        _directory,
+        '"/var/lib/ikeactors"',
+        "Where the daemon keeps what it must still know after a restart.",
+    ),
     Option("workers", integer(1, 64), "2", "How many workers do slow public-key operations."),
     Option("log_level", LEVEL, '"info"', 'What is logged: "debug", "info", "warning", "error".'),
     Option(

@@ -24,6 +24,7 @@ class DaemonSettings:
     routing_mark: int = 0x1CE
     admin_socket: str = "/run/ikeactors/admin.sock"
     admin_group: str = ""
+    state_directory: str = "/var/lib/ikeactors"
     workers: int = 2
     log_level: str = "info"
     log_format: str = "text"

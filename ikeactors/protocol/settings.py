@@ -204,6 +204,7 @@ class ConnectionSettings:
     fragmentation: Fragmentation = Fragmentation.YES
     fragment_size: int = 1280
     window_size: int = 1
+    quick_crash_detection: bool = False
     unique: Unique = Unique.NO
     keyingtries: int = 0
     send_initial_contact: bool = True

@@ -48,6 +48,7 @@ def test_a_connection_has_the_words_of_swanctl(connection):
         fragmentation = "accept"
         fragment_size = 0
         window_size = 8
+        quick_crash_detection = true
         unique = "replace"
         keyingtries = "%forever"
         send_initial_contact = false
@@ -70,6 +71,7 @@ def test_a_connection_has_the_words_of_swanctl(connection):
     assert found.encap
     assert (found.fragmentation, found.fragment_size) == (Fragmentation.ACCEPT, 0)
     assert found.window_size == 8
+    assert found.quick_crash_detection
     assert not found.send_initial_contact
     assert found.unique is Unique.REPLACE
     assert found.retransmission == Retransmission(2.0, 1.5, 3, 10.0, 20)

@@ -16,7 +16,9 @@ from ikeactors.protocol.allowance import Allowance
 from ikeactors.protocol.entropy import Entropy
 from ikeactors.protocol.events import DatagramReceived
 from ikeactors.protocol.ikev2.cookies import Asker, Cookies
+from ikeactors.protocol.ikev2.crash_detection import token_notify
 from ikeactors.protocol.ikev2.puzzles import choose_prf, solved_bits
+from ikeactors.protocol.tokens import TokenMaker
 from ikeactors.quick import quick
 from ikeactors.wire.header import MAJOR_IKEV2, ZERO_SPI, Header, read_header
 from ikeactors.wire.message import Message, find, notifies, only, read_message, write_message
@@ -42,6 +44,8 @@ LENIENCE = 1
 # many requests it comes to the same, and it needs no chance (RFC 8019 section 7.1.5).
 UNSOLVED_PER_SECOND = 5.0
 UNSOLVED_AT_ONCE = 5.0
+# Ours: octets by which a reply with a token may be larger than the request: that of an empty one.
+MAX_GROWTH = 8
 NOT_SOLVED = "puzzle not solved"
 _ENCRYPTED = (PayloadType.SK, PayloadType.SKF)
 
@@ -94,11 +98,18 @@ class Refused:
 class Admission:
     """Decides about datagrams whose SPI is of no association."""
 
-    __slots__ = ("_cookies", "_refusals", "_unsolved", "limits")
+    __slots__ = ("_cookies", "_refusals", "_tokens", "_unsolved", "limits")
 
-    def __init__(self, entropy: Entropy, limits: AdmissionLimits, refusals: Allowance) -> None:
+    def __init__(
+        self,
+        entropy: Entropy,
+        limits: AdmissionLimits,
+        refusals: Allowance,
+        tokens: TokenMaker | None = None,
+    ) -> None:
         self.limits = limits
         self._refusals = refusals
+        self._tokens = tokens
         self._unsolved = Allowance(UNSOLVED_PER_SECOND, UNSOLVED_AT_ONCE)
         self._cookies = Cookies(entropy)
 
@@ -153,13 +164,32 @@ class Admission:
         if header.exchange is not ExchangeType.IKE_SA_INIT:
             if header.next_payload not in _ENCRYPTED:
                 return Refused("unprotected, and of an unknown SPI")
-            return self._reply("unknown SPI", header, NotifyType.INVALID_IKE_SPI, now)
+            return self._reply(
+                "unknown SPI", header, NotifyType.INVALID_IKE_SPI, now, self._token(header)
+            )
         if header.spi_r != ZERO_SPI or header.message_id or not header.from_original_initiator:
             return Refused("IKE_SA_INIT that is no first request")
         return None
 
-    def _reply(self, reason: str, header: Header, notify: NotifyType, now: float) -> Refused:
-        """An unprotected error, never larger than what it answers nor too often."""
+    def _token(self, header: Header) -> tuple[Notify, ...]:
+        """What proves that we have nothing of this IKE SA, if it ever was one of ours (RFC 6290
+        section 4.5)."""
+        if self._tokens is None:
+            return ()
+        ours = not header.from_original_initiator
+        token = self._tokens.make(header.spi_i, header.spi_r, original_initiator=ours)
+        return (token_notify(token),)
+
+    def _reply(
+        self,
+        reason: str,
+        header: Header,
+        notify: NotifyType,
+        now: float,
+        more: tuple[Notify, ...] = (),
+    ) -> Refused:
+        """An unprotected error, not too often and never larger than what it answers; with a token
+        a little, for the smallest of requests."""
         if not self._refusals.take(now):
             return Refused(f"{reason}, too many replies")
         message = Message(
@@ -169,10 +199,11 @@ class Admission:
             header.message_id,
             True,
             not header.from_original_initiator,
-            (Notify(notify, _data_of(notify)),),
+            (Notify(notify, _data_of(notify)), *more),
         )
         octets = write_message(message)
-        return Refused(reason, octets if len(octets) <= header.length else None)
+        limit = header.length + MAX_GROWTH if more else header.length
+        return Refused(reason, octets if len(octets) <= limit else None)
 
     # Cookies and puzzles (RFC 8019 section 7.1.4).
 

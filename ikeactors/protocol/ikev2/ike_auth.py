@@ -19,6 +19,7 @@ from ikeactors.errors import AuthenticationFailed, ProtocolFault
 from ikeactors.iana import ExchangeType, NotifyType, PayloadType
 from ikeactors.protocol.actions import ClaimIdentity, Level
 from ikeactors.protocol.events import IdentityClaimed, Reply
+from ikeactors.protocol.ikev2 import crash_detection
 from ikeactors.protocol.ikev2.authentication import (
     identity_of,
     prove,
@@ -91,6 +92,7 @@ class AuthInitiator:
         if _announces_initial_contact(association, self._local, remote):
             payloads.append(Notify(NotifyType.INITIAL_CONTACT))
         payloads += announcement(association)
+        payloads += crash_detection.token_for(association, ike_sa.spis)
         self._offer = Offer.make(association, self._child, in_auth=True)
         payloads += self._offer.payloads()
         return tuple(payloads)
@@ -128,6 +130,7 @@ class AuthInitiator:
 
         # Authenticated: from here on we may change.
         ike_sa.requests.widen(window_size)
+        crash_detection.keep(association, ike_sa, payloads)
         establish(association, ike_sa, self._local, remote)
         claim = ClaimedByInitiator()
         _claim(association, self._local, remote, False, claim, self._transcript)
@@ -270,6 +273,7 @@ def respond(
     # Authenticated: from here on we may change.
     association.connection = connection
     ike_sa.requests.widen(window_size)
+    crash_detection.keep(association, ike_sa, payloads)
     initial_contact = bool(notifies(payloads, NotifyType.INITIAL_CONTACT))
     then = ClaimedByResponder(ike_sa, local, remote, proof, payloads, transcript)
     _claim(association, local, remote, initial_contact, then, transcript)
@@ -299,8 +303,9 @@ class ClaimedByResponder:
         self.ike_sa.answer(association, self._answer(association))
 
     def _answer(self, association: Association) -> Answer:
-        announced_size = announcement(association)
-        proven: Payloads = (IdentificationResponder(self.local), self.proof, *announced_size)
+        token = crash_detection.token_for(association, self.ike_sa.spis)
+        said = (*announcement(association), *token)
+        proven: Payloads = (IdentificationResponder(self.local), self.proof, *said)
         if find(self.payloads, SecurityAssociation) is None:
             return Answer(proven)
         try:

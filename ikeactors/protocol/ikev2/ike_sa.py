@@ -81,6 +81,7 @@ class IkeSa:
         "spis",
         "state",
         "suite",
+        "token",
     )
 
     def __init__(
@@ -100,6 +101,7 @@ class IkeSa:
         # Nearly always empty: an empty list takes 56 octets, an empty deque 760.
         self.queue: list[Exchange] = []
         self.iv_counter = 0
+        self.token = b""
         from_i = DirectionKeys(suite, keys.sk_ei, keys.sk_ai)
         from_r = DirectionKeys(suite, keys.sk_er, keys.sk_ar)
         self.outgoing, self.incoming = (

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ikeactors.protocol.actions import ForgetSpi, RecordIkeKeys, RegisterSpi
-from ikeactors.protocol.ikev2 import lifetimes
+from ikeactors.protocol.ikev2 import lifetimes, succession
 from ikeactors.protocol.ikev2.collisions import FRESH_PATIENCE, RivalIkeSa
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState
 from ikeactors.protocol.ikev2.informational import DeleteIkeInitiator
 from ikeactors.protocol.ikev2.requests import Request
-from ikeactors.protocol.ikev2.window_size import announce_again
 from ikeactors.protocol.timers import Timer
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ class IkeSas:
             spi_i=new.spis.spi_i.hex(),
             spi_r=new.spis.spi_r.hex(),
         )
-        announce_again(association, new)
+        succession.announce(association, new)
         new.send_next(association)
 
     # Both ends rekey at once (RFC 7296 section 2.8.2).

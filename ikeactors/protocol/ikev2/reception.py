@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ikeactors.errors import Fault
 from ikeactors.protocol.events import DatagramReceived
-from ikeactors.protocol.ikev2 import ike_sa_init
+from ikeactors.protocol.ikev2 import crash_detection, ike_sa_init
 from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent
 from ikeactors.protocol.ikev2.phases import Authenticating, Fresh
 from ikeactors.wire.header import ZERO_SPI, Header, read_header
@@ -41,5 +41,8 @@ def _receive_protected(
     ike_sa = association.ike_sas.find(ours)
     if ike_sa is None or (header.spi_i, header.spi_r) != (ike_sa.spis.spi_i, ike_sa.spis.spi_r):
         association.drop("the SPIs are of no IKE SA of this association")
+        return
+    if crash_detection.is_presented(ike_sa, datagram.octets):
+        crash_detection.verify(association, ike_sa, datagram)
         return
     ike_sa.receive(association, datagram, header)

@@ -26,6 +26,7 @@ from ikeactors.errors import (
 from ikeactors.iana import ExchangeType, KeyExchangeMethod, NotifyType
 from ikeactors.protocol.actions import Level
 from ikeactors.protocol.choosing import check_choice, choose_proposal, numbered
+from ikeactors.protocol.ikev2 import crash_detection
 from ikeactors.protocol.ikev2.collisions import NoncePair, RivalIkeSa
 from ikeactors.protocol.ikev2.exchange import Answer, Payloads
 from ikeactors.protocol.ikev2.groups import GroupChoice, offered_groups, private_key
@@ -99,6 +100,7 @@ class RekeyIkeInitiator:
         except ProtocolFault as fault:
             self._failed(association, str(fault))
             return
+        crash_detection.keep(association, successor, payloads)
         rival = ike_sas.take_rival()
         nonces = NoncePair(self._nonce, only(payloads, Nonce).data)
         if rival is not None and nonces.loses_to(rival.nonces):
@@ -190,9 +192,8 @@ def respond(association: Association, ike_sa: IkeSa, payloads: Payloads) -> Answ
         association.ike_sas.set_aside(RivalIkeSa(successor, nonces))
     else:
         association.ike_sas.succeed(ike_sa, successor)
-    return Answer(
-        (SecurityAssociation((ours,)), Nonce(nonce_r), KeyExchange(suite.ke, private.public))
-    )
+    exchange = SecurityAssociation((ours,)), Nonce(nonce_r), KeyExchange(suite.ke, private.public)
+    return Answer((*exchange, *crash_detection.token_for(association, spis)))
 
 
 def _is_replaced(ike_sa: IkeSa) -> bool:

@@ -5,15 +5,14 @@
                                  <--  HDR, SK {IDr, AUTH, [N(SET_WINDOW_SIZE),]
                                           SAr2, TSi, TSr}
 
-A successor of the IKE SA begins with one again: its initiator announces its size there anew, and
-the responder does so with its answer, as with any to an INFORMATIONAL request.
+A successor of the IKE SA begins with one again, and is told anew: see `succession`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ikeactors.iana import ExchangeType, NotifyType
+from ikeactors.iana import NotifyType
 from ikeactors.protocol.ikev2.exchange import Payloads
 from ikeactors.wire.message import notifies
 from ikeactors.wire.notify import read_u32, write_u32
@@ -21,8 +20,6 @@ from ikeactors.wire.payload import Notify
 
 if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.association import Association
-    from ikeactors.protocol.ikev2.ike_sa import IkeSa
-    from ikeactors.protocol.ikev2.protection import Opened
 
 # The specification's.
 SIZE_OCTETS = 4
@@ -38,31 +35,3 @@ def announced(payloads: Payloads) -> int:
     """How many requests the peer keeps state for; 1 where it does not say so, or wrongly."""
     said = (one.data for one in notifies(payloads, NotifyType.SET_WINDOW_SIZE))
     return max((read_u32(data) for data in said if len(data) == SIZE_OCTETS), default=1)
-
-
-def announce_again(association: Association, ike_sa: IkeSa) -> None:
-    """On a successor of the IKE SA that the peer has by now."""
-    if association.connection.window_size > 1 and ike_sa.spis.original_initiator:
-        ike_sa.ask(association, WindowSizeInitiator())
-
-
-class WindowSizeInitiator:
-    """Our window size alone."""
-
-    exchange = ExchangeType.INFORMATIONAL
-    children = ()
-
-    __slots__ = ()
-
-    def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
-        """N(SET_WINDOW_SIZE)."""
-        return announcement(association)
-
-    def answered(
-        self, association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
-    ) -> None:
-        """The peer knows, and may have said the same."""
-        ike_sa.requests.widen(announced(payloads))
-
-    def abandoned(self, association: Association, reason: str) -> None:
-        """The IKE SA is gone."""
