@@ -75,6 +75,12 @@ class TsUnacceptable(ProtocolFault):
     notify = NotifyType.TS_UNACCEPTABLE
 
 
+class SinglePairRequired(ProtocolFault):
+    """Only a Child SA between two single addresses is acceptable."""
+
+    notify = NotifyType.SINGLE_PAIR_REQUIRED
+
+
 class TemporaryFailure(ProtocolFault):
     """Not now: the SA is being rekeyed or closed (RFC 7296 section 2.25)."""
 

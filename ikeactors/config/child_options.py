@@ -160,6 +160,12 @@ CHILD = options(
     Option("priority", values.unsigned, "0", "Of the policies; 0 is computed from the selectors."),
     Option("policies", boolean, "true", "Install policies, not only the SAs."),
     Option(
+        "single_pair",
+        boolean,
+        "false",
+        "As responder take a Child SA for each pair of addresses only, never for networks.",
+    ),
+    Option(
         "policies_fwd_out",
         boolean,
         "false",

@@ -175,6 +175,7 @@ class ChildSettings:
     replay_window: int = 32
     priority: int = 0
     policies: bool = True
+    single_pair: bool = False
     policies_fwd_out: bool = False
     copying: HeaderCopying = USUAL_COPYING
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ikeactors.errors import AuthenticationFailed, NoProposalChosen
 from ikeactors.iana import KeyExchangeMethod
 from ikeactors.protocol.choosing import explain_mismatch, find_proposal
@@ -10,6 +12,9 @@ from ikeactors.protocol.ikev2.authentication import identity_of
 from ikeactors.protocol.settings import ConnectionSettings
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.proposals import Proposal
+
+# Ours: connections between the same identities whose children are compared, the first ones.
+MAX_EQUALS = 64
 
 Connections = tuple[ConnectionSettings, ...]
 
@@ -53,12 +58,14 @@ def choose_by_identity(
     remote: Identity,
     wanted_local: Identity | None,
     local_address: Address,
+    fitness: Callable[[ConnectionSettings], int] = lambda connection: 0,
 ) -> ConnectionSettings:
-    """The connection whose identities fit best; the configuration's order decides between equals.
+    """The connection whose identities fit best.
 
-    Raises AuthenticationFailed with what was compared.
+    Between equals `fitness` decides, which is how well one's children fit what is asked for, and
+    then the configuration's order. Raises AuthenticationFailed with what was compared.
     """
-    best: ConnectionSettings | None = None
+    best: list[ConnectionSettings] = []
     best_quality = 0
     for connection in connections:
         quality = connection.remote.id.quality(remote)
@@ -66,14 +73,16 @@ def choose_by_identity(
             local = identity_of(connection.local, local_address)
             quality = 4 * quality if _same(local, wanted_local) else 0
         if quality > best_quality:
-            best, best_quality = connection, quality
-    if best is None:
+            best, best_quality = [connection], quality
+        elif quality and quality == best_quality and len(best) < MAX_EQUALS:
+            best.append(connection)
+    if not best:
         tried = ", ".join(connection.name for connection in connections)
         wanted = f" and asks for {wanted_local}" if wanted_local else ""
         raise AuthenticationFailed(
             f"the peer says it is {remote}{wanted}, which fits no connection (compared: {tried})"
         )
-    return best
+    return best[0] if len(best) == 1 else max(best, key=fitness)
 
 
 def _same(ours: Identity, theirs: Identity) -> bool:

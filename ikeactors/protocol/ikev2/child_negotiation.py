@@ -7,23 +7,29 @@ from typing import TYPE_CHECKING
 
 from ikeactors.crypto.keys import child_keys
 from ikeactors.crypto.suite import ChildSuite
-from ikeactors.errors import InvalidSyntax, NoProposalChosen, TsUnacceptable
+from ikeactors.errors import InvalidSyntax, TsUnacceptable
 from ikeactors.iana import KeyExchangeMethod, NotifyType, ProtocolId
 from ikeactors.kernel.requests import Mode
 from ikeactors.protocol.choosing import (
     Selectors,
     check_choice,
     check_narrowed,
-    explain_mismatch,
-    find_proposal,
     listed,
-    narrow,
     numbered,
     without_key_exchange,
 )
 from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, policies_of, sas_of
 from ikeactors.protocol.ikev2.exchange import Payloads
-from ikeactors.protocol.settings import ChildSettings, SelectorTemplate
+from ikeactors.protocol.ikev2.matching import (
+    Asked,
+    all_acceptable,
+    fits_of,
+    leaves_more,
+    resolved,
+    to_single_pair,
+)
+from ikeactors.protocol.ikev2.nat import as_seen_here
+from ikeactors.protocol.settings import ChildSettings
 from ikeactors.quick import quick
 from ikeactors.wire.message import notifies, only
 from ikeactors.wire.payload import (
@@ -34,7 +40,7 @@ from ikeactors.wire.payload import (
     TrafficSelectorsResponder,
 )
 from ikeactors.wire.proposals import Proposal
-from ikeactors.wire.selectors import Selector, TrafficSelector
+from ikeactors.wire.selectors import Selector
 
 if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.association import Association
@@ -44,8 +50,6 @@ if TYPE_CHECKING:
 # Ours: reqids that nobody has configured have this bit, what operators write is smaller; the rest
 # is chance, so that nothing has to be counted, nor remembered over a restart.
 _OWN_REQIDS = 1 << 30
-# Ours: pairs of selectors of one Child SA, each of which is three policies.
-MAX_PAIRS = 1024
 
 
 @quick
@@ -94,8 +98,8 @@ class Offer:
         return cls(
             settings,
             proposals,
-            _resolved(settings.local_ts, association, local=True),
-            _resolved(settings.remote_ts, association, local=False),
+            resolved(settings.local_ts, association, local=True),
+            resolved(settings.remote_ts, association, local=False),
             spi_in,
             reqid,
         )
@@ -120,15 +124,18 @@ class Offer:
             payloads.append(Notify(NotifyType.USE_TRANSPORT_MODE))
         return tuple(payloads)
 
-    def accepted(self, payloads: Payloads) -> Agreement:
+    def accepted(self, association: Association, payloads: Payloads) -> Agreement:
         """What the responder made of the offer; raises where that is not a part of it."""
         choice = check_choice(only(payloads, SecurityAssociation).proposals, self.proposals)
         suite = ChildSuite.from_proposal(choice)
-        local = check_narrowed(only(payloads, TrafficSelectorsInitiator).selectors, self.local_ts)
-        remote = check_narrowed(only(payloads, TrafficSelectorsResponder).selectors, self.remote_ts)
+        local: Sequence[Selector] = only(payloads, TrafficSelectorsInitiator).selectors
+        remote: Sequence[Selector] = only(payloads, TrafficSelectorsResponder).selectors
         mode = Mode.TUNNEL
         if notifies(payloads, NotifyType.USE_TRANSPORT_MODE):
             mode = Mode.TRANSPORT
+            local, remote = as_seen_here(association, local, remote)
+        local = check_narrowed(local, self.local_ts)
+        remote = check_narrowed(remote, self.remote_ts)
         if mode is not self.settings.mode:
             raise TsUnacceptable(
                 f"the peer wants {mode.value} mode, child {self.settings.name} "
@@ -145,9 +152,11 @@ class Demand:
     agreement: Agreement
     choice: Proposal
     reqid: int
+    leaves_more: bool = False
 
     def payloads(self) -> Payloads:
-        """SA, TSi, TSr and, for transport mode, its notify: the responder's answer."""
+        """SA, TSi, TSr and notifies, of transport mode and of what we would take besides: the
+        responder's answer."""
         choice = Proposal(
             self.choice.number,
             self.choice.protocol,
@@ -161,17 +170,9 @@ class Demand:
         ]
         if self.agreement.mode is Mode.TRANSPORT:
             payloads.append(Notify(NotifyType.USE_TRANSPORT_MODE))
+        if self.leaves_more:
+            payloads.append(Notify(NotifyType.ADDITIONAL_TS_POSSIBLE))
         return tuple(payloads)
-
-
-@quick
-class Fit:
-    """A child that has something in common with the selectors the peer asks for."""
-
-    settings: ChildSettings
-    local: Selectors
-    remote: Selectors
-    rank: int
 
 
 def demanded(
@@ -184,13 +185,18 @@ def demanded(
 ) -> Demand:
     """Find the child that fits the request best and choose within it.
 
-    Raises NoProposalChosen or TsUnacceptable with the explanation (RFC 7296 section 2.9).
+    Raises NoProposalChosen, TsUnacceptable or SinglePairRequired with the explanation (RFC 7296
+    section 2.9).
     """
-    wants_transport = bool(notifies(payloads, NotifyType.USE_TRANSPORT_MODE))
-    fits = _fits(association, payloads, rekeyed, wants_transport)
+    asked = Asked.read(payloads)
+    children = (rekeyed.settings,) if rekeyed else association.connection.children
+    fits = fits_of(association, children, asked)
     offered = only(payloads, SecurityAssociation).proposals
-    fit, choice = _first_acceptable(fits, offered, in_auth, preferred_ke)
-    mode = fit.settings.mode if wants_transport else Mode.TUNNEL
+    acceptable = all_acceptable(fits, offered, in_auth, preferred_ke)
+    fit, choice = acceptable[0]
+    if fit.settings.single_pair:
+        fit = to_single_pair(fit, asked, rekeyed.agreement if rekeyed else None)
+    mode = fit.settings.mode if asked.wants_transport else Mode.TUNNEL
     if mode is not fit.settings.mode:
         raise TsUnacceptable(
             f"child {fit.settings.name} is configured for {fit.settings.mode.value} mode"
@@ -206,7 +212,7 @@ def demanded(
         _spi_of(choice),
     )
     reqid = rekeyed.reqid if rekeyed else _fresh_reqid(association, fit.settings)
-    return Demand(fit.settings, agreement, choice, reqid)
+    return Demand(fit.settings, agreement, choice, reqid, leaves_more(acceptable))
 
 
 def check_scope(
@@ -218,8 +224,8 @@ def check_scope(
     was to be rekeyed stays.
     """
     settings, in_use = rekeyed.settings, rekeyed.agreement
-    _check_kept(in_use.local_ts, local, _resolved(settings.local_ts, association, local=True))
-    _check_kept(in_use.remote_ts, remote, _resolved(settings.remote_ts, association, local=False))
+    _check_kept(in_use.local_ts, local, resolved(settings.local_ts, association, local=True))
+    _check_kept(in_use.remote_ts, remote, resolved(settings.remote_ts, association, local=False))
 
 
 def _check_kept(in_use: Selectors, agreed: Selectors, configured: Selectors) -> None:
@@ -229,87 +235,6 @@ def _check_kept(in_use: Selectors, agreed: Selectors, configured: Selectors) -> 
             raise TsUnacceptable(
                 f"a rekeying to {listed(agreed)} would leave out {one}, which is in use"
             )
-
-
-def _first_acceptable(
-    fits: list[Fit],
-    offered: tuple[Proposal, ...],
-    in_auth: bool,
-    preferred_ke: KeyExchangeMethod | None,
-) -> tuple[Fit, Proposal]:
-    """The best fit whose proposals take the offer; a refusal is explained by the best fit."""
-    for fit in fits:
-        templates = fit.settings.esp_proposals
-        choice = find_proposal(offered, templates, preferred_ke, in_auth=in_auth)
-        if choice is not None:
-            return fit, choice
-    configured = fits[0].settings.esp_proposals
-    if in_auth:
-        offered, configured = without_key_exchange(offered), without_key_exchange(configured)
-    raise NoProposalChosen(explain_mismatch(offered, configured))
-
-
-def _fits(
-    association: Association, payloads: Payloads, rekeyed: ChildSa | None, wants_transport: bool
-) -> list[Fit]:
-    """The children that have something in common with the selectors, the best first.
-
-    Children of another mode come last: a responder may refuse transport mode by not mentioning
-    it (RFC 7296 section 1.3.1).
-    """
-    offered_remote = only(payloads, TrafficSelectorsInitiator).selectors
-    offered_local = only(payloads, TrafficSelectorsResponder).selectors
-    children = (rekeyed.settings,) if rekeyed else association.connection.children
-    wanted = Mode.TRANSPORT if wants_transport else Mode.TUNNEL
-    fits: list[Fit] = []
-    for settings in children:
-        local = narrow(offered_local, _resolved(settings.local_ts, association, local=True))
-        remote = narrow(offered_remote, _resolved(settings.remote_ts, association, local=False))
-        local, remote = _of_common_families(local, remote)
-        if local and remote:
-            rank = max(_rank(offered_local, local), _rank(offered_remote, remote))
-            fits.append(Fit(settings, local, remote, rank))
-    if not fits:
-        raise TsUnacceptable(_explain_misfit(association, offered_local, offered_remote, children))
-    return sorted(fits, key=lambda fit: (fit.settings.mode is not wanted, fit.rank))
-
-
-def _of_common_families(local: Selectors, remote: Selectors) -> tuple[Selectors, Selectors]:
-    """Without the selectors that have no partner of their address family."""
-    families = {one.start.version for one in local} & {one.start.version for one in remote}
-    local = tuple(one for one in local if one.start.version in families)
-    remote = tuple(one for one in remote if one.start.version in families)
-    if len(local) * len(remote) > MAX_PAIRS:
-        raise TsUnacceptable(f"more than {MAX_PAIRS} pairs of traffic selectors")
-    return local, remote
-
-
-def _rank(offered: Sequence[Selector], narrowed: Selectors) -> int:
-    """0 when nothing is cut off, 1 when the peer's first choice is within, else 2."""
-    if offered == narrowed or set(offered) <= set(narrowed):
-        return 0
-    first = offered[0]
-    if isinstance(first, TrafficSelector) and any(one.contains(first) for one in narrowed):
-        return 1
-    return 2
-
-
-def _explain_misfit(
-    association: Association,
-    offered_local: Sequence[Selector],
-    offered_remote: Sequence[Selector],
-    children: Sequence[ChildSettings],
-) -> str:
-    ours = "; ".join(
-        f"{child.name}: {listed(_resolved(child.local_ts, association, local=True))} === "
-        f"{listed(_resolved(child.remote_ts, association, local=False))}"
-        for child in children
-    )
-    return (
-        f"no child has traffic selectors in common with the peer's: it asks for "
-        f"{listed(offered_local)} (ours) === {listed(offered_remote)} (its); "
-        f"configured: {ours or 'no child'}"
-    )
 
 
 def build(
@@ -338,13 +263,6 @@ def build(
     child = association.children.add(settings, agreement, sas, policies)
     child.is_ours = exchange_initiator
     return child
-
-
-def _resolved(
-    templates: tuple[SelectorTemplate, ...], association: Association, *, local: bool
-) -> Selectors:
-    address = (association.local if local else association.remote).address
-    return tuple(template.resolve(address) for template in templates)
 
 
 def _fresh_spi(association: Association) -> int:

@@ -168,7 +168,7 @@ class CreateChildInitiator:
         association.ike_sas.succeeded()
         assert self._offer is not None
         try:
-            agreement = self._offer.accepted(payloads)
+            agreement = self._offer.accepted(association, payloads)
             if self._rekeyed is not None:
                 check_scope(association, self._rekeyed, agreement.local_ts, agreement.remote_ts)
             nonces = Nonces(self._nonce, only(payloads, Nonce).data, self._shared(payloads))

@@ -58,4 +58,9 @@ def refused_child(association: Association, error: NotifyType | None, offered: s
             f"the peer {peer} answered NO_PROPOSAL_CHOSEN for the Child SA: none of our ESP "
             f"proposals is acceptable to it, or its kernel refused. We asked for {offered}"
         )
+    if error is NotifyType.SINGLE_PAIR_REQUIRED:
+        return (
+            f"the peer {peer} answered SINGLE_PAIR_REQUIRED: it takes a Child SA for each pair of "
+            f"addresses only. Configure a child for each pair. We asked for {offered}"
+        )
     return f"the peer {peer} answered {error.name if error else 'nothing'} for the Child SA"

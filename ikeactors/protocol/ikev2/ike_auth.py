@@ -33,6 +33,7 @@ from ikeactors.protocol.ikev2.explaining import refused_auth, refused_child
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState, error_of
 from ikeactors.protocol.ikev2.informational import tell_failure
 from ikeactors.protocol.ikev2.installing import InstallOffered, install
+from ikeactors.protocol.ikev2.matching import fitness
 from ikeactors.protocol.ikev2.protection import Opened
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.transcript import Transcript
@@ -148,7 +149,7 @@ class AuthInitiator:
             association.children.failed(offer.settings, reason, self._request)
             return
         try:
-            agreement = offer.accepted(payloads)
+            agreement = offer.accepted(association, payloads)
         except ProtocolFault as fault:
             association.children.failed(offer.settings, str(fault), self._request)
             association.children.disown(offer.protocol, offer.spi_in)
@@ -250,6 +251,7 @@ def respond(
             remote,
             wanted.identity if wanted else None,
             association.local.address,
+            lambda one: fitness(association, payloads, one.children),
         )
         local = identity_of(connection.local, association.local.address)
         verify(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ikeactors.iana import NotifyType
@@ -10,6 +12,7 @@ from ikeactors.protocol.events import Endpoint
 from ikeactors.quick import quick
 from ikeactors.wire.message import notifies
 from ikeactors.wire.payload import Notify, Payload
+from ikeactors.wire.selectors import Selector, TrafficSelector
 
 if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.association import Association
@@ -70,6 +73,28 @@ def detect(
         local=all(notify.data != here for notify in destinations),
         remote=all(notify.data != there for notify in sources),
     )
+
+
+def as_seen_here(
+    association: Association, local: Sequence[Selector], remote: Sequence[Selector]
+) -> tuple[Sequence[Selector], Sequence[Selector]]:
+    """The selectors of transport mode with the addresses that this host sees.
+
+    An end behind a NAT knows itself by another address than the other end does, and transport mode
+    is about the outer addresses (RFC 7296 section 2.23.1).
+    """
+    if association.nat.local:
+        local = tuple(_seen_as(one, association.local) for one in local)
+    if association.nat.remote:
+        remote = tuple(_seen_as(one, association.remote) for one in remote)
+    return local, remote
+
+
+def _seen_as(selector: Selector, endpoint: Endpoint) -> Selector:
+    """A selector of a single address; others are of networks, which no NAT changes for us."""
+    if not isinstance(selector, TrafficSelector) or selector.start != selector.end:
+        return selector
+    return replace(selector, start=endpoint.address, end=endpoint.address)
 
 
 def answer_detection(association: Association, message: Message, spis: Spis) -> tuple[Payload, ...]:

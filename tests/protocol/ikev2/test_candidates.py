@@ -8,10 +8,11 @@ import pytest
 
 from ikeactors.errors import AuthenticationFailed, NoProposalChosen
 from ikeactors.iana import KeyExchangeMethod
+from ikeactors.kernel.requests import Mode
 from ikeactors.protocol.ikev2.candidates import choose_by_identity, choose_by_offer
-from ikeactors.protocol.settings import AuthSettings, IdentityPattern
+from ikeactors.protocol.settings import AuthSettings, IdentityPattern, Settings
 from ikeactors.wire.identities import Identity
-from tests.pair import WEST, Pair, child, connection, ike, opposite, selectors
+from tests.pair import WEST, Pair, child, connection, esp, ike, opposite, selectors
 from tests.protocol.forging import initiated
 
 X25519 = KeyExchangeMethod.CURVE25519
@@ -83,3 +84,60 @@ def test_a_peer_gets_the_children_of_its_own_connection_only() -> None:
     assert pair.east.association.connection_name == "second"
     pair.assert_mirrored()
     assert pair.east.sas
+
+
+def twice(*networks: str, **changes: object) -> tuple:
+    """Connections between the same two identities, each with a child of its own on our side."""
+    return tuple(
+        opposite(
+            connection(
+                name=f"to-{network}",
+                children=(child(remote_ts=selectors(network), **changes),),
+            )
+        )
+        for network in networks
+    )
+
+
+def asked_for(network: str, *connections: object, **changes: object) -> Pair:
+    """West asks for this network; east has these connections."""
+    west = connection(name="west", children=(child(remote_ts=selectors(network), **changes),))
+    pair = Pair(west)
+    pair.east_settings = Settings(connections, pair.east_settings.secrets)
+    pair.east.association = pair.responder()
+    return pair.establish()
+
+
+@pytest.mark.parametrize("network", ["10.2.0.0/16", "10.3.0.0/16", "10.4.0.0/16"])
+def test_between_equals_the_traffic_selectors_decide(network: str) -> None:
+    """(RFC 7296 section 2.9)"""
+    pair = asked_for(network, *twice("10.2.0.0/16", "10.3.0.0/16", "10.4.0.0/16"))
+    assert pair.east.association.connection.name == f"to-{network}"
+    pair.assert_mirrored()
+
+
+def test_between_equals_the_whole_counts_more_than_a_part() -> None:
+    pair = asked_for("10.3.0.0/16", *twice("10.3.7.0/24", "10.3.0.0/16"))
+    assert pair.east.association.connection.name == "to-10.3.0.0/16"
+
+
+def test_between_equals_the_esp_proposals_decide() -> None:
+    weak = twice("10.2.0.0/16", esp_proposals=esp("aes256-sha512"))
+    good = twice("10.2.0.0/16", esp_proposals=esp("aes128gcm16"))
+    pair = asked_for("10.2.0.0/16", *weak, *good)
+    assert pair.east.association.connection is good[0]
+
+
+def test_between_equals_the_mode_decides() -> None:
+    tunnel = twice("192.0.2.2/32", local_ts=selectors("192.0.2.1/32"))
+    transport = twice("192.0.2.2/32", mode=Mode.TRANSPORT, local_ts=selectors("192.0.2.1/32"))
+    for mode, wanted in ((Mode.TUNNEL, tunnel), (Mode.TRANSPORT, transport)):
+        for order in ((*tunnel, *transport), (*transport, *tunnel)):
+            pair = asked_for("192.0.2.2/32", *order, mode=mode, local_ts=selectors("192.0.2.1/32"))
+            assert pair.east.association.connection is wanted[0]
+
+
+def test_between_equals_that_all_fit_or_none_does_the_first_is_taken() -> None:
+    pair = asked_for("10.9.0.0/16", *twice("10.2.0.0/16", "10.3.0.0/16"))
+    assert pair.east.association.connection.name == "to-10.2.0.0/16"
+    assert "N(TS_UNACCEPTABLE)" in pair.trace[3]
