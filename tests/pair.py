@@ -111,6 +111,7 @@ def connection(**changes: object) -> ConnectionSettings:
         remote=AuthSettings("psk", IdentityPattern(Identity.from_text("east.example"))),
         children=(child(),),
         rand_time=0.0,
+        mobike=False,
     )
     return replace(settings, **changes)
 
@@ -202,8 +203,7 @@ class Pair:
         self.nonces = nonces
         self.entropies = {name: SeededEntropy(f"{seed}/{name}") for name in ("west", "east")}
         self._surroundings = {
-            name: Surroundings(entropy, encapsulate=encapsulate)
-            for name, entropy in self.entropies.items()
+            name: self.surroundings_of(name, encapsulate) for name in self.entropies
         }
         self.west = End(
             "west",
@@ -212,6 +212,10 @@ class Pair:
             ),
         )
         self.east = End("east", self.responder())
+
+    def surroundings_of(self, name: str, encapsulate: bool) -> Surroundings:
+        """What the associations of an end share."""
+        return Surroundings(self.entropies[name], encapsulate=encapsulate)
 
     def responder(self, remote: Endpoint = WEST) -> Association:
         """A fresh responder for the eastern end, to a peer that seems to be at `remote`."""

@@ -100,6 +100,12 @@ CONNECTION = options(
     Option("keepalive", duration, '"20s"', "Time between NAT keepalives; 0 sends none."),
     Option("encap", boolean, "false", "Encapsulate ESP in UDP even without a NAT."),
     Option(
+        "mobike",
+        boolean,
+        "true",
+        "Follow either end when its addresses change (MOBIKE); IKE moves to port 4500 for it.",
+    ),
+    Option(
         "fragmentation",
         word(enumeration(*Fragmentation)),
         '"yes"',

@@ -40,6 +40,7 @@ _SAME_NAME = (
     "dpd_timeout",
     "keepalive",
     "encap",
+    "mobike",
     "fragmentation",
     "fragment_size",
     "window_size",

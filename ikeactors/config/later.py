@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 _SUBJECTS = {
-    "MOBIKE": "mobike",
     "a virtual address": "pools vips",
     "authentication with certificates": "authorities ca_id cacert cacerts cert cert_policy certs "
     "groups ocsp pubkeys revocation send_cert send_certreq",

@@ -202,6 +202,7 @@ class ConnectionSettings:
     dpd_timeout: float = 0.0
     keepalive: float = 20.0
     encap: bool = False
+    mobike: bool = True
     fragmentation: Fragmentation = Fragmentation.YES
     fragment_size: int = 1280
     window_size: int = 1
@@ -221,7 +222,11 @@ class ConnectionSettings:
 
     def takes(self, local: Address, remote: Address) -> bool:
         """Whether a peer at `remote`, talking to our `local`, may use this connection."""
-        return _any_matches(self.local_addrs, local) and _any_matches(self.remote_addrs, remote)
+        return self.takes_local(local) and _any_matches(self.remote_addrs, remote)
+
+    def takes_local(self, local: Address) -> bool:
+        """Whether the connection may use this address of ours."""
+        return _any_matches(self.local_addrs, local)
 
 
 @dataclass(frozen=True, slots=True)

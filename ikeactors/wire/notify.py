@@ -27,6 +27,12 @@ _TYPES = {int(kind): kind for kind in NotifyType}
 _HEAD = struct.Struct("!BBH")
 _U16 = struct.Struct("!H")
 _U32 = struct.Struct("!I")
+_PORTS = struct.Struct("!HH")
+# By the length of NO_NATS_ALLOWED: its addresses' family, and an address's length.
+_ADDRESSES: dict[int, tuple[type[IPv4Address] | type[IPv6Address], int]] = {
+    12: (IPv4Address, 4),
+    36: (IPv6Address, 16),
+}
 
 
 @quick
@@ -116,6 +122,31 @@ def read_ip6_address(data: bytes) -> IPv6Address:
     return IPv6Address(_sized(data, 16))
 
 
+@quick
+class AddressPair:
+    """The addresses and ports with which a message was sent (RFC 4555 section 4.2.6)."""
+
+    source: IPv4Address | IPv6Address
+    destination: IPv4Address | IPv6Address
+    source_port: int
+    destination_port: int
+
+
+def read_no_nats_allowed(data: bytes) -> AddressPair:
+    """NO_NATS_ALLOWED: two addresses of one family, and two ports."""
+    if len(data) not in _ADDRESSES:
+        raise InvalidSyntax("the data of a notify is too short or too long")
+    kind, size = _ADDRESSES[len(data)]
+    ports = _PORTS.unpack_from(data, 2 * size)
+    return AddressPair(kind(data[:size]), kind(data[size : 2 * size]), *ports)
+
+
+def write_no_nats_allowed(pair: AddressPair) -> bytes:
+    """The data of NO_NATS_ALLOWED."""
+    ports = _PORTS.pack(pair.source_port, pair.destination_port)
+    return pair.source.packed + pair.destination.packed + ports
+
+
 def read_cookie2(data: bytes) -> bytes:
     """COOKIE2: 8 to 64 octets (RFC 4555 section 4.2.5)."""
     return _sized(data, MIN_COOKIE2, MAX_COOKIE2)
@@ -148,6 +179,7 @@ FORMATS: dict[int, Callable[[bytes], object]] = {
     NotifyType.ADDITIONAL_IP4_ADDRESS: read_ip4_address,
     NotifyType.ADDITIONAL_IP6_ADDRESS: read_ip6_address,
     NotifyType.COOKIE2: read_cookie2,
+    NotifyType.NO_NATS_ALLOWED: read_no_nats_allowed,
     NotifyType.AUTH_LIFETIME: read_u32,
     NotifyType.QUICK_CRASH_DETECTION: read_qcd_token,
     NotifyType.SIGNATURE_HASH_ALGORITHMS: read_hash_algorithms,

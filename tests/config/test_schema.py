@@ -39,7 +39,6 @@ def test_unknown_keys_are_told_with_the_nearest_known_one():
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ("mobike", "MOBIKE is not available yet: leave it out"),
         ("send_cert", "authentication with certificates is not available yet: leave it out"),
         ("tfc_padding", "is not available yet: leave it out"),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
 
@@ -10,11 +10,14 @@ from ikeactors.errors import InvalidSyntax
 from ikeactors.iana import KeyExchangeMethod, NotifyType, PayloadType, Prf, ProtocolId
 from ikeactors.wire.notify import (
     FORMATS,
+    AddressPair,
     Notify,
     read_data,
+    read_no_nats_allowed,
     read_notify,
     write_group,
     write_hash_algorithms,
+    write_no_nats_allowed,
     write_notify,
     write_u32,
 )
@@ -53,6 +56,11 @@ DATA = [
     (NotifyType.COOKIE, b"x" * 64, b"x" * 64),
     (NotifyType.PUZZLE, b"\0\5\x10", Puzzle(Prf.HMAC_SHA2_256, 16)),
     (NotifyType.COOKIE2, b"x" * 8, b"x" * 8),
+    (
+        NotifyType.NO_NATS_ALLOWED,
+        b"\xc0\0\2\1\xc0\0\2\2\x01\xf4\x11\x94",
+        AddressPair(IPv4Address("192.0.2.1"), IPv4Address("192.0.2.2"), 500, 4500),
+    ),
     (NotifyType.NAT_DETECTION_SOURCE_IP, b"x" * 20, b"x" * 20),
     (NotifyType.NAT_DETECTION_DESTINATION_IP, b"x" * 20, b"x" * 20),
     (NotifyType.SIGNATURE_HASH_ALGORITHMS, b"\0\2\0\3", (2, 3)),
@@ -69,6 +77,12 @@ def test_data_is_read_by_its_type(kind: NotifyType, data: bytes, value: object) 
 
 def test_every_format_is_in_the_table_above() -> None:
     assert set(FORMATS) == {kind for kind, _, _ in DATA}
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
+def test_forbidden_nats_are_written_as_they_are_read(address: str) -> None:
+    pair = AddressPair(ip_address(address), ip_address(address), 500, 4500)
+    assert read_no_nats_allowed(write_no_nats_allowed(pair)) == pair
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -39,6 +39,7 @@ from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState
 from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent
 from ikeactors.protocol.ikev2.ike_sas import IkeSas
 from ikeactors.protocol.ikev2.informational import DeleteIkeInitiator
+from ikeactors.protocol.ikev2.mobike import Mobike
 from ikeactors.protocol.ikev2.nat import NatSituation
 from ikeactors.protocol.ikev2.outbox import Outbox
 from ikeactors.protocol.ikev2.phases import Authenticating, Closed, Established, Fresh, Phase
@@ -67,6 +68,7 @@ class Association:
         "ike_sas",
         "last_heard_at",
         "local",
+        "mobike",
         "nat",
         "now",
         "numbers",
@@ -98,6 +100,7 @@ class Association:
         self.ike_sas = IkeSas(self)
         self.phase: Phase = Fresh()
         self.nat = NatSituation()
+        self.mobike: Mobike | None = None
         self.fragmenting = UNFRAGMENTED
         self.now = self.created_at = self.last_heard_at = 0.0
         self.numbers = 0
@@ -214,7 +217,7 @@ class Association:
             return
         assert isinstance(phase, InitSent)
         self.nat = nat or NatSituation()
-        if self.path.encapsulated:
+        if self.path.encapsulated or (self.connection.mobike and self.nat.supported):
             paths.float_ports(self)
         operating.authenticate(self, transcript, phase)
 

@@ -164,6 +164,16 @@ class ChildSa:
         """The data plane has nothing of it."""
         self.inbound_installed = self.outbound_installed = False
 
+    def is_between(self, path: Path) -> bool:
+        """Whether its ends have the addresses of this path."""
+        here, there = path.local.address, path.remote.address
+        return (self.inbound.source, self.inbound.destination) == (there, here)
+
+    def is_on(self, path: Path) -> bool:
+        """Whether its packets take this path."""
+        encapsulation = path.encapsulation(Direction.IN)
+        return self.is_between(path) and self.inbound.encapsulation == encapsulation
+
     def moved(self, connection: ConnectionSettings, path: Path) -> None:
         """The same SAs and policies on another path."""
         self.inbound = replace(

@@ -19,7 +19,7 @@ from ikeactors.errors import AuthenticationFailed, ProtocolFault
 from ikeactors.iana import ExchangeType, NotifyType, PayloadType
 from ikeactors.protocol.actions import ClaimIdentity, Level
 from ikeactors.protocol.events import IdentityClaimed, Reply
-from ikeactors.protocol.ikev2 import crash_detection
+from ikeactors.protocol.ikev2 import crash_detection, mobike
 from ikeactors.protocol.ikev2.authentication import (
     identity_of,
     prove,
@@ -96,6 +96,7 @@ class AuthInitiator:
         payloads += crash_detection.token_for(association, ike_sa.spis)
         self._offer = Offer.make(association, self._child, in_auth=True)
         payloads += self._offer.payloads()
+        payloads += mobike.offered(association)
         return tuple(payloads)
 
     def answered(
@@ -133,6 +134,7 @@ class AuthInitiator:
         ike_sa.requests.widen(window_size)
         crash_detection.keep(association, ike_sa, payloads)
         establish(association, ike_sa, self._local, remote)
+        mobike.agree(association, payloads, decides=True)
         claim = ClaimedByInitiator()
         _claim(association, self._local, remote, False, claim, self._transcript)
         self._install(association, ike_sa, payloads)
@@ -272,6 +274,10 @@ def respond(
         )
         return Answer((Notify(NotifyType.AUTHENTICATION_FAILED),), close=str(fault))
 
+    if connection.mobike and mobike.is_prohibited(payloads, association.local, association.remote):
+        reason = "the peer bears no NAT, and its IKE_AUTH has passed one (NO_NATS_ALLOWED)"
+        return Answer((Notify(NotifyType.UNEXPECTED_NAT_DETECTED),), close=reason)
+
     # Authenticated: from here on we may change.
     association.connection = connection
     ike_sa.requests.widen(window_size)
@@ -305,9 +311,13 @@ class ClaimedByResponder:
         self.ike_sa.answer(association, self._answer(association))
 
     def _answer(self, association: Association) -> Answer:
-        token = crash_detection.token_for(association, self.ike_sa.spis)
-        said = (*announcement(association), *token)
-        proven: Payloads = (IdentificationResponder(self.local), self.proof, *said)
+        proven: Payloads = (
+            IdentificationResponder(self.local),
+            self.proof,
+            *announcement(association),
+            *crash_detection.token_for(association, self.ike_sa.spis),
+            *mobike.answered(association, self.payloads),
+        )
         if find(self.payloads, SecurityAssociation) is None:
             return Answer(proven)
         try:

@@ -17,6 +17,7 @@ from ikeactors.protocol.ikev2.exchange import Answer, Exchange, Payloads, may_ov
 from ikeactors.protocol.ikev2.fragments import seal_message
 from ikeactors.protocol.ikev2.installing import install_for_answer
 from ikeactors.protocol.ikev2.paths import heard
+from ikeactors.protocol.ikev2.probing import answered_by
 from ikeactors.protocol.ikev2.protection import DirectionKeys, Opened
 from ikeactors.protocol.ikev2.reassembly import check_repeated, open_message
 from ikeactors.protocol.ikev2.retransmission import schedule, watch
@@ -123,6 +124,15 @@ class IkeSa:
         self.queue.append(exchange)
         self.send_next(association)
 
+    def ask_first(self, association: Association, exchange: Exchange) -> None:
+        """Start an exchange before all that wait for their turn."""
+        self.queue_first(exchange)
+        self.send_next(association)
+
+    def queue_first(self, exchange: Exchange) -> None:
+        """The same, once the request that is being served is answered."""
+        self.queue.insert(0, exchange)
+
     def send_next(self, association: Association) -> None:
         """Send the next requests if the window has room for them."""
         while self.queue and self._may_send(self.queue[0]):
@@ -188,6 +198,7 @@ class IkeSa:
         self.requests.answered(outstanding)
         watch(association, self)
         heard(association, self, datagram)
+        answered_by(association, outstanding, datagram)
         try:
             payloads = opened.payloads()
             association.outbox.trace(
@@ -223,6 +234,7 @@ class IkeSa:
         served = Served(header.exchange, datagram.local, datagram.remote)
         self._serve(association, served, opened)
         self.serve_held(association)
+        self.send_next(association)
 
     def _size(self, association: Association) -> int:
         """How many requests the peer may have out: what we announce once it is authenticated."""

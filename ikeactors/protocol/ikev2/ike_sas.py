@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ikeactors.protocol.actions import ForgetSpi, RecordIkeKeys, RegisterSpi
@@ -45,6 +46,9 @@ class IkeSas:
     def exists(self) -> bool:
         """Whether there are keys yet."""
         return self._current is not None
+
+    def __iter__(self) -> Iterator[IkeSa]:
+        return iter(tuple(self._by_spi.values()))
 
     def find(self, spi: bytes) -> IkeSa | None:
         """The IKE SA that has this SPI of ours, or None."""

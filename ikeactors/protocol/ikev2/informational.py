@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ikeactors.errors import ProtocolFault
 from ikeactors.iana import ExchangeType, NotifyType, ProtocolId
-from ikeactors.protocol.ikev2 import crash_detection
+from ikeactors.protocol.ikev2 import crash_detection, mobike, update_addresses
 from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
 from ikeactors.protocol.ikev2.exchange import Answer, Payloads
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState, error_of
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 
 class LivenessInitiator:
-    """An empty request: is the peer alive? (RFC 7296 section 2.4)"""
+    """An empty request: is the peer alive? (RFC 7296 section 2.4)
+
+    Behind a NAT, with MOBIKE, it also asks what the peer sees us as.
+    """
 
     exchange = ExchangeType.INFORMATIONAL
     children = ()
@@ -34,14 +37,19 @@ class LivenessInitiator:
     __slots__ = ()
 
     def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
-        """Nothing but the envelope."""
-        return ()
+        """Nothing but the envelope, and what shows a NAT that maps us anew."""
+        known = association.mobike
+        if known is None or not known.decides or not association.nat.local:
+            return ()
+        return mobike.detection(association, ike_sa.spis)
 
     def answered(
         self, association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
     ) -> None:
         """It is alive; that we heard of it is noted by the engine."""
         ike_sa.requests.widen(announced(payloads))
+        if association.mobike is not None:
+            update_addresses.compare_mapping(association, payloads)
 
     def abandoned(self, association: Association, reason: str) -> None:
         """The IKE SA is gone."""
@@ -201,7 +209,8 @@ def respond(association: Association, ike_sa: IkeSa, opened: Opened, payloads: P
     deletes = [payload for payload in payloads if isinstance(payload, Delete)]
     if any(delete.protocol is ProtocolId.IKE for delete in deletes):
         return _delete_ike_sa(association, ike_sa)
-    return Answer((*_delete_children(association, deletes), *announcement(association)))
+    told = update_addresses.respond(association, ike_sa, payloads)
+    return Answer((*_delete_children(association, deletes), *announcement(association), *told))
 
 
 def _delete_ike_sa(association: Association, ike_sa: IkeSa) -> Answer:

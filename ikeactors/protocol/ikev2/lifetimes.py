@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ikeactors.protocol.actions import SendKeepalive
-from ikeactors.protocol.ikev2 import fragments, liveness, reassembly
+from ikeactors.protocol.ikev2 import fragments, liveness, probing, reassembly
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState
 from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent
 from ikeactors.protocol.ikev2.phases import Authenticating
@@ -75,7 +75,7 @@ def _send_again(association: Association, ike_sa: IkeSa, outstanding: Outstandin
         return
     if not shrunk:
         report_retransmission(association, name, outstanding.tries)
-    association.send(*outstanding.datagrams)
+    probing.send_again(association, outstanding)
     schedule(association, ike_sa, outstanding)
 
 

@@ -8,13 +8,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ikeactors.protocol.actions import MoveChildSa
+from ikeactors.kernel.requests import Mode
+from ikeactors.protocol.actions import Level, MoveChildSa
 from ikeactors.protocol.events import DatagramReceived, Endpoint, SaMappingChanged
 from ikeactors.protocol.surroundings import IKE_PORT, NAT_PORT
 
 if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.association import Association
     from ikeactors.protocol.ikev2.ike_sa import IkeSa
+
+
+# Our end of a path and the peer's.
+Ends = tuple[Endpoint, Endpoint]
+
+
+def ends(association: Association) -> Ends:
+    """The path of the IKE SA."""
+    return association.local, association.remote
 
 
 def float_ports(association: Association) -> None:
@@ -25,12 +35,16 @@ def float_ports(association: Association) -> None:
 
 
 def heard(association: Association, ike_sa: IkeSa, datagram: DatagramReceived) -> None:
-    """A fresh message is proven to be the peer's: it is alive, and there."""
+    """A fresh message is proven to be the peer's: it is alive, and there.
+
+    With MOBIKE only UPDATE_SA_ADDRESSES moves it, so that other messages can try paths
+    (RFC 4555 section 3.8).
+    """
     association.last_heard_at = association.now
     local, remote = datagram.local, datagram.remote
     if association.half_open:
         association.local, association.remote = local, remote
-    elif ike_sa is association.ike_sa and _may_move(association):
+    elif association.mobike is None and ike_sa is association.ike_sa and _may_move(association):
         _move(association, local, remote)
 
 
@@ -53,7 +67,18 @@ def _move(association: Association, local: Endpoint, remote: Endpoint) -> None:
         "peer-moved", f"the peer is now at {remote}, no longer at {association.remote}"
     )
     association.local, association.remote = local, remote
+    move_children(association)
+
+
+def move_children(association: Association) -> None:
+    """All Child SAs go where the IKE SA is, but those that are bound to their addresses."""
     for child in association.children:
+        if child.is_on(association.path):
+            continue
+        if child.agreement.mode is Mode.TRANSPORT and not child.is_between(association.path):
+            text = f"Child SA {child.name} stays where it was: in transport mode it cannot move"
+            association.report("child-sa-not-moved", text, Level.WARNING)
+            continue
         old, old_policies = child.installed_sas, child.installed_policies
         child.moved(association.connection, association.path)
         sas = (child.inbound, child.outbound)[: len(old)]

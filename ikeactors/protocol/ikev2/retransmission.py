@@ -51,6 +51,15 @@ def _wait(association: Association, tries: int) -> float:
     return wait_of(association.connection.retransmission, tries, fraction)
 
 
+def send_all_again(association: Association) -> None:
+    """The path is another: what is under way is sent again at once, its patience begins anew."""
+    for ike_sa in association.ike_sas:
+        for outstanding in ike_sa.requests.outstanding:
+            outstanding.tries = 0
+            association.send(*outstanding.datagrams)
+            schedule(association, ike_sa, outstanding)
+
+
 def silence(association: Association, exchange: str, tries: int) -> str:
     """Why a peer that does not answer is given up."""
     return (
