@@ -202,7 +202,6 @@ class ConnectionSettings:
     dpd_timeout: float = 0.0
     keepalive: float = 20.0
     encap: bool = False
-    mobike: bool = True
     fragmentation: Fragmentation = Fragmentation.YES
     fragment_size: int = 1280
     window_size: int = 1
@@ -215,6 +214,7 @@ class ConnectionSettings:
     retransmission: Retransmission = Retransmission()
     log_level: str = ""
     record: bool = False
+    mobike: bool = True
 
     def child(self, name: str) -> ChildSettings | None:
         """The child of this name, or None."""
