@@ -4,7 +4,8 @@
     10.1.0.0/24 [gateway] 10.77.0.1 --------- 10.77.0.2 [gateway] 10.2.0.0/24
     fd01::/64             fd77::1             fd77::2             fd02::/64
 
-With a NAT box, west is 192.168.77.2 behind 192.168.77.1, and 10.77.0.1 is the box's outside.
+With a NAT box, west is 192.168.77.2 behind 192.168.77.1, and 10.77.0.1 is the box's outside. A
+split link ends twice in a third namespace: nothing passes but what a relay carries there.
 Names carry the process's ID, so parallel runs do not meet and the remains of a killed one are
 recognised.
 """
@@ -57,6 +58,14 @@ class Network:
         return "10.77.0.1" if self.nat and gateway is self.west else gateway.outer[version]
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The namespace in the middle of a split link, and its devices towards west and east."""
+
+    namespace: str
+    devices: tuple[str, str]
+
+
 @contextmanager
 def direct() -> Iterator[Network]:
     """Two gateways on one link, IPv4 and IPv6."""
@@ -65,6 +74,19 @@ def direct() -> Iterator[Network]:
         _address(w, "10.77.0.1/24", "fd77::1/64")
         _address(e, "10.77.0.2/24", "fd77::2/64")
         yield Network(_gateway(w, "west", "10.77.0.1"), _gateway(e, "east", "10.77.0.2"))
+
+
+@contextmanager
+def split() -> Iterator[tuple[Network, Gap]]:
+    """Two gateways as in `direct`, and the gap in their link."""
+    with _namespaces("w", "m", "e") as (w, m, e):
+        run("ip", "netns", "exec", m, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
+        _link(w, m)
+        _link(m, e)
+        _address(w, "10.77.0.1/24", "fd77::1/64")
+        _address(e, "10.77.0.2/24", "fd77::2/64")
+        network = Network(_gateway(w, "west", "10.77.0.1"), _gateway(e, "east", "10.77.0.2"))
+        yield network, Gap(m, (f"to-{_short(w)}", f"to-{_short(e)}"))
 
 
 @contextmanager
