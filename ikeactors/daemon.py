@@ -24,7 +24,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -69,6 +69,7 @@ from ikeactors.admin.ports import Surroundings as AdminSurroundings
 from ikeactors.admin.server import Dispatcher
 from ikeactors.config import Configuration, DaemonSettings
 from ikeactors.protocol.actions import Report
+from ikeactors.protocol.entropy import Entropy as CoreEntropy
 from ikeactors.protocol.events import Endpoint
 from ikeactors.protocol.ikev2.admission import Admission
 from ikeactors.protocol.settings import Settings
@@ -85,10 +86,11 @@ _REMOVAL_PATIENCE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says beside the configuration, and where the data plane comes from."""
+    """What the command line says beside the configuration; whence data plane and chance come."""
 
     key_log: Path | None = None
     probe: Callable[[str, Entropy, OpenUserspace], Awaitable[Choice]] = probe
+    entropy: CoreEntropy = field(default_factory=SystemEntropy)
 
 
 async def run_daemon(
@@ -165,7 +167,9 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
     registry = PeerRegistry(router, kernel, answers)
     addresses = HostAddresses()
     outlets = Outlets(router, sockets, kernel, workers, alarms, hub, writers.key_log, registry)
-    surroundings = _surroundings(configuration, sockets, addresses, hub, registry, is_userspace)
+    surroundings = _surroundings(
+        configuration, options, sockets, addresses, hub, registry, is_userspace
+    )
     associations = CoreAssociations(core, surroundings, writers.recorder)
     lives = _lives(core, associations, outlets, registry, sockets)
     return _Daemon(
@@ -197,6 +201,7 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
 
 def _surroundings(
     configuration: Configuration,
+    options: Options,
     sockets: Sockets,
     addresses: HostAddresses,
     hub: ReportHub,
@@ -207,7 +212,7 @@ def _surroundings(
     limits = configuration.daemon.admission_limits()
     _, nat_port = sockets.local_ports()
     return Surroundings(
-        SystemEntropy(),
+        options.entropy,
         nat_port=nat_port,
         encapsulate=is_userspace,
         puzzle_max_difficulty=configuration.daemon.puzzle_max_difficulty,

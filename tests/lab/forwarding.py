@@ -127,7 +127,7 @@ def main() -> None:
     devices, seed = sys.argv[1:3], sys.argv[3]
     sockets = [_opened(device) for device in devices]
     forwarder = Forwarder(seed)
-    print(flush=True)
+    _say("")
     while True:
         patience = forwarder.patience(time.monotonic())
         ready, _, _ = select.select([*sockets, sys.stdin], [], [], patience)
@@ -175,8 +175,13 @@ def _obey(forwarder: Forwarder, line: str) -> bool:
     asked = json.loads(line)
     if asked is not None:
         forwarder.faults = {kind: Faults(**one) for kind, one in asked.items()}
-    print(json.dumps(forwarder.counts), flush=True)
+    _say(json.dumps(forwarder.counts))
     return True
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def written(faults: dict[str, Faults] | None) -> str:

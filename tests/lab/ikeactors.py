@@ -12,12 +12,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ikeactors.admin.client import Client
 from tests.lab.commands import CommandFailed, run_freely, start, stop, wait_until
 from tests.lab.logs import LOGS
 from tests.lab.namespaces import Gateway
 from tests.lab.peer import SECRET, Child, Sa, Section, Value
 
 _PROGRAM = (sys.executable, "-m", "ikeactors.cli")
+_DAEMON = (*_PROGRAM, "daemon")
+# The same daemon, with what nobody but a test may do to it.
+STRIKING = (sys.executable, "-m", "tests.lab.striking")
 _START_SECONDS = 20.0
 _LOG_SECONDS = 2.0
 
@@ -36,8 +40,10 @@ class IkeactorsPeer:
         secret: str = SECRET,
         options: Section | None = None,
         arguments: tuple[str, ...] = (),
+        program: tuple[str, ...] = _DAEMON,
     ) -> None:
         self.gateway = gateway
+        self._program = program
         self._arguments = arguments
         self.folder = Path(tempfile.mkdtemp(prefix="ikl-"))
         self.socket = self.folder / "admin.sock"
@@ -75,8 +81,10 @@ class IkeactorsPeer:
         self.command("rekey", f"{connection}/{child}")
 
     def sas(self) -> list[Sa]:
-        """The IKE SAs there are."""
-        return [_sa(facts) for facts in self.json("list", "sas")["sas"]]
+        """The IKE SAs there are; asked for here, for a program takes longer than a rekeying."""
+        with Client(self.socket) as client:
+            _, streamed = client.listing("list-sas")
+        return [_sa(facts) for facts in streamed.get("sas", [])]
 
     def command(self, *argv: str) -> str:
         """What `ikeactors ARGV` prints; it must succeed."""
@@ -118,6 +126,10 @@ class IkeactorsPeer:
         """The daemon's process ID."""
         return self._process.pid
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send the daemon a signal."""
+        self._process.send_signal(number)
+
     def stop(self) -> int:
         """End the daemon, which deletes its SAs, and remove its folder. Its exit status."""
         status = stop(self._process)
@@ -131,7 +143,7 @@ class IkeactorsPeer:
         self._process.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        argv = (*_PROGRAM, "daemon", "--config", str(self._file), *self._arguments)
+        argv = (*self._program, "--config", str(self._file), *self._arguments)
         process = self.gateway.start(*argv, output=self.log_file)
         try:
             wait_until(lambda: self._is_up(process), _START_SECONDS, "the daemon's socket")
