@@ -1,4 +1,4 @@
-"""ikeactors in a namespace: the daemon as its user starts it, told by its own command line."""
+"""ikeactors in a namespace: the daemon as its user starts it, told over its admin socket."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ikeactors.admin.client import Client
-from tests.lab.commands import CommandFailed, run_freely, start, stop, wait_until
+from ikeactors.admin.client import Client, DaemonUnreachable
+from tests.lab.commands import PROGRAM_SECONDS, CommandFailed, run_freely, start, stop, wait_until
 from tests.lab.logs import LOGS
 from tests.lab.namespaces import Gateway
 from tests.lab.peer import SECRET, Child, Sa, Section, Value
@@ -66,25 +66,30 @@ class IkeactorsPeer:
 
     def down(self, connection: str) -> None:
         """Delete the connection's IKE SA."""
-        self.command("down", connection)
+        self._ask("down", connection)
 
     def down_child(self, connection: str, child: str) -> None:
         """Delete the child's Child SA."""
-        self.command("down", f"{connection}/{child}")
+        self._ask("down", f"{connection}/{child}")
 
     def rekey_ike(self, connection: str) -> None:
         """Rekey the connection's IKE SA."""
-        self.command("rekey", connection, "--ike")
+        self._ask("rekey", connection, ike=True)
 
     def rekey_child(self, connection: str, child: str) -> None:
         """Rekey the child's Child SA."""
-        self.command("rekey", f"{connection}/{child}")
+        self._ask("rekey", f"{connection}/{child}")
 
     def sas(self) -> list[Sa]:
-        """The IKE SAs there are; asked for here, for a program takes longer than a rekeying."""
+        """The IKE SAs there are."""
         with Client(self.socket) as client:
             _, streamed = client.listing("list-sas")
         return [_sa(facts) for facts in streamed.get("sas", [])]
+
+    def _ask(self, command: str, name: str, **arguments: object) -> None:
+        """Asked for here: a program's start takes longer than many exchanges."""
+        with Client(self.socket) as client:
+            client.ask(command, {"name": name, "timeout": PROGRAM_SECONDS, **arguments})
 
     def command(self, *argv: str) -> str:
         """What `ikeactors ARGV` prints; it must succeed."""
@@ -156,7 +161,11 @@ class IkeactorsPeer:
     def _is_up(self, process: subprocess.Popen[bytes]) -> bool:
         ended = process.poll()
         assert ended is None, f"ikeactors daemon ended with {ended}:\n{self.log}"
-        return self.socket.exists()
+        try:
+            Client(self.socket).close()
+        except DaemonUnreachable:
+            return False
+        return True
 
     def _write(
         self, configuration: Section, identities: list[str], secret: str, options: Section

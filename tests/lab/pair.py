@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -14,7 +14,8 @@ from tests.lab.strongswan import StrongswanPeer
 from tests.lab.tunnels import CHILD, CONNECTION, GCM, IDENTITIES, Suite, connection
 
 LabPeer = IkeactorsPeer | StrongswanPeer
-KINDS: dict[str, Callable[[Gateway, Section, list[str]], LabPeer]] = {
+Kinds = Mapping[str, Callable[[Gateway, Section, list[str]], LabPeer]]
+KINDS: Kinds = {
     "ikeactors": IkeactorsPeer,
     "strongswan": StrongswanPeer,
 }
@@ -66,21 +67,23 @@ def paired(
     suite: Suite = GCM,
     version: int = 4,
     responders: Suite | None = None,
+    made: Kinds = KINDS,
+    child: Section | None = None,
+    options: Section | None = None,
 ) -> Iterator[Pair]:
-    """A pair of the kinds named: the initiator, in the west, and the responder.
+    """A pair of the kinds named, `made` so: the initiator, in the west, and the responder.
 
-    Both have the same suite unless the responder is given its own.
+    Both have the same suite unless the responder is given its own. `child` is said of every child,
+    `options` of the connection, at both ends.
     """
     initiator, responder = kinds
+    # kernel-libipsec takes ESP in UDP only, so both ends are told to encapsulate.
+    options = {"encap": True, **(options or {})}
+    theirs = connection(network, network.east, responders or suite, version, child, options)
+    ours = connection(network, network.west, suite, version, child, options)
     with ExitStack() as stack:
-        east = _peer(responder, network, network.east, responders or suite, version)
+        east = made[responder](network.east, theirs, IDENTITIES)
         stack.callback(east.stop)
-        west = _peer(initiator, network, network.west, suite, version)
+        west = made[initiator](network.west, ours, IDENTITIES)
         stack.callback(west.stop)
         yield Pair(network, west, east)
-
-
-def _peer(kind: str, network: Network, gateway: Gateway, suite: Suite, version: int) -> LabPeer:
-    # kernel-libipsec takes ESP in UDP only, so both ends are told to encapsulate.
-    settings = connection(network, gateway, suite, version, options={"encap": True})
-    return KINDS[kind](gateway, settings, IDENTITIES)

@@ -18,8 +18,6 @@ from tests.lab.namespaces import Gap, Network, split
 
 # One of each kind: what a bad mobile link does.
 BAD_LINK = Faults(drop=0.1, duplicate=0.1, delay=0.005, jitter=0.02)
-# Longer than both ends need to ask, so that whatever they ask at the same time crosses.
-CROSSING = Faults(delay=0.5)
 
 
 class Relay:
