@@ -73,6 +73,7 @@ class StrongswanPeer:
         secret: str = SECRET,
         carrier: str = IN_USER_SPACE,
         fragment_size: int = 1280,
+        retransmit_tries: int = 5,
     ) -> None:
         self.gateway = gateway
         self.folder = Path(tempfile.mkdtemp(prefix="ikl-"))
@@ -82,7 +83,7 @@ class StrongswanPeer:
         text = _STRONGSWAN_CONF.format(
             plugins=plugins,
             folder=self.folder,
-            tries=5,
+            tries=retransmit_tries,
             timeout=1.0,
             fragment_size=fragment_size,
         )

@@ -29,6 +29,7 @@ class Pings:
 
     process: subprocess.Popen[str]
     count: int
+    seconds: float
 
     @classmethod
     def start(
@@ -54,7 +55,7 @@ class Pings:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        return cls(process, count)
+        return cls(process, count, count * interval)
 
     def __enter__(self) -> Pings:
         return self
@@ -71,7 +72,7 @@ class Pings:
 
     def received(self) -> int:
         """Wait for the end: how many were answered."""
-        output, _ = self.process.communicate(timeout=PROGRAM_SECONDS)
+        output, _ = self.process.communicate(timeout=self.seconds + PROGRAM_SECONDS)
         counts = _COUNTS.search(output)
         return int(counts[2]) if counts else 0
 
