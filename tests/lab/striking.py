@@ -76,6 +76,7 @@ class Striker(trio.abc.Instrument):
             print("strikes:", actor, file=sys.stderr, flush=True)  # noqa: T201
             at = self._chance.randrange(1, _MOST_WAITS) if actor != PEER else 1
             self._crash = CrashAtWait(at, partial(is_of, actor))
+            self._crash.arm(())
         if self._crash is not None:
             self._crash.after_task_step(task)
             self._crash = None if self._crash.done else self._crash
