@@ -286,10 +286,17 @@ class Children:
     def lost(self, child: ChildSa, request: Request) -> None:
         """The peer does not have it any more: negotiate it anew (RFC 7296 section 2.25).
 
-        One that the peer has replaced or deleted meanwhile is not missed.
+        One that the peer has replaced or deleted meanwhile is not missed. Where the peer has not
+        deleted what this one replaces, our answer that makes it may be under way: there are peers
+        who do not think of that.
         """
         if child.state is not ChildState.REKEYING:
             request.finish_part(self._association, self.fate(child))
+            return
+        replaced = self.replaced_by(child)
+        if replaced is not None and replaced.state is ChildState.REKEYED and not child.successor:
+            self.went_on(child)
+            request.finish_part(self._association, "the peer does not know of it yet")
             return
         if child.successor is not None:
             self.deleted_by_peer(child)

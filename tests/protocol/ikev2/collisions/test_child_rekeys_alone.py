@@ -94,6 +94,29 @@ def test_responder_lost_sa(end: str, other: str) -> None:
 
 
 @ENDS
+def test_a_successor_is_not_lost_while_the_answer_that_makes_it_is_under_way(
+    end: str, other: str
+) -> None:
+    """A peer that forgets its own request answers CHILD_SA_NOT_FOUND (RFC 7296 section 2.25)."""
+    stage = Stage(gapless=False)
+    stage.rekey(end)
+    stage.arrive(other)
+    answer = stage.hold(end)
+    stage.rekey(other)
+    requests = stage.end(end).association.ike_sa.requests
+    asked, requests.outstanding = requests.outstanding, ()
+    stage.arrive(end)
+    requests.outstanding = asked
+    assert "N(CHILD_SA_NOT_FOUND)" in stage.pair.trace[-1]
+    stage.arrive(other)
+    stage.release(answer)
+    stage.settle()
+    stage.pair.pass_time(60)
+    new = f"{other[0]}1"
+    shown(stage, other, f"{new} installed io", f"{new} installed io")
+
+
+@ENDS
 def test_responder_ignores_a_soft_expiry(end: str, other: str) -> None:
     """It has been rekeyed already and waits for its Delete."""
     stage = Stage()
