@@ -68,19 +68,16 @@ def paired(
     version: int = 4,
     responders: Suite | None = None,
     made: Kinds = KINDS,
-    child: Section | None = None,
-    options: Section | None = None,
 ) -> Iterator[Pair]:
     """A pair of the kinds named, `made` so: the initiator, in the west, and the responder.
 
-    Both have the same suite unless the responder is given its own. `child` is said of every child,
-    `options` of the connection, at both ends.
+    Both have the same suite unless the responder is given its own.
     """
     initiator, responder = kinds
     # kernel-libipsec takes ESP in UDP only, so both ends are told to encapsulate.
-    options = {"encap": True, **(options or {})}
-    theirs = connection(network, network.east, responders or suite, version, child, options)
-    ours = connection(network, network.west, suite, version, child, options)
+    options: Section = {"encap": True}
+    theirs = connection(network, network.east, responders or suite, version, options=options)
+    ours = connection(network, network.west, suite, version, options=options)
     with ExitStack() as stack:
         east = made[responder](network.east, theirs, IDENTITIES)
         stack.callback(east.stop)
