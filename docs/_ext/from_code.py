@@ -274,6 +274,13 @@ def compliance() -> str:
     return text
 
 
+def requirements() -> str:
+    """The table of RFC 7296's requirements of tools/compliance."""
+    tool = _tool("compliance")
+    text: str = tool.document_requirements(tool.requirements(PROJECT))
+    return text
+
+
 def _tool(name: str) -> ModuleType:
     full = f"tools_{name}"
     specification = spec_from_loader(full, SourceFileLoader(full, str(PROJECT / "tools" / name)))
@@ -333,6 +340,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "limits": limits,
     "modules": modules,
     "phases": phases,
+    "requirements": requirements,
     "states": states,
     "vocabulary": vocabulary,
 }

@@ -11,6 +11,7 @@ GOOD = [
     ('secret = "0x00112233445566778899aabbccddeeff"', bytes(range(0, 256, 17))),
     ('secret = "0sAAECAwQFBgcICQoLDA0ODw=="', bytes(range(16))),
     ('secret = "schl\u00fcssel mit umlaut"', "schl\u00fcssel mit umlaut".encode()),
+    (f'secret = "{"long " * 40}"', b"long " * 40),
     ('secret_file = "psk"', b"0x of a file is text\n"),
 ]
 

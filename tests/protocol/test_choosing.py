@@ -258,3 +258,14 @@ def test_selectors_that_the_responder_widened_are_refused() -> None:
         check_narrowed([net("10.1.0.0/16"), net("10.0.0.0/8")], [net("10.1.0.0/16")])
     with pytest.raises(TsUnacceptable, match="to nothing"):
         check_narrowed([UnknownSelector(TsType(99), b"")], [net("10.1.0.0/16")])
+
+
+@given(
+    st.lists(any_selector, min_size=1, max_size=4), st.lists(any_selector, min_size=1, max_size=4)
+)
+def test_the_first_choice_of_the_initiator_is_within_what_is_narrowed(
+    offered: list[TrafficSelector], configured: list[TrafficSelector]
+) -> None:
+    """(RFC 7296 section 2.9)"""
+    common = narrow(offered, [*configured, offered[0]])
+    assert any(one.contains(offered[0]) for one in common)

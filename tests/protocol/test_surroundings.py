@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ikeactors.protocol.surroundings import SHARD_BITS, Surroundings
 from ikeactors.wire.header import ZERO_SPI
+from tests.pair import SeededEntropy
 
 
 @dataclass
@@ -43,3 +44,9 @@ def test_a_child_spi_is_never_a_reserved_one(octets: bytes) -> None:
 def test_fractions_are_from_0_up_to_1() -> None:
     assert surroundings(bytes(4)).fraction() == 0.0
     assert 0.999 < surroundings(b"\xff" * 4).fraction() < 1.0
+
+
+def test_ike_spis_do_not_come_twice() -> None:
+    """(RFC 7296 section 2.6)"""
+    many = Surroundings(SeededEntropy("spis"))
+    assert len({many.choose_ike_spi() for _ in range(10_000)}) == 10_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from tests.tools.scripts import PROJECT, loaded
 
 compliance = loaded("tools/compliance")
+RFC = PROJECT.parent / "shared/rfc/rfc7296.txt"
 
 MODULE = '''\
 """Windows (RFC 7296 sections 2.1 to 2.3).
@@ -124,6 +126,50 @@ def test_a_citation_in_another_form_is_complained_of(project: Path) -> None:
 
 def test_the_source_has_no_citation_in_another_form() -> None:
     assert compliance.malformed(PROJECT) == []
+
+
+def test_every_requirement_has_tests_or_a_reason() -> None:
+    """A requirement is numbered within its section; its tests are there."""
+    assert compliance.unmet(PROJECT) == []
+
+
+def test_a_requirement_without_test_and_reason_is_complained_of(project: Path) -> None:
+    table = project / compliance.REQUIREMENTS
+    table.parent.mkdir()
+    table.write_text(
+        '["2.1-1"]\nsays = "a"\ntests = ["window::windows_are_small", "window::gone"]\n'
+        '["2.1-2"]\nsays = "b"\n["2.1-3"]\nsays = "c"\nreason = "not here"\n'
+    )
+    assert compliance.unmet(project) == [
+        "docs/requirements.toml: 2.1-1: there is no test window::gone",
+        "docs/requirements.toml: 2.1-2 has tests or a reason, one of the two",
+    ]
+
+
+def test_requirements_are_shown_with_their_tests_or_the_reason() -> None:
+    shown = compliance.Requirement("2.1-1", "this", ("window::windows_are_small",))
+    text = compliance.document_requirements(
+        [shown, compliance.Requirement("2.2-1", "that", (), "not here")]
+    )
+    assert "2 sentences" in text
+    assert "1 of them are shown" in text
+    assert "``window::windows_are_small``" in text
+    assert "     - not here" in text
+
+
+@pytest.mark.skipif(not RFC.exists(), reason="the text of RFC 7296 is not there")
+def test_every_must_of_the_rfc_is_a_requirement() -> None:
+    pages = re.sub(r"\n+Kaufman, et al\..*\n\f?\n?RFC 7296.*\n+", "\n\n", RFC.read_text())
+    text = pages[
+        pages.index("\n1.  Introduction\n", 9000) : pages.index("\n3.  Header and P", 9000)
+    ]
+    parts = re.split(r"^(\d(?:\.\d+)*)\.  \S", text, flags=re.MULTILINE)[1:]
+    names: list[str] = []
+    for section, body in zip(parts[::2], parts[1::2], strict=True):
+        sentences = re.split(r'(?<=[.:;!])\s+(?=[A-Z("\-o])', " ".join(body.split()))
+        musts = [one for one in sentences if re.search(r"\b(MUST|SHALL|REQUIRED)\b", one)]
+        names += [f"{section}-{number}" for number in range(1, len(musts) + 1)]
+    assert [one.name for one in compliance.requirements(PROJECT)] == names
 
 
 def test_it_is_a_program_with_help() -> None:

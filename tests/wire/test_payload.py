@@ -259,3 +259,10 @@ def test_only_the_first_fragment_names_a_payload() -> None:
 def test_payloads_survive_writing_and_reading(payloads: tuple[Payload, ...]) -> None:
     first, octets = write_payloads(payloads)
     assert read_payloads(first, octets) == payloads
+
+
+@pytest.mark.parametrize("payload", [payload for _, payload, _, _ in TABLE])
+def test_what_we_say_is_never_critical(payload: Payload) -> None:
+    """(RFC 7296 section 2.5)"""
+    _, octets = write_payloads((payload,))
+    assert not octets[1] & 0x80

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
+from types import FunctionType, ModuleType
 
 import pytest
 
-from ikeactors.iana import ExchangeType, PayloadType
+from ikeactors.iana import ExchangeType, NotifyType, PayloadType
 from ikeactors.protocol.actions import (
     SendDatagram,
 )
@@ -19,8 +21,9 @@ from ikeactors.protocol.events import (
     RekeyRequested,
     TimerExpired,
 )
-from ikeactors.wire.header import HEADER_LENGTH, write_header
-from ikeactors.wire.payload import Unknown, write_payloads
+from ikeactors.wire.header import HEADER_LENGTH, read_header, write_header
+from ikeactors.wire.message import Message, write_message
+from ikeactors.wire.payload import Notify, Unknown, write_payloads
 from tests.pair import EAST, WEST, Pair
 from tests.protocol.forging import (
     initiated,
@@ -228,3 +231,47 @@ def test_a_run_is_a_function_of_its_seed() -> None:
 
     assert run("a") == run("a")
     assert run("a") != run("b")
+
+
+def test_an_unprotected_invalid_ike_spi_changes_nothing() -> None:
+    """(RFC 7296 section 2.21.4)"""
+    pair = Pair().establish()
+    pair.give(pair.west, RekeyRequested(child="net"))
+    header = read_header(pair.flights[0].datagram.octets)
+    before = standing(pair.west)
+    told = (Notify(NotifyType.INVALID_IKE_SPI),)
+    message = Message(
+        header.spi_i, header.spi_r, header.exchange, header.message_id, True, False, told
+    )
+    pair.give(pair.west, sent_by(pair, pair.east, write_message(message)))
+    assert standing(pair.west) == before
+    assert len(pair.flights) == 1
+    pair.settle()
+    pair.pass_time(20)
+    pair.assert_mirrored()
+
+
+def test_what_keys_were_made_from_is_forgotten() -> None:
+    """(RFC 7296 section 2.12)"""
+    pair = Pair().establish()
+    pair.give(pair.west, RekeyRequested())
+    pair.settle()
+    pair.pass_time(60)
+    for end in pair.ends():
+        held = {type(one).__name__ for one in reached(end.association)}
+        assert "IkeKeys" in held
+        assert not held & {"Skeyseed", "ChildKeys", "Nonces", "Transcript", "PrivateKey"}
+        assert not [name for name in held if name.endswith("PrivateKey")]
+
+
+def reached(thing: object) -> list[object]:
+    """Everything that a thing holds, directly or not."""
+    seen: dict[int, object] = {}
+    waiting = [thing]
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen or isinstance(one, ModuleType | type | FunctionType):
+            continue
+        seen[id(one)] = one
+        waiting += gc.get_referents(one)
+    return list(seen.values())

@@ -13,6 +13,8 @@ from ikeactors.iana import (
 )
 from ikeactors.kernel.requests import Direction, Mode
 from ikeactors.protocol.events import RekeyRequested
+from ikeactors.protocol.ikev2.child_negotiation import _fresh_spi
+from ikeactors.protocol.ikev2.child_sa import ChildState
 from ikeactors.wire.payload import (
     SecurityAssociation,
     TrafficSelectorsInitiator,
@@ -20,7 +22,7 @@ from ikeactors.wire.payload import (
 )
 from ikeactors.wire.proposals import Transform
 from ikeactors.wire.selectors import TrafficSelector
-from tests.pair import End, Pair, child, connection, esp, opposite, selectors
+from tests.pair import End, Pair, SeededEntropy, child, connection, esp, opposite, selectors
 from tests.protocol.forging import (
     answered,
     authenticating,
@@ -236,3 +238,19 @@ def test_what_the_configuration_has_given_up_may_be_left_out() -> None:
     rekeying(pair)
     pair.settle()
     assert in_use(pair.west) == in_use(pair.east) == ["10.3.0.0/16"]
+
+
+def test_an_spi_in_use_is_not_chosen_again() -> None:
+    """Nor one that is half closed (RFC 7296 section 1.4.1)."""
+    pair = with_children(child()).establish()
+    (ours,) = pair.west.association.children
+    ours.state = ChildState.DELETING
+    drawn = iter([ours.spi_in, ours.spi_in, 0xC0FFEE00])
+
+    class Repeating(SeededEntropy):
+        def octets(self, count: int) -> bytes:
+            return next(drawn).to_bytes(count, "big")
+
+    association = pair.west.association
+    association.surroundings = replace(association.surroundings, entropy=Repeating("west"))
+    assert _fresh_spi(association) == 0xC0FFEE00

@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from ikeactors.iana import (
+    ConfigurationAttribute,
+    ConfigurationType,
     ExchangeType,
     IdType,
     NotifyType,
@@ -14,9 +16,11 @@ from ikeactors.iana import (
 )
 from ikeactors.protocol.actions import ClaimIdentity
 from ikeactors.protocol.settings import Unique
+from ikeactors.wire.configuration import ConfigurationAttributeValue
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.payload import (
     Authentication,
+    Configuration,
     IdentificationInitiator,
     IdentificationResponder,
     Notify,
@@ -271,3 +275,16 @@ def test_the_first_fitting_child_is_taken() -> None:
     pair = Pair(None, east).establish()
     assert [one.name for one in pair.east.association.children] == ["net"]
     assert mirrored(child()).name == "net"
+
+
+def test_a_configuration_payload_is_not_answered() -> None:
+    """(RFC 7296 sections 2.19 and 2.20)"""
+    version = ConfigurationAttributeValue(ConfigurationAttribute.APPLICATION_VERSION, b"")
+    pair = authenticating()
+    asked = Configuration(ConfigurationType.CFG_REQUEST, (version,))
+    change_sealed(pair, pair.flights[0], added(asked))
+    pair.deliver(pair.flights[0])
+    assert "CP" not in pair.trace[-1]
+    pair.settle()
+    pair.assert_mirrored()
+    assert "CP" not in " ".join(pair.trace)

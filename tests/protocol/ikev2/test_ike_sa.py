@@ -7,11 +7,13 @@ from ipaddress import ip_address
 
 import pytest
 
+from ikeactors.protocol.actions import SendDatagram
 from ikeactors.protocol.events import Endpoint, RekeyRequested
 from ikeactors.protocol.ikev2 import ike_sa as engine
 from ikeactors.protocol.ikev2.association import Association
+from ikeactors.protocol.settings import Fragmentation
 from tests import pair as two_ends
-from tests.pair import Pair, child, connection, esp, ike, opposite
+from tests.pair import Pair, child, connection, esp, ike, opposite, selectors
 
 IKE = [
     "aes128-sha1-modp2048",
@@ -126,3 +128,14 @@ def test_no_iv_is_used_twice() -> None:
         ]
         assert len(sent) > 20
         assert len(set(sent)) == len(sent)
+
+
+def test_messages_of_three_thousand_octets_are_sent_and_served() -> None:
+    """(RFC 7296 section 2)"""
+    networks = tuple(f"2001:db8:{number:x}::/48" for number in range(80))
+    wide = child(local_ts=selectors(*networks), remote_ts=selectors("2001:db8:ffff::/48"))
+    pair = Pair(connection(children=(wide,), fragmentation=Fragmentation.NO)).establish()
+    sent = [one for one in pair.west.actions if isinstance(one, SendDatagram)]
+    assert max(len(one.octets) for one in sent) > 3000
+    (ours,) = pair.east.association.children
+    assert len(ours.agreement.remote_ts) == 80

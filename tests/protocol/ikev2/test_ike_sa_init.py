@@ -14,7 +14,7 @@ from ikeactors.protocol.ikev2.association import Association
 from ikeactors.protocol.ikev2.ike_sa_init import ERROR_PATIENCE, MAX_CORRECTIONS
 from ikeactors.protocol.ikev2.phases import Authenticating
 from ikeactors.wire.message import Message, find, read_message, write_message
-from ikeactors.wire.payload import KeyExchange, Nonce, Notify
+from ikeactors.wire.payload import KeyExchange, Nonce, Notify, SecurityAssociation
 from tests.pair import EAST, WEST, Pair, SeededEntropy, child, connection, ike, opposite
 from tests.protocol.forging import (
     added,
@@ -313,3 +313,13 @@ def test_a_host_that_cannot_send_is_told_apart_from_a_peer_that_is_silent() -> N
     pair.pass_time(ERROR_PATIENCE + 1)
     assert "cannot send from" in pair.west.association.failure
     assert "Network is unreachable" in pair.west.association.failure
+
+
+def test_a_corrected_request_makes_the_whole_offer_again() -> None:
+    """(RFC 7296 section 1.2)"""
+    pair = initiated(Pair(GROUPS, opposite(ONE_GROUP)))
+    first = read_message(pair.flights[0].datagram.octets)
+    pair.deliver(pair.flights[0])
+    pair.deliver(pair.flights[0])
+    second = read_message(pair.flights[0].datagram.octets)
+    assert find(first.payloads, SecurityAssociation) == find(second.payloads, SecurityAssociation)

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from ikeactors.iana import KeyExchangeMethod, PayloadType
+from ikeactors.crypto.prf import prf_for
+from ikeactors.iana import KeyExchangeMethod, PayloadType, Prf
+from ikeactors.protocol.ikev2.transcript import NONCE_OCTETS
 from ikeactors.wire.payload import KeyExchange, Nonce, SecurityAssociation, Unknown
 from tests.pair import Pair, connection, ike
 from tests.protocol.forging import (
@@ -175,3 +177,9 @@ def test_an_empty_answer_is_no_answer() -> None:
     change_clear(pair.flights[0], instead())
     pair.deliver(pair.flights[0])
     assert not pair.west.association.closed
+
+
+@pytest.mark.parametrize("prf", [one for one in Prf if one is not Prf.HMAC_TIGER])
+def test_our_nonces_are_long_enough_for_every_prf(prf: Prf) -> None:
+    """(RFC 7296 section 2.10)"""
+    assert max(16, prf_for(prf).key_octets / 2) <= NONCE_OCTETS

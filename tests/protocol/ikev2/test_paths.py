@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import ip_address
 
+import pytest
+
 from ikeactors.iana import ExchangeType
 from ikeactors.kernel.requests import Encapsulation
-from ikeactors.protocol.actions import MoveChildSa
-from ikeactors.protocol.events import Endpoint, RekeyRequested, SaMappingChanged
-from tests.pair import WEST, Pair
+from ikeactors.protocol.actions import MoveChildSa, SendDatagram
+from ikeactors.protocol.events import DatagramReceived, Endpoint, RekeyRequested, SaMappingChanged
+from tests.pair import EAST, WEST, Pair
 from tests.protocol.forging import answers, request, sealed, sent_by, standing
 from tests.protocol.ikev2.test_nat import PUBLIC, behind_nat, translated
 
@@ -98,3 +100,14 @@ def test_a_mapping_that_the_data_plane_has_seen_is_followed() -> None:
     pair = Pair().establish()
     pair.give(pair.east, SaMappingChanged(next(iter(pair.east.sas)), ELSEWHERE))
     assert pair.east.association.remote == WEST
+
+
+@pytest.mark.parametrize("port", [500, 4500, 6000])
+def test_an_answer_goes_where_its_request_came_from(port: int) -> None:
+    """(RFC 7296 section 2.11)"""
+    pair = Pair().establish()
+    octets = sealed(pair.west, INFORMATIONAL, ())
+    remote, local = replace(ELSEWHERE, port=port), replace(EAST, port=4500)
+    pair.give(pair.east, DatagramReceived(octets, local, remote))
+    answer = [one for one in pair.east.actions if isinstance(one, SendDatagram)][-1]
+    assert (answer.local, answer.remote) == (local, remote)

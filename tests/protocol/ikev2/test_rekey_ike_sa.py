@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from ikeactors.iana import KeyExchangeMethod, NotifyType
+from ikeactors.iana import KeyExchangeMethod, NotifyType, TransformType
 from ikeactors.protocol.events import DeletionRequested, InitiationRequested, RekeyRequested
 from ikeactors.protocol.ikev2.ike_sa import IkeSaState
 from ikeactors.wire.payload import (
@@ -13,6 +15,7 @@ from ikeactors.wire.payload import (
     Notify,
     SecurityAssociation,
 )
+from ikeactors.wire.proposals import Transform
 from tests.pair import Pair, child, connection, ike, opposite, selectors
 from tests.protocol.forging import Change, change_sealed, instead, swapped, without
 
@@ -292,3 +295,22 @@ def test_lost_messages_of_a_rekeying_are_made_up_for() -> None:
             pair.settle()
             pair.pass_time(20)
             pair.assert_one_pair()
+
+
+@pytest.mark.parametrize("transforms", ["", "none"])
+def test_an_ike_sa_without_a_key_exchange_is_not_accepted(transforms: str) -> None:
+    """(RFC 7296 section 2.18)"""
+    pair = established()
+    rekey(pair, "west")
+
+    def without_group(payload: SecurityAssociation) -> SecurityAssociation:
+        (proposal,) = payload.proposals
+        kept = tuple(one for one in proposal.transforms if one.type is not TransformType.KE)
+        none = (Transform(TransformType.KE, KeyExchangeMethod.NONE),) if transforms else ()
+        return SecurityAssociation((replace(proposal, transforms=(*kept, *none)),))
+
+    change_sealed(pair, pair.flights[0], swapped(SecurityAssociation, without_group))
+    before = spis(pair)
+    pair.settle()
+    assert pair.trace[1] == "<-- HDR, SK {N(NO_PROPOSAL_CHOSEN)}"
+    assert spis(pair) == before

@@ -106,3 +106,23 @@ def test_an_answer_in_the_last_moment_is_good() -> None:
     pair.settle()
     assert pair.west.association.established
     pair.assert_mirrored()
+
+
+def test_what_is_sent_again_is_the_same_octet_for_octet() -> None:
+    """(RFC 7296 sections 2.1 and 2.2)"""
+    pair = Pair(connection(retransmission=SCHEDULE)).establish()
+    before = len(sent(pair.west))
+    pair.give(pair.west, RekeyRequested(child="net"))
+    instants(pair, pair.west)
+    requests = sent(pair.west)[before:]
+    assert len(requests) == 5
+    assert len(set(requests)) == 1
+
+
+def test_a_responder_repeats_nothing_by_itself() -> None:
+    """(RFC 7296 section 2.1)"""
+    pair = Pair(connection(retransmission=SCHEDULE))
+    pair.initiate()
+    pair.deliver(pair.flights[0])
+    pair.pass_time(1000, deliver=False)
+    assert len(sent(pair.east)) == 1
