@@ -49,7 +49,7 @@ _Level = dict[Oid, _Node]
 
 @dataclass(slots=True)
 class _State:
-    """The variables of RFC 5280 section 6.1.2."""
+    """The variables of the algorithm (RFC 5280 section 6.1.2)."""
 
     explicit: int
     mapping: int
@@ -92,7 +92,7 @@ def check_policies(path: Sequence[x509.Certificate], demand: PolicyDemand) -> fr
 
 
 def _certify(state: _State, certificate: x509.Certificate, *, is_last: bool) -> None:
-    """Steps (d), (e) and (f) of RFC 5280 section 6.1.3."""
+    """Steps d, e and f (RFC 5280 section 6.1.3)."""
     policies = extension(certificate, x509.CertificatePolicies)
     if policies is None:
         state.level = {}
