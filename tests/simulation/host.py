@@ -36,7 +36,7 @@ from ikeactors.protocol.surroundings import IKE_PORT, Surroundings
 from tests.pair import SeededEntropy
 from tests.simulation.kernel import HostKernel
 from tests.simulation.network import Datagram, Network
-from tests.simulation.ports import SimulatedSockets, late
+from tests.simulation.ports import BLINK, SimulatedSockets, late
 from tests.simulation.replays import Reel
 
 # The daemon's own.
@@ -112,7 +112,8 @@ class Host:
         self.reel = Reel()
         self._chance = Random(f"{around.seed}/{number}/chance")
         self.hub = Ledger(partial(around.hear, self), around.wants_debug)
-        self.sockets = SimulatedSockets(address, around.network)
+        self.sockets = SimulatedSockets(address, around.network, self._is_unsendable)
+        self._ringing: trio.CancelScope | None = None
         self.router, self.alarms, self.answers = Router(self.hub), Alarms(), AnswerBook()
         self.workers = Workers(late(self._chance, lambda: self.faults.get("slow-worker", 0.0)))
         self.commands, self._received_commands = open_commands()
@@ -134,6 +135,17 @@ class Host:
     def suffer(self, faults: Mapping[str, float]) -> None:
         """These faults are in force from now on."""
         self.faults = self.kernel.faults = faults
+
+    @property
+    def paused(self) -> bool:
+        """Whether it stands still."""
+        return trio.current_time() < self.sockets.paused_until
+
+    def pause(self, until: float) -> None:
+        """Stand still, as a process that is stopped: timers and datagrams wait, others go on."""
+        self.sockets.paused_until = until
+        if self._ringing is not None:
+            self._ringing.cancel()
 
     def all_tasks(self) -> list[trio.lowlevel.Task]:
         """The actors' tasks and those below them, in the order in which they began."""
@@ -184,7 +196,7 @@ class Host:
         send = self.sockets.send_message
         run_actor: dict[str, Callable[[], Awaitable[None]]] = {
             "worker": partial(run_worker, self.workers),
-            "alarms": partial(run_alarms, self.alarms),
+            "alarms": self._run_alarms,
             "kernel": self._run_kernel,
             "sockets": partial(self.sockets.run, self.router.deliver),
             "router": partial(run_router, self.router, ask_admission, self.peers, send),
@@ -194,6 +206,18 @@ class Host:
             ChildSpecification(name, partial(self._known, name, run))
             for name, run in run_actor.items()
         ]
+
+    def _is_unsendable(self) -> bool:
+        rate = self.faults.get("unsendable", 0.0)
+        return rate > 0.0 and self._chance.random() < rate
+
+    async def _run_alarms(self) -> None:
+        """Alarms do not ring while the host stands still: they all ring late, at once."""
+        while True:
+            with trio.CancelScope() as self._ringing:
+                await run_alarms(self.alarms)
+            while self.paused:
+                await trio.sleep(BLINK)
 
     async def _run_kernel(self) -> None:
         await run_kernel(self._received_commands, self.kernel, self.kernel_state, self.hub.publish)

@@ -27,6 +27,7 @@ class Nemesis:
     network: Network
     kernels: KernelAudit
     record: Record
+    suspend_all: Callable[[float], None]
     _crashes: list[CrashAtWait] = field(default_factory=list)
 
     async def run(self) -> None:
@@ -40,6 +41,8 @@ class Nemesis:
             "lose-events": self._lose_events,
             "expire": self._expire,
             "crash": self._crash,
+            "pause": self._pause,
+            "suspend": self._suspend,
         }
         try:
             async with trio.open_nursery() as nursery:
@@ -55,6 +58,7 @@ class Nemesis:
         while True:
             await trio.sleep(chance.expovariate(1.0 / self.plan.faults[name]))
             self.record.show(f"strikes: {name}")
+            self.record.count(f"fault {name}")
             strike(chance)
 
     def _burst(self, chance: Random) -> None:
@@ -100,6 +104,21 @@ class Nemesis:
             self.kernels.excuse(host)
             sa_id = chance.choice(list(host.kernel.sas))
             host.kernel.expire(sa_id, hard=chance.random() < 0.5)
+
+    def _pause(self, chance: Random) -> None:
+        """One host stands still; to the others it is silent."""
+        self._excuse_all()
+        seconds = chance.choice((chance.uniform(2.0, 30.0), chance.uniform(60.0, 200.0)))
+        chance.choice(self.hosts).pause(trio.current_time() + seconds)
+
+    def _suspend(self, chance: Random) -> None:
+        """All stand still for hours, and all timers are late at once."""
+        self._excuse_all()
+        self.suspend_all(chance.uniform(0.1, 5.0) * 3600.0)
+
+    def _excuse_all(self) -> None:
+        for host in self.hosts:
+            self.kernels.excuse(host)
 
     def _crash(self, chance: Random) -> None:
         host, actor = chance.choice(self.hosts), chance.choice(ACTORS)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
+import struct
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
 
 import trio
 
+from ikeactors.iana import NotifyType, PayloadType
 from ikeactors.protocol.events import Address, Endpoint
 
 # Datagrams that may be replayed much later.
@@ -92,6 +95,32 @@ class Path:
         self.memory: list[Datagram] = []
 
 
+def forged(chance: Random, octets: bytes) -> bytes:
+    """What somebody on the path, who has no keys, says in the name of a peer it has seen."""
+    at = 4 if octets[:4] == bytes(4) else 0
+    header = bytearray(octets[at : at + 28])
+    if len(header) < 28:
+        return octets
+    notify = struct.pack(">BBHBBH", 0, 0, 8, 0, 0, chance.choice(_FORGED_NOTIFIES))
+    delete = struct.pack(">BBHBBH", 0, 0, 8, 1, 0, 0)
+    kind, body = chance.choice(((PayloadType.NOTIFY, notify), (PayloadType.DELETE, delete)))
+    header[16] = kind
+    header[18] = chance.choice((header[18], 34, 35, 36, 37))
+    header[19] ^= chance.choice((0x00, 0x20, 0x08, 0x28))
+    header[24:28] = struct.pack(">I", 28 + len(body))
+    return octets[:at] + bytes(header) + body
+
+
+_FORGED_NOTIFIES = (
+    NotifyType.INVALID_IKE_SPI,
+    NotifyType.INVALID_SYNTAX,
+    NotifyType.NO_PROPOSAL_CHOSEN,
+    NotifyType.AUTHENTICATION_FAILED,
+    NotifyType.TEMPORARY_FAILURE,
+    NotifyType.INITIAL_CONTACT,
+)
+
+
 class Network:
     """Carries datagrams. `faults` are the probabilities in force; none while all is quiet."""
 
@@ -107,6 +136,7 @@ class Network:
         self.faults: Mapping[str, float] = {}
         self.faulty: frozenset[Address] = frozenset()
         self.watch: Watch = lambda fate, datagram: None
+        self.struck: Counter[str] = Counter()
 
     def attach(self, address: Address, receive: Receive) -> None:
         """A host at its address."""
@@ -187,6 +217,8 @@ class Network:
         self._fly(datagram, delay)
         if self._strikes("duplicate"):
             self._fly(datagram, delay + self._chance.uniform(0.0, 2.0))
+        if self._strikes("forge") and isinstance(datagram.content, bytes):
+            self._fly(replace(datagram, content=forged(self._chance, datagram.content)), 0.0)
         if self._strikes("replay") and path.memory:
             self._fly(self._chance.choice(path.memory), self._latency)
         if len(path.memory) < _MEMORY:
@@ -207,7 +239,9 @@ class Network:
 
     def _strikes(self, fault: str) -> bool:
         rate = self.faults.get(fault, 0.0)
-        return rate > 0.0 and self._chance.random() < rate
+        strikes = rate > 0.0 and self._chance.random() < rate
+        self.struck[fault] += strikes
+        return strikes
 
     def _fly(self, datagram: Datagram, delay: float) -> None:
         due_at = trio.current_time() + delay

@@ -47,8 +47,21 @@ _FAULT_RANGES: dict[str, tuple[float, float]] = {
     "slow-worker": (0.05, 5.0),
     "crash": (20.0, 90.0),
 }
+# As above, drawn apart from them so that older seeds stay what they are.
+_RARER_RANGES: dict[str, tuple[float, float]] = {
+    "forge": (0.02, 0.2),
+    "unsendable": (0.02, 0.3),
+    "pause": (60.0, 150.0),
+    "suspend": (100.0, 300.0),
+}
+_RARER_CHANCE = 0.12
 # Faults of a host; the others are of the paths between them.
-HOST_FAULTS = frozenset({"flush", "refuse", "lose-events", "expire", "slow-kernel", "crash"})
+HOST_FAULTS = frozenset(
+    {
+        *("flush", "refuse", "lose-events", "expire", "slow-kernel", "crash"),
+        *("unsendable", "pause", "suspend"),
+    }
+)
 # Those after which an end cannot send by what it has agreed to.
 LATE_KERNEL = frozenset({"refuse", "slow-kernel"})
 
@@ -144,7 +157,7 @@ def name_of(host: int) -> str:
 def plan_of(seed: int) -> Plan:
     """The plan of a seed."""
     chance = Random(f"{seed}/plan")
-    hosts = chance.choices((2, 3, 4), (7, 2, 1))[0]
+    hosts = chance.choices((2, 3, 4, 5), (14, 4, 1, 1))[0]
     links = tuple(_link(chance, host) for host in range(1, hosts))
     faults = {
         name: round(chance.uniform(*limits), 3)
@@ -156,11 +169,20 @@ def plan_of(seed: int) -> Plan:
         seed,
         hosts,
         links,
-        faults,
+        faults | _rarer_faults(seed),
         duration,
         _operations(chance, links, duration),
         latency=chance.choice((0.001, 0.02, 0.2)),
     )
+
+
+def _rarer_faults(seed: int) -> dict[str, float]:
+    chance = Random(f"{seed}/rarer")
+    return {
+        name: round(chance.uniform(*limits), 3)
+        for name, limits in _RARER_RANGES.items()
+        if chance.random() < _RARER_CHANCE
+    }
 
 
 def plain_link(spoke: int, group: str = "x25519") -> Link:

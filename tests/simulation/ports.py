@@ -18,14 +18,20 @@ _NON_ESP_MARKER = bytes(4)
 _KEEPALIVE = b"\xff"
 # As much as a socket's buffer holds.
 _BUFFER = 512
+# How often a host that stands still looks whether it may go on.
+BLINK = 0.5
 
 
 class SimulatedSockets:
     """Ports 500 and 4500 of one host. What waits here outlives the actor, as in a real buffer."""
 
-    def __init__(self, address: Address, network: Network) -> None:
+    def __init__(
+        self, address: Address, network: Network, is_unsendable: Callable[[], bool]
+    ) -> None:
         self._address = address
         self._network = network
+        self._is_unsendable = is_unsendable
+        self.paused_until = 0.0
         self._waiting: deque[Datagram] = deque()
         self._reader = trio.lowlevel.ParkingLot()
 
@@ -35,14 +41,19 @@ class SimulatedSockets:
     def source_for(self, remote: Address) -> Address | None:
         return self._address
 
-    def send_message(self, octets: bytes, local: Endpoint, remote: Endpoint) -> None:
+    def send_message(self, octets: bytes, local: Endpoint, remote: Endpoint) -> str:
+        if self._is_unsendable():
+            return "Network is unreachable"
         marker = _NON_ESP_MARKER if local.port == NAT_PORT else b""
         self.send(marker + octets, local, remote)
+        return ""
 
     def send_keepalive(self, local: Endpoint, remote: Endpoint) -> None:
         self.send(_KEEPALIVE, local, remote)
 
     def send(self, octets: bytes, local: Endpoint, remote: Endpoint) -> None:
+        if trio.current_time() < self.paused_until:
+            return
         self._network.send(Datagram(local, remote, octets))
 
     def receive(self, datagram: Datagram) -> None:
@@ -56,6 +67,8 @@ class SimulatedSockets:
         while True:
             while not self._waiting:
                 await self._reader.park()
+            while trio.current_time() < self.paused_until:
+                await trio.sleep(BLINK)
             datagram = self._waiting.popleft()
             octets = datagram.content
             assert isinstance(octets, bytes)

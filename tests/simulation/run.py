@@ -48,7 +48,7 @@ def run_with(plan: Plan, when_up: Callable[[World], None], record: Record | None
 async def _main(plan: Plan, when_up: Callable[[World], None], record: Record) -> Record:
     with trio.move_on_after(_PATIENCE) as patience:
         try:
-            await World(plan, record).run(when_up)
+            await World(plan, record, patience).run(when_up)
         except Exception as fault:  # noqa: BLE001 - whatever escapes the actors is a finding
             text = "".join(traceback.format_exception(fault, limit=-_FRAMES))
             record.breaks("S1", text)

@@ -36,6 +36,7 @@ class Record:
     lines: list[str] = field(default_factory=list)
     over: trio.Event = field(default_factory=trio.Event)
     counts: dict[str, int] = field(default_factory=dict)
+    suspended: float = 0.0
 
     def __post_init__(self) -> None:
         self._hash = hashlib.sha256()
@@ -51,9 +52,9 @@ class Record:
             if len(self.lines) > TRACE_LIMIT:
                 del self.lines[: TRACE_LIMIT // 2]
 
-    def count(self, word: str) -> None:
+    def count(self, word: str, times: int = 1) -> None:
         """Count what a run has exercised."""
-        self.counts[word] = self.counts.get(word, 0) + 1
+        self.counts[word] = self.counts.get(word, 0) + times
 
     def breaks(self, invariant: str, text: str) -> None:
         """An invariant does not hold."""

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address
 from random import Random
 
 import trio
+import trio.testing
 
 from ikeactors.protocol.actions import Level, Report
 from ikeactors.protocol.events import Address
@@ -39,8 +40,9 @@ _STOP_SECONDS = 40.0
 class World:
     """Everything there is in a run."""
 
-    def __init__(self, plan: Plan, record: Record) -> None:
+    def __init__(self, plan: Plan, record: Record, patience: trio.CancelScope) -> None:
         self.plan = plan
+        self.patience = patience
         self.record = record
         self.network = Network(Random(f"{plan.seed}/network"), plan.latency)
         self.wire = WireAudit(record)
@@ -80,7 +82,15 @@ class World:
         check_empty(self.hosts, self.record)
         for host in self.hosts:
             host.reel.check(self.record)
+        self._sum_up()
         self.record.over.set()
+
+    def _sum_up(self) -> None:
+        """What the run was made of."""
+        self.record.count("seconds", int(trio.current_time() - self.record.suspended))
+        self.record.count("probes", len(self.probes.sent))
+        for fault, times in self.network.struck.items():
+            self.record.count(f"fault {fault}", times)
 
     async def _phases(self, when_up: Callable[[World], None]) -> None:
         await self._probe_until_all_arrive(_SET_UP_SECONDS, "E3", "the quiet set-up")
@@ -103,14 +113,15 @@ class World:
             host.suffer(plan.faults)
             if not LATE_KERNEL.isdisjoint(plan.faults):
                 self.kernels.excuse(host)
-        nemesis = Nemesis(plan, self.hosts, self.network, self.kernels, self.record)
+        strikes = (self.network, self.kernels, self.record, self._suspend)
+        nemesis = Nemesis(plan, self.hosts, *strikes)
         began_at = trio.current_time()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(nemesis.run)
             nursery.start_soon(self.operators.run, began_at)
             sent: list[Probe] = []
-            while trio.current_time() < began_at + plan.duration:
-                sent += [self.probes.send(way) for way in self.ways]
+            while trio.current_time() < began_at + plan.duration + self.record.suspended:
+                sent += [self.probes.send(way) for way in self.ways if self._is_awake(way)]
                 await trio.sleep(plan.probe_interval)
             nursery.cancel_scope.cancel()
         await trio.sleep(1.0)
@@ -137,7 +148,19 @@ class World:
         self.network.heal()
         for host in self.hosts:
             host.suffer({})
+            host.pause(0.0)
         self.operators.bring_up()
+
+    def _suspend(self, seconds: float) -> None:
+        """Everybody's time jumps."""
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, trio.testing.MockClock)
+        self.record.suspended += seconds
+        self.patience.deadline += seconds
+        clock.jump(seconds)
+
+    def _is_awake(self, way: Way) -> bool:
+        return not self.hosts[way.sender].paused
 
     async def _probe_until_all_arrive(self, bound: float, invariant: str, phase: str) -> None:
         """Everything carries traffic within a bound, and goes on to."""
@@ -179,7 +202,8 @@ class World:
         while True:
             await trio.sleep(1.0)
             for host in self.hosts:
-                host.kernel.tick(trio.current_time())
+                if not host.paused:
+                    host.kernel.tick(trio.current_time())
 
     # Wiring.
 
@@ -194,6 +218,8 @@ class World:
 
     def _arrive(self, host: Host, datagram: Datagram) -> None:
         if isinstance(datagram.content, Esp):
+            if host.paused:
+                return
             fate = self.probes.receive(host, datagram, datagram.content)
             if fate.word != "arrived":
                 self.record.note(f"host{host.number} {fate.word} {fate.spi:08x}")
@@ -208,6 +234,7 @@ class World:
                 self.probes.sent[content.probe].fate = fate
             return
         if fate == "-->":
+            self.record.count("messages")
             self.wire.sent(datagram.source.address, datagram)
         octets = ike_of(datagram)
         if octets is not None:

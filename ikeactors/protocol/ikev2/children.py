@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ikeactors.iana import ProtocolId
 from ikeactors.kernel.requests import PolicyRequest, SaRequest
 from ikeactors.protocol.actions import Level
-from ikeactors.protocol.ikev2 import twins
+from ikeactors.protocol.ikev2 import twins, wanting
 from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, ChildState
 from ikeactors.protocol.ikev2.collisions import MAX_REMEMBERED
 from ikeactors.protocol.ikev2.create_child_sa import CreateChildInitiator
@@ -34,14 +34,14 @@ REDUNDANT_FOR = 30.0
 class Children:
     """The Child SAs of one association, by number."""
 
-    __slots__ = ("_association", "_by_number", "_early", "_told", "_wanted")
+    __slots__ = ("_association", "_by_number", "_early", "_told", "wanted")
 
     def __init__(self, association: Association) -> None:
         self._association = association
         self._by_number: dict[int, ChildSa] = {}
         self._early: tuple[int, ...] | None = None
         self._told: tuple[str, ...] = ()
-        self._wanted: dict[int, ChildSettings] = {}
+        self.wanted: dict[int, ChildSettings] = {}
 
     def __iter__(self) -> Iterator[ChildSa]:
         return iter(tuple(self._by_number.values()))
@@ -204,24 +204,12 @@ class Children:
         text = f"Child SA {settings.name} failed: {reason}"
         self._association.report("child-sa-failed", text, Level.WARNING, child=settings.name)
         request.finish_part(self._association, text)
+        wanting.keep_up(self._association, settings)
 
     def create(self, settings: ChildSettings, request: Request) -> None:
         """Negotiate a new Child SA on the IKE SA that stands."""
         exchange = CreateChildInitiator(settings, request)
         self._association.ike_sa.ask(self._association, exchange)
-
-    def create_later(self, settings: ChildSettings, delay: float) -> None:
-        """Negotiate a new Child SA unless one comes about until then."""
-        number = self._association.next_number()
-        self._wanted[number] = settings
-        due_at = self._association.now + delay
-        self._association.timers.start(Timer.CHILD_CREATE, due_at, number)
-
-    def create_wanted(self, number: int) -> None:
-        """The time of `create_later` has come."""
-        settings = self._wanted.pop(number, None)
-        if settings is not None and not self.stands(settings.name):
-            self.create(settings, Request(None))
 
     def rekey(self, child: ChildSa, request: Request) -> None:
         """Replace a Child SA by a fresh one."""
@@ -365,7 +353,7 @@ class Children:
             if child.is_ours:
                 self.create(child.settings, Request(None))
             else:
-                self.create_later(child.settings, RECREATE_AFTER)
+                wanting.create_later(self._association, child.settings, RECREATE_AFTER)
         elif child.state is ChildState.REDUNDANT and self.replaced_by(child) is None:
             self._keep_twin(child)
         elif child.state in (ChildState.REKEYED, ChildState.REDUNDANT):

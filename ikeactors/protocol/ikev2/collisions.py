@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ikeactors.protocol.ikev2.association import Association
     from ikeactors.protocol.ikev2.child_sa import ChildSa
     from ikeactors.protocol.ikev2.ike_sa import IkeSa
 
@@ -73,6 +74,12 @@ class RivalIkeSa:
 
     ike_sa: IkeSa
     nonces: NoncePair
+
+
+def report_crossing(association: Association, what: str, ours_goes: bool) -> None:
+    """Both ends have made the same at once, and know now whose stays."""
+    stays = "the peer's" if ours_goes else "ours"
+    association.report("exchanges-crossed", f"both ends have made {what} at once: {stays} stays")
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from ikeactors.protocol.ikev2.child_negotiation import (
     demanded,
 )
 from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, ChildState
-from ikeactors.protocol.ikev2.collisions import NoncePair, RivalChild
+from ikeactors.protocol.ikev2.collisions import NoncePair, RivalChild, report_crossing
 from ikeactors.protocol.ikev2.exchange import Answer, Payloads
 from ikeactors.protocol.ikev2.explaining import refused_child
 from ikeactors.protocol.ikev2.groups import GroupChoice, offered_groups, private_key
@@ -49,6 +49,7 @@ from ikeactors.protocol.ikev2.installing import (
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.transcript import NONCE_OCTETS
 from ikeactors.protocol.ikev2.twins import twin_of
+from ikeactors.protocol.ikev2.wanting import create_later
 from ikeactors.protocol.settings import ChildSettings
 from ikeactors.wire.message import find, notifies, only
 from ikeactors.wire.payload import KeyExchange, Nonce, Notify, Payload, SecurityAssociation
@@ -198,6 +199,8 @@ class CreateChildInitiator:
         child = build(
             association, ike_sa, self._settings, agreement, nonces, reqid, exchange_initiator=True
         )
+        if self._rival is not None:
+            report_crossing(association, f"Child SA {self._settings.name}", loses)
         if not loses:
             rival = self._rival.child if self._rival else None
             if old is None and rival is not None and not rival.agreement.is_alike(agreement):
@@ -276,7 +279,7 @@ class CreateChildInitiator:
             children.failed(self._settings, problem, request)
         else:
             request.finish_part(association)
-            children.create_later(self._settings, association.ike_sas.wait())
+            create_later(association, self._settings, association.ike_sas.wait())
 
     def _failed(self, association: Association, reason: str) -> None:
         if self._rekeyed is None:

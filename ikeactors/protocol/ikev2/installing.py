@@ -11,6 +11,7 @@ from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
 from ikeactors.protocol.ikev2.exchange import Answer, Continuation
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.twins import has_sender_beside
+from ikeactors.protocol.ikev2.wanting import keep_up
 from ikeactors.protocol.timers import Timer
 from ikeactors.quick import quick
 
@@ -126,6 +127,8 @@ class InstallOffered:
         if self.old is not None:
             association.children.went_on(self.old)
         association.children.went_down(self.child, "its successor was refused")
+        if self.old is None:
+            keep_up(association, self.child.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +183,7 @@ class OutboundInstalled:
             _report_refusal(association, self.child, event)
             if self.child.state is not ChildState.RETIRED:
                 association.children.delete(self.child, Request(None))
+                keep_up(association, self.child.settings)
 
 
 def _refused(association: Association, child: ChildSa, event: KernelRefused) -> None:

@@ -17,6 +17,7 @@ from ikeactors.protocol.ikev2.retransmission import (
     schedule,
     silence,
 )
+from ikeactors.protocol.ikev2.wanting import create_wanted
 from ikeactors.protocol.ikev2.window import Outstanding
 from ikeactors.protocol.timers import Timer
 
@@ -154,7 +155,7 @@ def _expire_child(association: Association, number: int) -> None:
 
 
 def _create_child(association: Association, number: int) -> None:
-    association.children.create_wanted(number)
+    create_wanted(association, number)
 
 
 def _retire_child(association: Association, number: int) -> None:

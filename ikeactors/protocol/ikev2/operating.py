@@ -14,6 +14,7 @@ from ikeactors.protocol.ikev2.phases import Authenticating, Established, Fresh
 from ikeactors.protocol.ikev2.rekey_ike_sa import RekeyIkeInitiator
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.transcript import Transcript
+from ikeactors.protocol.ikev2.wanting import give_up
 from ikeactors.protocol.settings import ChildSettings
 
 if TYPE_CHECKING:
@@ -116,6 +117,8 @@ def delete(association: Association, event: DeletionRequested) -> None:
     if event.child is None and event.spi is None:
         association.delete_ike_sa("deleted by the operator", Request(event.request_id))
         return
+    if event.child is not None:
+        give_up(association, event.child)
     chosen = _chosen(association, event.child, event.spi)
     if not chosen:
         _answer(association, event.request_id, "there is no such Child SA")

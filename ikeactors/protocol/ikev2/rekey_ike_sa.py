@@ -27,7 +27,7 @@ from ikeactors.iana import ExchangeType, KeyExchangeMethod, NotifyType
 from ikeactors.protocol.actions import Level
 from ikeactors.protocol.choosing import check_choice, choose_proposal, numbered
 from ikeactors.protocol.ikev2 import crash_detection
-from ikeactors.protocol.ikev2.collisions import NoncePair, RivalIkeSa
+from ikeactors.protocol.ikev2.collisions import NoncePair, RivalIkeSa, report_crossing
 from ikeactors.protocol.ikev2.exchange import Answer, Payloads
 from ikeactors.protocol.ikev2.groups import GroupChoice, offered_groups, private_key
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState, Spis, error_of
@@ -103,6 +103,9 @@ class RekeyIkeInitiator:
         crash_detection.keep(association, successor, payloads)
         rival = ike_sas.take_rival()
         nonces = NoncePair(self._nonce, only(payloads, Nonce).data)
+        if rival is not None:
+            lost = nonces.loses_to(rival.nonces)
+            report_crossing(association, "a successor of the IKE SA", lost)
         if rival is not None and nonces.loses_to(rival.nonces):
             ike_sas.succeed(ike_sa, rival.ike_sa)
             ike_sas.delete_redundant(successor)
