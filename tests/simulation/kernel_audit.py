@@ -10,6 +10,7 @@ import trio
 
 from ikeactors.kernel.requests import Direction, SaRequest
 from ikeactors.protocol.events import Address
+from ikeactors.protocol.ikev2.association import Association
 from tests.simulation.host import Host
 from tests.simulation.report_audit import ReportAudit
 from tests.simulation.verdict import Record
@@ -42,6 +43,7 @@ class KernelAudit:
             self._record.show(f"host{host.number} {change} {sa.direction.name} {sa.spi:08x}")
             if change == "install":
                 self._check_key(host, sa)
+                self._check_proof(host, sa)
             if change == "install" and sa.direction is Direction.IN:
                 self._inbound.add((host.number, sa.spi))
             elif change == "install":
@@ -60,6 +62,15 @@ class KernelAudit:
         if spi != sa.spi or len(users | {host.number}) > 2:
             self._record.breaks("S5", f"host{host.number}: SA {sa.spi:08x} has the key of another")
         self._keys[(sa.encr_key, sa.integ_key)] = spi, users | {host.number}
+
+    def _check_proof(self, host: Host, sa: SaRequest) -> None:
+        """S12: nothing is installed for a peer that has not proven who it is."""
+        for peer in host.registry.census:
+            one = peer.association
+            if not isinstance(one, Association) or one.established or one.closed:
+                continue
+            if any(sa.spi in (child.spi_in, child.spi_out) for child in one.children):
+                self._record.breaks("S12", f"host{host.number}: {sa.spi:08x} is of a stranger")
 
     def _check_receiver(self, host: Host, sa: SaRequest) -> None:
         """Who sends by another SA than before must know that the peer receives by it."""

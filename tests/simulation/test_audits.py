@@ -10,6 +10,8 @@ import pytest
 from ikeactors.iana import ExchangeType, PayloadType
 from ikeactors.protocol.actions import Report
 from ikeactors.protocol.events import Endpoint
+from ikeactors.protocol.ikev2.association import Association
+from ikeactors.protocol.ikev2.phases import Fresh
 from ikeactors.wire.header import write_header
 from tests.simulation import world
 from tests.simulation.network import Datagram
@@ -87,6 +89,19 @@ def test_a_secret_in_a_report() -> None:
     broken = run_with(PLAN, spoil).broken
     assert broken is not None
     assert broken.invariant == "S11"
+
+
+def test_an_sa_for_a_peer_that_has_proven_nothing() -> None:
+    def spoil(one: World) -> None:
+        host = one.hosts[0]
+        (peer,) = host.registry.census
+        assert isinstance(peer.association, Association)
+        peer.association.phase = Fresh()
+        host.kernel.watch("install", list(host.kernel.sas.values())[:1])
+
+    broken = run_with(PLAN, spoil).broken
+    assert broken is not None
+    assert broken.invariant == "S12"
 
 
 def test_what_an_operator_takes_down_and_nobody_brings_up_is_missed() -> None:
