@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
 
@@ -24,6 +24,7 @@ from ikeactors.protocol.actions import (
     SendDatagram,
     Trace,
 )
+from ikeactors.protocol.credentials import Credentials, NoCredentials
 from ikeactors.protocol.events import (
     ChildSaInstalled,
     DatagramReceived,
@@ -187,6 +188,8 @@ class Pair:
         seed: str = "0",
         encapsulate: bool = False,
         nonces: tuple[str, ...] = (),
+        credentials: Mapping[str, Credentials] | None = None,
+        wall_clock: float = 0.0,
     ) -> None:
         west = west or connection()
         east = east or opposite(west)
@@ -203,7 +206,12 @@ class Pair:
         self.nonces = nonces
         self.entropies = {name: SeededEntropy(f"{seed}/{name}") for name in ("west", "east")}
         self._surroundings = {
-            name: self.surroundings_of(name, encapsulate) for name in self.entropies
+            name: replace(
+                self.surroundings_of(name, encapsulate),
+                wall_clock=lambda: wall_clock,
+                credentials=(credentials or {}).get(name, NoCredentials()),
+            )
+            for name in self.entropies
         }
         self.west = End(
             "west",

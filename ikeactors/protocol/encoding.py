@@ -18,10 +18,13 @@ from typing import Any
 import msgpack
 
 from ikeactors import iana
-from ikeactors.crypto import suite
+from ikeactors.crypto import signature_constraints, suite
+from ikeactors.crypto.pki.policies import PolicyDemand
+from ikeactors.crypto.pki.profile import ExtendedKeyUsage
+from ikeactors.crypto.signature_schemes import KeyKind
 from ikeactors.errors import Fault
 from ikeactors.kernel import requests
-from ikeactors.protocol import actions, events, settings
+from ikeactors.protocol import actions, credentials, events, settings
 from ikeactors.wire import (
     configuration,
     identities,
@@ -121,18 +124,20 @@ def _address_row(address: IPv4Address | IPv6Address) -> tuple[bytes]:
 
 _DATA = _classes(
     iana,
+    signature_constraints,
     suite,
     requests,
     events,
     actions,
     settings,
+    credentials,
     configuration,
     identities,
     notify,
     payload,
     proposals,
     selectors,
-)
+) | {one.__name__: one for one in (KeyKind, ExtendedKeyUsage, PolicyDemand)}
 _VOCABULARY: dict[str, Callable[..., Any]] = {
     "IPv4Address": IPv4Address,
     "IPv6Address": IPv6Address,

@@ -11,6 +11,9 @@ import enum
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 
+from ikeactors.crypto.pki.policies import ANY_OR_NO_POLICY, PolicyDemand
+from ikeactors.crypto.pki.profile import ExtendedKeyUsage
+from ikeactors.crypto.signature_constraints import ANY_SIGNATURE, SignatureConstraint
 from ikeactors.iana import IdType
 from ikeactors.kernel.requests import USUAL_COPYING, HeaderCopying, Mark, Mode
 from ikeactors.protocol.index import Index
@@ -60,6 +63,18 @@ class Fragmentation(enum.Enum):
     FORCE = "force"
 
 
+class SendCertificate(enum.Enum):
+    """When we send our certificate: if the peer has asked for one, always, or never."""
+
+    IF_ASKED = "ifasked"
+    ALWAYS = "always"
+    NEVER = "never"
+
+    def sends(self, asked: bool) -> bool:
+        """Whether it is sent."""
+        return self is SendCertificate.ALWAYS or (self is SendCertificate.IF_ASKED and asked)
+
+
 @dataclass(frozen=True, slots=True)
 class AddressPattern:
     """Addresses of an end: a network, or an inclusive range. `%any` is one network per family."""
@@ -107,10 +122,26 @@ class IdentityPattern:
 
 @dataclass(frozen=True, slots=True)
 class AuthSettings:
-    """One end's authentication: the method's word and who it is."""
+    """One end's authentication: "psk" or "pubkey", who it is, and what its key has to be.
+
+    `certificates` and `authorities` are DER, `public_keys` a SubjectPublicKeyInfo each: of our end
+    those to use, of the peer's those to believe, all that are loaded where none is named.
+    """
 
     auth: str = "psk"
     id: IdentityPattern = IdentityPattern()
+    constraint: SignatureConstraint = ANY_SIGNATURE
+    certificates: tuple[bytes, ...] = ()
+    authorities: tuple[bytes, ...] = ()
+    public_keys: tuple[bytes, ...] = ()
+    usage: ExtendedKeyUsage = ExtendedKeyUsage.IF_PRESENT
+    policies: PolicyDemand = ANY_OR_NO_POLICY
+    match_address: bool = True
+
+    @property
+    def by_public_key(self) -> bool:
+        """Whether this end signs, rather than prove a pre-shared key."""
+        return self.auth == "pubkey"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +240,8 @@ class ConnectionSettings:
     unique: Unique = Unique.NO
     keyingtries: int = 0
     send_initial_contact: bool = True
+    send_cert: SendCertificate = SendCertificate.IF_ASKED
+    send_certreq: bool = True
     if_id_in: int = 0
     if_id_out: int = 0
     retransmission: Retransmission = Retransmission()

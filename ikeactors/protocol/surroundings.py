@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ikeactors.protocol.actions import Level
 from ikeactors.protocol.allowance import Allowance
+from ikeactors.protocol.credentials import Credentials, NoCredentials
 from ikeactors.protocol.entropy import Entropy
 from ikeactors.protocol.events import Address
 from ikeactors.protocol.tokens import TokenMaker
@@ -60,6 +61,10 @@ def _none(connection: str, place: Address | None) -> bool:
     return False
 
 
+def _beginning_of_time() -> float:
+    return 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """Shared by all associations.
@@ -74,7 +79,8 @@ class Surroundings:
     `is_up` whether there is one of a connection, with a peer at this address if one is given.
     `tokens` makes those by which peers know that we have lost an IKE SA. `addresses` tells this
     host's addresses, none where they are not known, and `source_for` from which of them the routes
-    lead to an address.
+    lead to an address. `wall_clock` tells the time of day in seconds since 1970, by which
+    certificates are valid; `credentials` are our keys and whom we believe.
     """
 
     entropy: Entropy
@@ -90,6 +96,8 @@ class Surroundings:
     tokens: TokenMaker | None = None
     addresses: Callable[[], tuple[Address, ...]] = _no_addresses
     source_for: Callable[[Address], Address | None] = _no_way
+    wall_clock: Callable[[], float] = _beginning_of_time
+    credentials: Credentials = field(default_factory=NoCredentials)
 
     def choose_ike_spi(self) -> bytes:
         """A fresh SPI for an IKE SA: eight octets, never all zero."""

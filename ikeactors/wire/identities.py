@@ -51,6 +51,11 @@ class Identity:
             raise ValueError(f"{text!r}: {fault}")
         return cls(kind, data)
 
+    @property
+    def is_address(self) -> bool:
+        """Whether it is an IP address."""
+        return self.type in (IdType.IPV4_ADDR, IdType.IPV6_ADDR)
+
     def __str__(self) -> str:
         text = _TEXT_WRITERS.get(self.type, _hexadecimal)(self.data)
         if _apparent_type(text) != self.type:

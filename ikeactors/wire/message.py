@@ -92,6 +92,11 @@ def find(payloads: Sequence[Payload], kind: type[P]) -> P | None:
     return None
 
 
+def find_all(payloads: Sequence[Payload], kind: type[P]) -> tuple[P, ...]:
+    """The payloads of a type, in their order."""
+    return tuple(payload for payload in payloads if isinstance(payload, kind))
+
+
 def only(payloads: Sequence[Payload], kind: type[P]) -> P:
     """The payload of a class that must be there."""
     payload = find(payloads, kind)

@@ -33,7 +33,7 @@ def read_certificate(der: bytes) -> x509.Certificate:
         # These are parsed on first use, and refuse what the first look let through.
         _ = certificate.extensions, certificate.subject, certificate.issuer
         _ = certificate.serial_number
-    except (ValueError, TypeError, x509.DuplicateExtension) as error:
+    except (ValueError, TypeError, x509.DuplicateExtension, x509.InvalidVersion) as error:
         raise CertificateRefused(f"a certificate cannot be read: {_one_line(error)}") from None
     return certificate
 

@@ -25,11 +25,8 @@ from OpenSSL.crypto import (
 )
 
 from ikeactors.crypto.pki.certificates import describe, fingerprint_of
-from ikeactors.crypto.pki.policies import PolicyDemand, check_policies
+from ikeactors.crypto.pki.policies import ANY_OR_NO_POLICY, PolicyDemand, check_policies
 from ikeactors.errors import CertificateRefused
-
-# Any policy, or none.
-ANY = PolicyDemand()
 
 # Ours: a path of four is long; OpenSSL looks no further, so there is nothing exponential in it.
 MAX_PATH = 10
@@ -88,7 +85,7 @@ class TrustAnchors:
         end_entity: x509.Certificate,
         others: Sequence[x509.Certificate],
         at: float,
-        demand: PolicyDemand = ANY,
+        demand: PolicyDemand = ANY_OR_NO_POLICY,
     ) -> CertificationPath:
         """The path of `end_entity` at a time, in seconds since 1970. Raises CertificateRefused."""
         if len(others) > MAX_PATH:

@@ -28,12 +28,15 @@ _MAX_POLICIES = 64
 
 @dataclass(frozen=True, slots=True)
 class PolicyDemand:
-    """What is asked of a path: with `wanted` empty any policy will do, if there need be one."""
+    """What is asked of a path: object identifiers, or any policy where none is wanted."""
 
-    wanted: frozenset[Oid] = frozenset()
+    wanted: tuple[str, ...] = ()
     explicit: bool = False
     inhibit_mapping: bool = False
     inhibit_any: bool = False
+
+
+ANY_OR_NO_POLICY = PolicyDemand()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +84,9 @@ def check_policies(path: Sequence[x509.Certificate], demand: PolicyDemand) -> fr
         constraints = extension(certificate, x509.PolicyConstraints)
         if constraints is not None and constraints.require_explicit_policy == 0:
             state.explicit = 0
-    valid = _wanted_of(state.level, demand.wanted)
+    valid = _wanted_of(state.level, frozenset(map(Oid, demand.wanted)))
     if not valid and not state.explicit:
-        asked = ", ".join(sorted(one.dotted_string for one in demand.wanted)) or "any policy"
+        asked = ", ".join(sorted(demand.wanted)) or "any policy"
         raise CertificateRefused(
             f"{describe(path[0])}: no certificate policy is valid along its path; "
             f"a policy is required, and asked for is {asked}"

@@ -1,4 +1,7 @@
-"""Authentication by a shared key (RFC 7296 section 2.15), and which connection an identity has."""
+"""Proving who one is in IKE_AUTH (RFC 7296 section 2.15).
+
+A shared key proves it here, a signature in `public_keys`.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,21 @@ from typing import TYPE_CHECKING
 
 from ikeactors.crypto.keys import psk_auth, signed_octets, verify_psk_auth
 from ikeactors.errors import AuthenticationFailed
-from ikeactors.iana import AuthMethod, IdType
+from ikeactors.iana import AuthMethod, IdType, PayloadType
+from ikeactors.protocol.credentials import OwnProof
+from ikeactors.protocol.ikev2 import public_keys
+from ikeactors.protocol.ikev2.exchange import Payloads
 from ikeactors.protocol.ikev2.transcript import Transcript
-from ikeactors.protocol.settings import AuthSettings, Settings, Unique
+from ikeactors.protocol.settings import AuthSettings, ConnectionSettings, Settings, Unique
 from ikeactors.wire.identities import Identity, write_identity
+from ikeactors.wire.message import only
 from ikeactors.wire.payload import Authentication
 
 if TYPE_CHECKING:
     from ikeactors.protocol.events import Address
     from ikeactors.protocol.ikev2.association import Association
     from ikeactors.protocol.ikev2.ike_sa import IkeSa
+    from ikeactors.protocol.ikev2.protection import Opened
 
 # Why an initiator ends without a failure.
 OVERTAKEN = "the peer has brought up its own IKE SA meanwhile"
@@ -45,46 +53,66 @@ def is_overtaken(association: Association) -> bool:
 
 
 def prove(
-    settings: Settings, ike_sa: IkeSa, transcript: Transcript, local: Identity, remote: Identity
-) -> Authentication:
-    """Our AUTH payload. Raises AuthenticationFailed when we have no key for the two."""
-    secret = _secret(settings, local, remote)
-    prf = ike_sa.suite.prf_function
-    body = write_identity(local)
-    if ike_sa.spis.original_initiator:
-        octets = signed_octets(transcript.request, transcript.nonce_r, prf, ike_sa.keys.sk_pi, body)
-    else:
-        octets = signed_octets(
-            transcript.response, transcript.nonce_i, prf, ike_sa.keys.sk_pr, body
-        )
-    return Authentication(AuthMethod.SHARED_KEY, psk_auth(prf, secret, octets))
-
-
-def verify(
-    settings: Settings,
+    association: Association,
+    connection: ConnectionSettings,
     ike_sa: IkeSa,
     transcript: Transcript,
     local: Identity,
     remote: Identity,
-    remote_body: bytes,
-    authentication: Authentication,
+    request: Payloads = (),
+) -> OwnProof:
+    """Our AUTH payload, and our certificates. Raises AuthenticationFailed when we have no key.
+
+    `request` is the IKE_AUTH request that is answered, where it is.
+    """
+    prf, body = ike_sa.suite.prf_function, write_identity(local)
+    if ike_sa.spis.original_initiator:
+        octets = signed_octets(transcript.request, transcript.nonce_r, prf, ike_sa.keys.sk_pi, body)
+        peers_init = transcript.response
+    else:
+        octets = signed_octets(
+            transcript.response, transcript.nonce_i, prf, ike_sa.keys.sk_pr, body
+        )
+        peers_init = transcript.request
+    if connection.local.by_public_key:
+        return public_keys.prove(association, connection, local, octets, peers_init, request)
+    secret = _secret(association.settings, local, remote)
+    return OwnProof(Authentication(AuthMethod.SHARED_KEY, psk_auth(prf, secret, octets)))
+
+
+def verify(
+    association: Association,
+    connection: ConnectionSettings,
+    ike_sa: IkeSa,
+    transcript: Transcript,
+    local: Identity,
+    remote: Identity,
+    opened: Opened,
+    payloads: Payloads,
 ) -> None:
-    """Check the peer's AUTH payload, over its identity as it was received (`remote_body`)."""
+    """Check the peer's AUTH payload, over its identity as it was received.
+
+    Raises AuthenticationFailed.
+    """
+    prf = ike_sa.suite.prf_function
+    if ike_sa.spis.original_initiator:
+        body = opened.body_of(PayloadType.IDR)
+        octets = signed_octets(
+            transcript.response, transcript.nonce_i, prf, ike_sa.keys.sk_pr, body
+        )
+    else:
+        body = opened.body_of(PayloadType.IDI)
+        octets = signed_octets(transcript.request, transcript.nonce_r, prf, ike_sa.keys.sk_pi, body)
+    authentication = only(payloads, Authentication)
+    if connection.remote.by_public_key:
+        public_keys.verify(association, connection.remote, remote, octets, payloads, authentication)
+        return
     if authentication.method is not AuthMethod.SHARED_KEY:
         raise AuthenticationFailed(
             f"{remote} authenticates by method {authentication.method.name}, "
             f"the connection asks for a pre-shared key"
         )
-    secret = _secret(settings, local, remote)
-    prf = ike_sa.suite.prf_function
-    if ike_sa.spis.original_initiator:
-        octets = signed_octets(
-            transcript.response, transcript.nonce_i, prf, ike_sa.keys.sk_pr, remote_body
-        )
-    else:
-        octets = signed_octets(
-            transcript.request, transcript.nonce_r, prf, ike_sa.keys.sk_pi, remote_body
-        )
+    secret = _secret(association.settings, local, remote)
     try:
         verify_psk_auth(prf, secret, octets, authentication.data)
     except AuthenticationFailed:

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ikeactors.errors import AuthenticationFailed, ProtocolFault
-from ikeactors.iana import ExchangeType, NotifyType, PayloadType
+from ikeactors.iana import ExchangeType, NotifyType
 from ikeactors.protocol.actions import ClaimIdentity, Level
+from ikeactors.protocol.credentials import OwnProof
 from ikeactors.protocol.events import IdentityClaimed, Reply
 from ikeactors.protocol.ikev2 import crash_detection, mobike
 from ikeactors.protocol.ikev2.authentication import (
@@ -35,6 +36,7 @@ from ikeactors.protocol.ikev2.informational import tell_failure
 from ikeactors.protocol.ikev2.installing import InstallOffered, install
 from ikeactors.protocol.ikev2.matching import fitness
 from ikeactors.protocol.ikev2.protection import Opened
+from ikeactors.protocol.ikev2.public_keys import request_for
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.transcript import Transcript
 from ikeactors.protocol.ikev2.window_size import announced, announcement
@@ -82,14 +84,15 @@ class AuthInitiator:
         expected = connection.remote.id.identity
         remote = expected or identity_of(connection.remote, association.remote.address)
         try:
-            proof = prove(association.settings, ike_sa, self._transcript, self._local, remote)
+            proof = prove(association, connection, ike_sa, self._transcript, self._local, remote)
         except AuthenticationFailed as fault:
             association.fail(str(fault))
             return None
         payloads: list[Payload] = [IdentificationInitiator(self._local)]
+        payloads += (*proof.certificates, *request_for(association, (connection,)))
         if expected is not None:
             payloads.append(IdentificationResponder(expected))
-        payloads.append(proof)
+        payloads.append(proof.authentication)
         if _announces_initial_contact(association, self._local, remote):
             payloads.append(Notify(NotifyType.INITIAL_CONTACT))
         payloads += announcement(association)
@@ -103,8 +106,7 @@ class AuthInitiator:
         self, association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
     ) -> None:
         """The peer's proof: if it is right the IKE SA stands."""
-        authentication = find(payloads, Authentication)
-        if authentication is None:
+        if find(payloads, Authentication) is None:
             error = error_of(payloads)
             kind = error.type if error else None
             association.fail(refused_auth(association, kind, self._local))
@@ -118,13 +120,14 @@ class AuthInitiator:
                     f"expects {association.connection.remote.id.identity}"
                 )
             verify(
-                association.settings,
+                association,
+                association.connection,
                 ike_sa,
                 self._transcript,
                 self._local,
                 remote,
-                opened.body_of(PayloadType.IDR),
-                authentication,
+                opened,
+                payloads,
             )
         except AuthenticationFailed as fault:
             tell_failure(association, ike_sa, fault, str(fault))
@@ -245,7 +248,6 @@ def respond(
     transcript, connections = association.authenticating
     remote = only(payloads, IdentificationInitiator).identity
     wanted = find(payloads, IdentificationResponder)
-    authentication = only(payloads, Authentication)
     window_size = announced(payloads)
     try:
         connection = choose_by_identity(
@@ -256,16 +258,8 @@ def respond(
             lambda one: fitness(association, payloads, one.children),
         )
         local = identity_of(connection.local, association.local.address)
-        verify(
-            association.settings,
-            ike_sa,
-            transcript,
-            local,
-            remote,
-            opened.body_of(PayloadType.IDI),
-            authentication,
-        )
-        proof = prove(association.settings, ike_sa, transcript, local, remote)
+        verify(association, connection, ike_sa, transcript, local, remote, opened, payloads)
+        proof = prove(association, connection, ike_sa, transcript, local, remote, payloads)
     except AuthenticationFailed as fault:
         association.report(
             "authentication-failed",
@@ -295,7 +289,7 @@ class ClaimedByResponder:
     ike_sa: IkeSa
     local: Identity
     remote: Identity
-    proof: Authentication
+    proof: OwnProof
     payloads: Payloads
     transcript: Transcript
 
@@ -313,7 +307,8 @@ class ClaimedByResponder:
     def _answer(self, association: Association) -> Answer:
         proven: Payloads = (
             IdentificationResponder(self.local),
-            self.proof,
+            *self.proof.certificates,
+            self.proof.authentication,
             *announcement(association),
             *crash_detection.token_for(association, self.ike_sa.spis),
             *mobike.answered(association, self.payloads),

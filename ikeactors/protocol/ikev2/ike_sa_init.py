@@ -28,7 +28,7 @@ from ikeactors.errors import (
 from ikeactors.iana import ExchangeType, NotifyType
 from ikeactors.protocol.choosing import check_choice, numbered
 from ikeactors.protocol.events import DatagramReceived
-from ikeactors.protocol.ikev2 import fragments
+from ikeactors.protocol.ikev2 import fragments, public_keys
 from ikeactors.protocol.ikev2.authentication import OVERTAKEN, is_overtaken
 from ikeactors.protocol.ikev2.candidates import choose_by_offer
 from ikeactors.protocol.ikev2.demands import Demand, Demands, demand_of
@@ -133,6 +133,7 @@ class InitSent:
             Nonce(self._nonce),
             *detection_notifies(self._spi, ZERO_SPI, local, remote, feign),
             *fragments.announcement(association),
+            *public_keys.announcement((association.connection,)),
         )
 
     def retransmit(self, association: Association) -> None:
@@ -386,6 +387,7 @@ def _respond(association: Association, datagram: DatagramReceived, message: Mess
         Nonce(nonce_r),
         *answer_detection(association, message, spis),
         *fragments.answer(association, message.payloads),
+        *public_keys.answer(association, connections, message.payloads),
     )
     answer = Message(spis.spi_i, spis.spi_r, ExchangeType.IKE_SA_INIT, 0, True, False, payloads)
     response = write_message(answer)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from ikeactors.protocol.actions import Level
 from ikeactors.protocol.allowance import Allowance
+from ikeactors.protocol.credentials import Credentials
 from ikeactors.protocol.entropy import Entropy
 from ikeactors.protocol.settings import Address, ConnectionSettings, Settings
 from ikeactors.protocol.surroundings import Surroundings
@@ -84,6 +85,10 @@ class AnsweringTape:
         return len(self._answers)
 
 
+# Not values, and asked by way of a tape under names of their own.
+_BY_TAPE = ("entropy", "credentials")
+
+
 class _TapedEntropy:
     """Chance, by way of a tape."""
 
@@ -97,6 +102,25 @@ class _TapedEntropy:
         # The count is in the name: for another one it is another question.
         octets: bytes = self._tape.ask(f"{count} octets", self._entropy.octets, count)
         return octets
+
+
+class _TapedCredentials:
+    """Our keys and whom we believe, by way of a tape."""
+
+    __slots__ = ("_credentials", "_tape")
+
+    def __init__(self, tape: Tape, credentials: Credentials) -> None:
+        self._tape = tape
+        self._credentials = credentials
+
+    def prove(self, *arguments: Any) -> Any:
+        return self._tape.ask("our signature", self._credentials.prove, *arguments)
+
+    def authorities(self, *arguments: Any) -> Any:
+        return self._tape.ask("authorities", self._credentials.authorities, *arguments)
+
+    def verify(self, *arguments: Any) -> Any:
+        return self._tape.ask("the peer's signature", self._credentials.verify, *arguments)
 
 
 class _TapedAllowance(Allowance):
@@ -143,7 +167,7 @@ def constants_of(surroundings: Surroundings) -> dict[str, Any]:
     return {
         name: value
         for name, value in fields.items()
-        if name != "entropy" and not callable(value) and not isinstance(value, Allowance)
+        if name not in _BY_TAPE and not callable(value) and not isinstance(value, Allowance)
     }
 
 
@@ -160,6 +184,7 @@ def taped_surroundings(tape: Tape, surroundings: Surroundings) -> Surroundings:
         elif callable(value):
             changes[one.name] = partial(tape.ask, one.name, value)
     changes["entropy"] = _TapedEntropy(tape, surroundings.entropy)
+    changes["credentials"] = _TapedCredentials(tape, surroundings.credentials)
     changes["is_heard"] = _everything
     return dataclasses.replace(surroundings, **changes)
 

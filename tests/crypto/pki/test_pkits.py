@@ -11,7 +11,8 @@ from cryptography import x509
 from ikeactors.crypto.pki.bindings import ComparableName, comparable_name
 from ikeactors.crypto.pki.certificates import read_certificate
 from ikeactors.crypto.pki.crls import Revocation, read_crl, statuses_by_crl
-from ikeactors.crypto.pki.paths import ANY, CertificationPath, TrustAnchors
+from ikeactors.crypto.pki.paths import CertificationPath, TrustAnchors
+from ikeactors.crypto.pki.policies import ANY_OR_NO_POLICY as ANY
 from ikeactors.crypto.pki.policies import PolicyDemand
 from ikeactors.errors import CertificateRefused
 
@@ -35,7 +36,7 @@ NOT_APPLICABLE = {
 def policies(*numbers: int) -> PolicyDemand:
     """The suite's policies by their numbers."""
     arc = "2.16.840.1.101.3.2.1.48"
-    return PolicyDemand(frozenset(x509.ObjectIdentifier(f"{arc}.{number}") for number in numbers))
+    return PolicyDemand(tuple(f"{arc}.{number}" for number in numbers))
 
 
 def explicit(*numbers: int) -> PolicyDemand:

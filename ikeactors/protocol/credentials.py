@@ -1,0 +1,109 @@
+"""Credentials by public key, as an association sees them: our keys, and whom we believe.
+
+`keyring` has the real ones; a daemon that has only pre-shared keys does without. Private keys stay
+behind this interface, and what comes back is plain data, a refusal too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from ikeactors.iana import SignatureHash
+from ikeactors.protocol.settings import AuthSettings
+from ikeactors.wire.identities import Identity
+from ikeactors.wire.payload import Authentication, Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class OwnProof:
+    """AUTH by one of our keys, and what shows whose key it is, the end entity first."""
+
+    authentication: Authentication
+    certificates: tuple[Certificate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PeerProof:
+    """A peer's signature that is right; `path` says in a line by what its key stands.
+
+    `not_after` is when the first certificate of the path expires, in seconds since 1970.
+    """
+
+    scheme: str
+    path: str
+    not_after: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialsRefusal:
+    """Why there is no proof: the text names the certificate and the step."""
+
+    text: str
+
+
+class Credentials(Protocol):
+    """Who we are and whom we believe."""
+
+    def prove(
+        self,
+        auth: AuthSettings,
+        identity: Identity,
+        authorities: tuple[bytes, ...],
+        announced: tuple[SignatureHash, ...],
+        octets: bytes,
+    ) -> OwnProof | CredentialsRefusal:
+        """Sign `octets` as an identity, with a key that one of the authorities has certified.
+
+        `authorities` are SHA-1 hashes as CERTREQ has them, `announced` the hashes the peer takes;
+        where there are none it does not know RFC 7427.
+        """
+
+    def authorities(self, auths: Iterable[AuthSettings]) -> tuple[bytes, ...]:
+        """The hashes of those whose certificates are welcome, for CERTREQ."""
+
+    def verify(
+        self,
+        auth: AuthSettings,
+        identity: Identity,
+        certificates: tuple[Certificate, ...],
+        authentication: Authentication,
+        octets: bytes,
+        at: float,
+    ) -> PeerProof | CredentialsRefusal:
+        """Check that a peer's certificates are an identity's, and its signature over `octets`.
+
+        `at` is the time of day in seconds since 1970.
+        """
+
+
+class NoCredentials:
+    """A daemon without certificates and keys."""
+
+    def prove(
+        self,
+        auth: AuthSettings,
+        identity: Identity,
+        authorities: tuple[bytes, ...],
+        announced: tuple[SignatureHash, ...],
+        octets: bytes,
+    ) -> OwnProof | CredentialsRefusal:
+        """We have none."""
+        return CredentialsRefusal("there is no private key to authenticate with")
+
+    def authorities(self, auths: Iterable[AuthSettings]) -> tuple[bytes, ...]:
+        """None are welcome."""
+        return ()
+
+    def verify(
+        self,
+        auth: AuthSettings,
+        identity: Identity,
+        certificates: tuple[Certificate, ...],
+        authentication: Authentication,
+        octets: bytes,
+        at: float,
+    ) -> PeerProof | CredentialsRefusal:
+        """None stands."""
+        return CredentialsRefusal(f"no key of {identity} is known, and no authority is trusted")

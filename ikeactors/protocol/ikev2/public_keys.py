@@ -1,0 +1,154 @@
+"""Authentication by public key: what IKE_SA_INIT says of it, and the proof in IKE_AUTH.
+
+Our IKE_SA_INIT tells the hashes we take (RFC 7427 section 4); the responder's asks for
+certificates, too. What the peer's said is read from the transcript again when it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ikeactors.errors import AuthenticationFailed
+from ikeactors.iana import AuthMethod, CertificateEncoding, NotifyType, SignatureHash
+from ikeactors.protocol.credentials import CredentialsRefusal, OwnProof
+from ikeactors.protocol.settings import AuthSettings, ConnectionSettings
+from ikeactors.wire.identities import Identity
+from ikeactors.wire.message import find_all, notifies, read_message
+from ikeactors.wire.payload import (
+    Authentication,
+    Certificate,
+    CertificateRequest,
+    Notify,
+    Payload,
+)
+
+if TYPE_CHECKING:
+    from ikeactors.protocol.ikev2.association import Association
+
+_KEY_HASH_OCTETS = 20
+
+# Ours: of the authorities a peer asks for, and of those we ask for, no more are looked at.
+_MAX_AUTHORITIES = 200
+
+Payloads = tuple[Payload, ...]
+
+
+def announcement(connections: Iterable[ConnectionSettings]) -> Payloads:
+    """SIGNATURE_HASH_ALGORITHMS, where one of the connections signs (RFC 7427 section 4)."""
+    ends = [end for one in connections for end in (one.local, one.remote) if end.by_public_key]
+    if not ends:
+        return ()
+    hashes = dict.fromkeys(digest for end in ends for digest in end.constraint.announced())
+    data = b"".join(digest.to_bytes(2, "big") for digest in hashes)
+    return (Notify(NotifyType.SIGNATURE_HASH_ALGORITHMS, data),)
+
+
+def answer(
+    association: Association, connections: tuple[ConnectionSettings, ...], request: Payloads
+) -> Payloads:
+    """What the responder's IKE_SA_INIT says of it."""
+    known = notifies(request, NotifyType.SIGNATURE_HASH_ALGORITHMS)
+    announced = announcement(connections) if known else ()
+    return (*announced, *request_for(association, connections))
+
+
+def request_for(association: Association, connections: Iterable[ConnectionSettings]) -> Payloads:
+    """CERTREQ for the authorities we believe, where the peer is to have a certificate."""
+    auths = [
+        one.remote
+        for one in connections
+        if one.remote.by_public_key and not one.remote.public_keys and one.send_certreq
+    ]
+    if not auths:
+        return ()
+    hashes = association.surroundings.credentials.authorities(auths)[:_MAX_AUTHORITIES]
+    return (CertificateRequest(CertificateEncoding.X509_SIGNATURE, b"".join(hashes)),)
+
+
+def prove(
+    association: Association,
+    connection: ConnectionSettings,
+    identity: Identity,
+    octets: bytes,
+    peers_init: bytes,
+    request: Payloads = (),
+) -> OwnProof:
+    """Our certificates and signature over `octets`. Raises AuthenticationFailed."""
+    said = read_message(peers_init).payloads
+    asked = (*find_all(said, CertificateRequest), *find_all(request, CertificateRequest))
+    proof = association.surroundings.credentials.prove(
+        connection.local, identity, _authorities(asked), _announced(said), octets
+    )
+    if isinstance(proof, CredentialsRefusal):
+        raise AuthenticationFailed(proof.text)
+    if connection.send_cert.sends(bool(asked)):
+        return proof
+    return OwnProof(proof.authentication)
+
+
+def verify(
+    association: Association,
+    auth: AuthSettings,
+    identity: Identity,
+    octets: bytes,
+    payloads: Payloads,
+    authentication: Authentication,
+) -> None:
+    """Check the peer's certificates and its signature over `octets`.
+
+    Raises AuthenticationFailed that names the step.
+    """
+    if authentication.method is AuthMethod.SHARED_KEY:
+        raise AuthenticationFailed(
+            f"{identity} authenticates by a pre-shared key, "
+            f"the connection asks for {auth.constraint}"
+        )
+    if auth.match_address:
+        _check_address(association, identity)
+    surroundings = association.surroundings
+    proof = surroundings.credentials.verify(
+        auth,
+        identity,
+        find_all(payloads, Certificate),
+        authentication,
+        octets,
+        surroundings.wall_clock(),
+    )
+    if isinstance(proof, CredentialsRefusal):
+        raise AuthenticationFailed(proof.text)
+    association.report(
+        "peer-key-checked", f"{identity} signs by {proof.scheme}, its key stands by {proof.path}"
+    )
+
+
+def _check_address(association: Association, identity: Identity) -> None:
+    """An identity that is an address is the packets' source (RFC 4945 section 3.1.1)."""
+    if not identity.is_address or identity.data == association.remote.address.packed:
+        return
+    nat = ""
+    if association.nat.remote:
+        nat = "; it is behind a NAT, so the identity should be a name, or match_address = false"
+    raise AuthenticationFailed(
+        f"the peer says it is {identity}, its packets come from {association.remote.address}{nat}"
+    )
+
+
+def _announced(said: Payloads) -> tuple[SignatureHash, ...]:
+    found: dict[SignatureHash, None] = {}
+    for notify in notifies(said, NotifyType.SIGNATURE_HASH_ALGORITHMS):
+        pairs = zip(notify.data[::2], notify.data[1::2], strict=False)
+        found |= dict.fromkeys(SignatureHash(high << 8 | low) for high, low in pairs)
+    return tuple(found)
+
+
+def _authorities(asked: Iterable[CertificateRequest]) -> tuple[bytes, ...]:
+    """What is no list of hashes is passed over."""
+    hashes: dict[bytes, None] = {}
+    for one in asked:
+        if one.encoding is not CertificateEncoding.X509_SIGNATURE:
+            continue
+        data = one.data[: _KEY_HASH_OCTETS * _MAX_AUTHORITIES]
+        starts = range(0, len(data) - _KEY_HASH_OCTETS + 1, _KEY_HASH_OCTETS)
+        hashes |= dict.fromkeys(data[at : at + _KEY_HASH_OCTETS] for at in starts)
+    return tuple(hashes)

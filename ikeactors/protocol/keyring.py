@@ -1,0 +1,266 @@
+"""The daemon's keys and certificates, and how a peer's are judged. Needs the extra `certificates`.
+
+What is checked, in this order: that the certificate names the identity, that it is for signing in
+IKE, that its key is of a kind the connection takes, and that a path leads to an authority we trust.
+A certificate the connection names itself needs no authority.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_public_key,
+)
+
+from ikeactors.crypto import signatures
+from ikeactors.crypto.pki.bindings import binds, check_binding
+from ikeactors.crypto.pki.certificates import (
+    describe,
+    key_hash_of,
+    public_key_of,
+    read_certificate,
+)
+from ikeactors.crypto.pki.paths import MAX_PATH, TrustAnchors
+from ikeactors.crypto.pki.profile import check_profile, extension
+from ikeactors.crypto.signatures import PrivateKey, PublicKey, check_key
+from ikeactors.errors import AuthenticationFailed
+from ikeactors.iana import AuthMethod, CertificateEncoding, SignatureHash
+from ikeactors.protocol.credentials import CredentialsRefusal, OwnProof, PeerProof
+from ikeactors.protocol.settings import AuthSettings
+from ikeactors.wire.identities import Identity
+from ikeactors.wire.payload import Authentication, Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCertificate:
+    """A certificate of ours and its private key."""
+
+    certificate: x509.Certificate
+    key: PrivateKey = field(repr=False)
+
+
+class Keyring:
+    """Our keys, our certificates, the authorities we trust."""
+
+    def __init__(
+        self,
+        own: Sequence[OwnCertificate] = (),
+        anchors: Sequence[x509.Certificate] = (),
+        known: Sequence[x509.Certificate] = (),
+        raw_keys: Sequence[PrivateKey] = (),
+    ) -> None:
+        self._own = tuple(own)
+        self._known = tuple(known)
+        self._raw_keys = {_spki(key.public_key()): key for key in raw_keys}
+        self._anchors = {_der(one): one for one in anchors}
+        self._trusted: dict[tuple[bytes, ...], TrustAnchors] = {}
+
+    def prove(
+        self,
+        auth: AuthSettings,
+        identity: Identity,
+        authorities: tuple[bytes, ...],
+        announced: tuple[SignatureHash, ...],
+        octets: bytes,
+    ) -> OwnProof | CredentialsRefusal:
+        """Sign with the key that fits best."""
+        try:
+            key, certificates = self._own_key(auth, identity, authorities)
+            return OwnProof(_sign(key, auth, announced, octets), certificates)
+        except AuthenticationFailed as fault:
+            return CredentialsRefusal(str(fault))
+
+    def verify(
+        self,
+        auth: AuthSettings,
+        identity: Identity,
+        certificates: tuple[Certificate, ...],
+        authentication: Authentication,
+        octets: bytes,
+        at: float,
+    ) -> PeerProof | CredentialsRefusal:
+        """Check the certificates, then the signature."""
+        try:
+            peer = self._check(auth, identity, certificates, at)
+            method, data = authentication.method, authentication.data
+            permits = auth.constraint.permits
+            scheme = signatures.verify(peer.key, method, data, octets, permits)
+        except AuthenticationFailed as fault:
+            return CredentialsRefusal(str(fault))
+        return PeerProof(str(scheme), peer.path, peer.not_after)
+
+    def authorities(self, auths: Iterable[AuthSettings]) -> tuple[bytes, ...]:
+        """The hashes of those whose certificates are welcome."""
+        trusted: dict[bytes, None] = {}
+        for auth in auths:
+            for anchor in self._trust(auth).certificates:
+                trusted[key_hash_of(anchor)] = None
+        return tuple(trusted)
+
+    def _own_key(
+        self, auth: AuthSettings, identity: Identity, authorities: Collection[bytes]
+    ) -> tuple[PrivateKey, tuple[Certificate, ...]]:
+        """Our key for an identity; one the peer's authorities have certified comes first."""
+        for octets in auth.public_keys:
+            if octets in self._raw_keys:
+                return self._raw_keys[octets], (_raw(octets),)
+        usable = [one for one in self._own if _is_usable(one, auth, identity)]
+        if not usable:
+            raise AuthenticationFailed(
+                f"there is no certificate with its private key for {identity} "
+                f"(auth = {auth.constraint})"
+            )
+        paths = [(one, self._chain(one.certificate)) for one in usable]
+        welcome = (
+            (one, chain)
+            for one, chain in paths
+            if any(key_hash_of(authority) in authorities for authority in chain[1:])
+        )
+        own, chain = next(welcome, paths[0])
+        sent = [one for one in chain if one == own.certificate or not _is_self_signed(one)]
+        return own.key, tuple(
+            Certificate(CertificateEncoding.X509_SIGNATURE, _der(one)) for one in sent
+        )
+
+    def _check(
+        self,
+        auth: AuthSettings,
+        identity: Identity,
+        certificates: tuple[Certificate, ...],
+        at: float,
+    ) -> _CheckedKey:
+        """The public key by which a peer proves to be `identity`."""
+        raw = [one for one in certificates if one.encoding is CertificateEncoding.RAW_PUBLIC_KEY]
+        if auth.public_keys:
+            return _check_raw(auth, identity, raw)
+        given = [one for one in certificates if one.encoding is CertificateEncoding.X509_SIGNATURE]
+        if len(given) > MAX_PATH + 1:
+            raise AuthenticationFailed(f"{identity} sends {len(given)} certificates")
+        parsed = [read_certificate(one.data) for one in given]
+        end_entity = parsed[0] if parsed else self._known_of(auth, identity)
+        check_binding(end_entity, identity)
+        check_profile(end_entity, auth.usage)
+        key = public_key_of(end_entity)
+        if not auth.constraint.permits_key(key):
+            raise AuthenticationFailed(
+                f"{describe(end_entity)}: its key is not one of {auth.constraint}"
+            )
+        if _der(end_entity) in auth.certificates:
+            _check_validity(end_entity, at)
+            return _CheckedKey(key, f"{describe(end_entity)}, which the connection names")
+        path = self._trust(auth).validate(end_entity, parsed[1:], at, auth.policies)
+        return _CheckedKey(key, str(path), path.not_after)
+
+    def _trust(self, auth: AuthSettings) -> TrustAnchors:
+        wanted = auth.authorities or tuple(self._anchors)
+        if wanted not in self._trusted:
+            anchors = [self._anchors.get(one) or read_certificate(one) for one in wanted]
+            self._trusted[wanted] = TrustAnchors(anchors, self._known)
+        return self._trusted[wanted]
+
+    def _known_of(self, auth: AuthSettings, identity: Identity) -> x509.Certificate:
+        """For a peer that sends no certificate."""
+        named = (read_certificate(one) for one in auth.certificates)
+        found = next((one for one in (*named, *self._known) if binds(one, identity)), None)
+        if found is None:
+            raise AuthenticationFailed(f"{identity} sends no certificate, and none is known of it")
+        return found
+
+    def _chain(self, certificate: x509.Certificate) -> list[x509.Certificate]:
+        """A certificate of ours and those above it, as far as we have them."""
+        chain = [certificate]
+        above = (*self._known, *self._anchors.values())
+        while len(chain) <= MAX_PATH and not _is_self_signed(chain[-1]):
+            issuer = next((one for one in above if _has_issued(one, chain[-1])), None)
+            if issuer is None:
+                break
+            chain.append(issuer)
+        return chain
+
+
+@dataclass(frozen=True, slots=True)
+class _CheckedKey:
+    """A peer's public key that stands for its identity, and by what."""
+
+    key: PublicKey
+    path: str
+    not_after: float = float("inf")
+
+
+def _sign(
+    key: PrivateKey, auth: AuthSettings, announced: Collection[SignatureHash], octets: bytes
+) -> Authentication:
+    permits = auth.constraint.permits
+    if announced:
+        scheme = signatures.choose_scheme(key, frozenset(announced), permits)
+        if scheme is None:
+            names = ", ".join(one.name for one in announced)
+            raise AuthenticationFailed(
+                f"our key ({auth.constraint}) can sign with no hash the peer takes: {names}"
+            )
+        return Authentication(AuthMethod.DIGITAL_SIGNATURE, signatures.sign(key, scheme, octets))
+    method = signatures.classic_method(key)
+    if method is None:
+        raise AuthenticationFailed(
+            "the peer does not know RFC 7427, and our kind of key has no method without it"
+        )
+    return Authentication(method, signatures.sign_classic(key, method, octets, permits))
+
+
+def _is_usable(own: OwnCertificate, auth: AuthSettings, identity: Identity) -> bool:
+    if auth.certificates and _der(own.certificate) not in auth.certificates:
+        return False
+    if not auth.constraint.permits_key(own.key):
+        return False
+    return binds(own.certificate, identity)
+
+
+def _check_raw(auth: AuthSettings, identity: Identity, sent: Sequence[Certificate]) -> _CheckedKey:
+    """A key the connection names; the peer may send it or not (RFC 7670 section 3)."""
+    trusted = auth.public_keys
+    octets = sent[0].data if sent else trusted[0]
+    if octets not in trusted:
+        raise AuthenticationFailed(f"{identity} sends a public key the connection does not name")
+    key = check_key(load_der_public_key(octets))
+    if not auth.constraint.permits_key(key):
+        raise AuthenticationFailed(f"the key of {identity} is not one of {auth.constraint}")
+    return _CheckedKey(key, "a public key the connection names")
+
+
+def _check_validity(certificate: x509.Certificate, at: float) -> None:
+    since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if not since.timestamp() <= at <= until.timestamp():
+        raise AuthenticationFailed(
+            f"{describe(certificate)} is valid from {since:%Y-%m-%d %H:%M} to "
+            f"{until:%Y-%m-%d %H:%M} UTC only"
+        )
+
+
+def _is_self_signed(certificate: x509.Certificate) -> bool:
+    return certificate.subject == certificate.issuer
+
+
+def _has_issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    """By name and key identifier; whether the signature is right is for the peer to check."""
+    named = extension(certificate, x509.AuthorityKeyIdentifier)
+    own = extension(issuer, x509.SubjectKeyIdentifier)
+    if named is not None and own is not None and named.key_identifier not in (None, own.digest):
+        return False
+    return issuer.subject == certificate.issuer
+
+
+def _der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)
+
+
+def _spki(key: PublicKey) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _raw(octets: bytes) -> Certificate:
+    return Certificate(CertificateEncoding.RAW_PUBLIC_KEY, octets)
