@@ -59,7 +59,7 @@ from ikeactors.actors.routes import Routing
 from ikeactors.actors.signals import heed_signals
 from ikeactors.actors.sockets import Sockets, SocketSettings, run_sockets
 from ikeactors.actors.supervisor import ChildSpecification, Intensity, Supervisor
-from ikeactors.actors.token_secret import tokens_unless_refused
+from ikeactors.actors.token_secret import token_of_unless_refused
 from ikeactors.actors.unix_socket import ControlListener, open_listener
 from ikeactors.actors.userspace import UserspaceBackend, run_userspace
 from ikeactors.actors.workers import Workers, run_worker, threads
@@ -74,7 +74,7 @@ from ikeactors.protocol.events import Endpoint
 from ikeactors.protocol.ikev2.admission import Admission
 from ikeactors.protocol.settings import Settings
 from ikeactors.protocol.surroundings import Surroundings
-from ikeactors.protocol.tokens import TokenMaker
+from ikeactors.protocol.tokens import TokenOf
 from ikeactors.writers import Writers, open_writers
 
 # More crashes than an unlucky hour has. The back-off of five seconds comes before that, so that
@@ -183,7 +183,7 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
             surroundings.entropy,
             settings.admission_limits(),
             surroundings.refusals,
-            surroundings.tokens,
+            surroundings.token_of,
         ),
         alarms=alarms,
         workers=workers,
@@ -220,16 +220,16 @@ def _surroundings(
         is_heard=hub.is_wanted,
         stands=registry.claims.stands,
         is_up=registry.census.is_up,
-        tokens=_tokens(configuration, hub),
+        token_of=_token_of(configuration, hub),
         addresses=addresses.addresses,
         source_for=sockets.source_for,
     )
 
 
-def _tokens(configuration: Configuration, hub: ReportHub) -> TokenMaker | None:
+def _token_of(configuration: Configuration, hub: ReportHub) -> TokenOf:
     wanted = any(one.quick_crash_detection for one in configuration.connections)
     directory = Path(configuration.daemon.state_directory)
-    return tokens_unless_refused(wanted, directory, SystemEntropy().octets, hub)
+    return token_of_unless_refused(wanted, directory, SystemEntropy().octets, hub)
 
 
 def _lives(

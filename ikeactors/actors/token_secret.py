@@ -15,7 +15,7 @@ from pathlib import Path
 from ikeactors.actors.reports import ReportHub
 from ikeactors.errors import Fault
 from ikeactors.protocol.actions import Level, Report
-from ikeactors.protocol.tokens import SECRET_OCTETS, TokenMaker
+from ikeactors.protocol.tokens import SECRET_OCTETS, TokenMaker, TokenOf, no_token
 
 FILE = "token.secret"
 
@@ -38,18 +38,18 @@ def token_maker(directory: Path, entropy: Callable[[int], bytes]) -> TokenMaker:
         raise SecretRefused(f"{path}: {error.strerror}") from None
 
 
-def tokens_unless_refused(
+def token_of_unless_refused(
     wanted: bool, directory: Path, entropy: Callable[[int], bytes], hub: ReportHub
-) -> TokenMaker | None:
+) -> TokenOf:
     """Who makes tokens, where a connection wants them; without a secret only peers do."""
     if not wanted:
-        return None
+        return no_token
     try:
-        return token_maker(directory, entropy)
+        return token_maker(directory, entropy).make
     except SecretRefused as refused:
         text = f"peers will not notice quickly when this daemon loses its state: {refused}"
         hub.publish(Report("no-tokens", text, Level.WARNING))
-        return None
+        return no_token
 
 
 def _read(path: Path) -> bytes:

@@ -10,7 +10,7 @@ from ikeactors.protocol.allowance import Allowance
 from ikeactors.protocol.credentials import Credentials, NoCredentials
 from ikeactors.protocol.entropy import Entropy
 from ikeactors.protocol.events import Address
-from ikeactors.protocol.tokens import TokenMaker
+from ikeactors.protocol.tokens import TokenOf, no_token
 from ikeactors.wire.identities import Identity
 
 IKE_PORT = 500
@@ -77,9 +77,9 @@ class Surroundings:
     tells whether reports of a level about a connection have a hearer: what nobody hears is not
     put into words. `stands` tells whether there is an IKE SA between two identities already,
     `is_up` whether there is one of a connection, with a peer at this address if one is given.
-    `tokens` makes those by which peers know that we have lost an IKE SA. `addresses` tells this
-    host's addresses, none where they are not known, and `source_for` from which of them the routes
-    lead to an address. `wall_clock` tells the time of day in seconds since 1970, by which
+    `token_of` makes the token by which a peer knows that we have lost its IKE SA. `addresses` tells
+    this host's addresses, none where they are not known, and `source_for` from which of them the
+    routes lead to an address. `wall_clock` tells the time of day in seconds since 1970, by which
     certificates are valid; `credentials` are our keys and whom we believe.
     """
 
@@ -93,7 +93,7 @@ class Surroundings:
     is_heard: Callable[[Level, str], bool] = _everything
     stands: Callable[[Identity, Identity], bool] = _nobody
     is_up: Callable[[str, Address | None], bool] = _none
-    tokens: TokenMaker | None = None
+    token_of: TokenOf = no_token
     addresses: Callable[[], tuple[Address, ...]] = _no_addresses
     source_for: Callable[[Address], Address | None] = _no_way
     wall_clock: Callable[[], float] = _beginning_of_time

@@ -12,9 +12,10 @@ from ikeactors.actors.token_secret import (
     FILE,
     SecretRefused,
     token_maker,
-    tokens_unless_refused,
+    token_of_unless_refused,
 )
 from ikeactors.protocol.actions import Report
+from ikeactors.protocol.tokens import no_token
 
 
 class Heard(ReportHub):
@@ -74,7 +75,7 @@ def test_a_link_and_a_directory_are_refused(tmp_path: Path) -> None:
 
 def test_without_a_directory_there_are_no_tokens_and_a_warning(tmp_path: Path) -> None:
     hub = Heard()
-    assert tokens_unless_refused(False, tmp_path / "none", chance, hub) is None
+    assert token_of_unless_refused(False, tmp_path / "none", chance, hub) is no_token
     assert hub.texts == []
-    assert tokens_unless_refused(True, tmp_path / "none", chance, hub) is None
+    assert token_of_unless_refused(True, tmp_path / "none", chance, hub) is no_token
     assert "No such file or directory" in hub.texts[0]

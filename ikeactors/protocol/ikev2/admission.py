@@ -18,7 +18,7 @@ from ikeactors.protocol.events import DatagramReceived
 from ikeactors.protocol.ikev2.cookies import Asker, Cookies
 from ikeactors.protocol.ikev2.crash_detection import token_notify
 from ikeactors.protocol.ikev2.puzzles import choose_prf, solved_bits
-from ikeactors.protocol.tokens import TokenMaker
+from ikeactors.protocol.tokens import TokenOf, no_token
 from ikeactors.quick import quick
 from ikeactors.wire.header import MAJOR_IKEV2, ZERO_SPI, Header, read_header
 from ikeactors.wire.message import Message, find, notifies, only, read_message, write_message
@@ -98,18 +98,18 @@ class Refused:
 class Admission:
     """Decides about datagrams whose SPI is of no association."""
 
-    __slots__ = ("_cookies", "_refusals", "_tokens", "_unsolved", "limits")
+    __slots__ = ("_cookies", "_refusals", "_token_of", "_unsolved", "limits")
 
     def __init__(
         self,
         entropy: Entropy,
         limits: AdmissionLimits,
         refusals: Allowance,
-        tokens: TokenMaker | None = None,
+        token_of: TokenOf = no_token,
     ) -> None:
         self.limits = limits
         self._refusals = refusals
-        self._tokens = tokens
+        self._token_of = token_of
         self._unsolved = Allowance(UNSOLVED_PER_SECOND, UNSOLVED_AT_ONCE)
         self._cookies = Cookies(entropy)
 
@@ -174,11 +174,9 @@ class Admission:
     def _token(self, header: Header) -> tuple[Notify, ...]:
         """What proves that we have nothing of this IKE SA, if it ever was one of ours (RFC 6290
         section 4.5)."""
-        if self._tokens is None:
-            return ()
         ours = not header.from_original_initiator
-        token = self._tokens.make(header.spi_i, header.spi_r, original_initiator=ours)
-        return (token_notify(token),)
+        token = self._token_of(header.spi_i, header.spi_r, ours)
+        return (token_notify(token),) if token else ()
 
     def _reply(
         self,

@@ -40,11 +40,11 @@ def token_notify(token: bytes) -> Notify:
 
 def token_for(association: Association, spis: Spis) -> tuple[Notify, ...]:
     """Our token for an IKE SA, where the connection wants it and we can make one."""
-    maker = association.surroundings.tokens
-    if maker is None or not association.connection.quick_crash_detection:
+    if not association.connection.quick_crash_detection:
         return ()
-    initiator = spis.original_initiator
-    return (token_notify(maker.make(spis.spi_i, spis.spi_r, original_initiator=initiator)),)
+    token_of = association.surroundings.token_of
+    token = token_of(spis.spi_i, spis.spi_r, spis.original_initiator)
+    return (token_notify(token),) if token else ()
 
 
 def keep(association: Association, ike_sa: IkeSa, payloads: Payloads) -> None:

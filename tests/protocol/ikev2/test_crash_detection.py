@@ -24,14 +24,14 @@ def tokens(west: bool = True, east: bool = True) -> Pair:
     ours = connection(quick_crash_detection=west)
     pair = Pair(ours, replace(opposite(ours), quick_crash_detection=east))
     for end in pair.ends():
-        surroundings = replace(end.association.surroundings, tokens=MAKERS[end.name])
+        surroundings = replace(end.association.surroundings, token_of=MAKERS[end.name].make)
         end.association.surroundings = surroundings
     return pair
 
 
 def door(name: str) -> Admission:
     allowance = Allowance(100, 100)
-    return Admission(SeededEntropy("door"), AdmissionLimits(), allowance, MAKERS[name])
+    return Admission(SeededEntropy("door"), AdmissionLimits(), allowance, MAKERS[name].make)
 
 
 def asked_of_stranger(pair: Pair, sender: End, octets: bytes | None = None) -> DatagramReceived:

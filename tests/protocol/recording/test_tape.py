@@ -32,6 +32,7 @@ def asked_for_everything(surroundings: Surroundings, settings: Settings) -> list
         surroundings.complaints.take(1.0),
         surroundings.stands(US, THEM),
         surroundings.is_up("gw", EAST.address),
+        surroundings.token_of(b"1" * 8, b"2" * 8, True),
         surroundings.addresses(),
         surroundings.source_for(EAST.address),
         settings.candidates(WEST.address, EAST.address),
