@@ -34,6 +34,7 @@ from ikeactors import __version__
 from ikeactors.actors.addresses import HostAddresses, run_addresses
 from ikeactors.actors.alarms import Alarms, run_alarms
 from ikeactors.actors.backends import Backend
+from ikeactors.actors.budgets import Budgets
 from ikeactors.actors.control import run_control
 from ikeactors.actors.core import CoreAssociations, consider
 from ikeactors.actors.entropy import SystemEntropy
@@ -161,7 +162,7 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
     kernel_state = KernelState()
     stack.push_async_callback(_clear, choice.backend, kernel_state)
     sockets.open(esp_in_kernel=not is_userspace)
-    router, alarms, answers = Router(hub), Alarms(), Answers()
+    router, alarms, answers = Router(hub, Budgets(settings.budget_limits())), Alarms(), Answers()
     workers = Workers(threads(settings.workers))
     kernel, commands = open_commands()
     registry = PeerRegistry(router, kernel, answers)
@@ -318,6 +319,7 @@ def _statistics(daemon: _Daemon) -> dict[str, object]:
         "addresses": daemon.addresses.statistics(),
         "router": daemon.router.statistics(),
         "peers": daemon.peers.statistics(),
+        "budgets": daemon.router.budgets.statistics(trio.current_time()),
         "alarms": daemon.alarms.statistics(),
         "workers": daemon.workers.statistics(),
         "kernel": kernel_statistics(daemon.choice.backend, daemon.kernel_state),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import trio
 
+from ikeactors.actors.budgets import Origin, origin_of
 from ikeactors.actors.peer import Peer
 from ikeactors.protocol.events import (
     Address,
@@ -15,9 +16,6 @@ from ikeactors.protocol.events import (
     InitiationRequested,
     RekeyRequested,
 )
-
-# The specification's: what a provider gives to one site in IPv6 is a /64 or wider.
-_HOST_BITS = 64
 
 Request = InitiationRequested | RekeyRequested | DeletionRequested
 
@@ -28,7 +26,7 @@ class Census:
     def __init__(self) -> None:
         self._by_number: dict[int, Peer] = {}
         self._by_connection: dict[str, dict[int, Peer]] = {}
-        self._half_open: dict[Address | int, int] = {}
+        self._half_open: dict[Origin, int] = {}
         self._half_open_count = 0
         self._requests: dict[int, tuple[int, Request]] = {}
         self.removed = trio.lowlevel.ParkingLot()
@@ -78,7 +76,7 @@ class Census:
     def open_half(self, peer: Peer, address: Address) -> None:
         """A responder waits for a peer at this address to authenticate."""
         peer.half_open_at = address
-        origin = _origin(address)
+        origin = origin_of(address)
         self._half_open[origin] = self._half_open.get(origin, 0) + 1
         self._half_open_count += 1
 
@@ -86,7 +84,7 @@ class Census:
         """It does not wait any more."""
         if peer.half_open_at is None:
             return
-        origin = _origin(peer.half_open_at)
+        origin = origin_of(peer.half_open_at)
         self._half_open[origin] -= 1
         if not self._half_open[origin]:
             del self._half_open[origin]
@@ -100,7 +98,7 @@ class Census:
 
     def half_open_of(self, address: Address) -> int:
         """How many of them wait for this address, or its network in IPv6."""
-        return self._half_open.get(_origin(address), 0)
+        return self._half_open.get(origin_of(address), 0)
 
     def note_request(self, peer: Peer, event: Event) -> None:
         """Remember an operator's request until it is answered."""
@@ -114,9 +112,3 @@ class Census:
     def requests_to(self, peer: Peer) -> list[Request]:
         """What operators asked of this peer and is not answered. They are few in all."""
         return [event for number, event in self._requests.values() if number == peer.number]
-
-
-def _origin(address: Address) -> Address | int:
-    """What is held to one limit: an IPv4 address, and in IPv6 the /64, of which whoever has one
-    address has all (RFC 8019 section 4.2)."""
-    return address if address.version == 4 else int(address) >> _HOST_BITS

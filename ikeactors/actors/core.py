@@ -21,6 +21,9 @@ class Recorder(Protocol):
     def begin(self, beginning: Beginning) -> Keep: ...
 
 
+NO_ROOM = Refused("too many associations")
+
+
 class CoreAssociations:
     """Makes the core's associations, all with the same settings and surroundings."""
 
@@ -53,6 +56,14 @@ def consider(
     admission: Admission, peers: Peers, datagram: DatagramReceived, now: float
 ) -> Refusal | None:
     """Why a datagram that no association owns is not let in; None when it is."""
-    of_address = peers.half_open_of(datagram.remote.address)
-    verdict = admission.consider(datagram, peers.half_open, of_address, now)
-    return verdict if isinstance(verdict, Refused) else None
+    address = datagram.remote.address
+    verdict = admission.consider(
+        datagram,
+        peers.half_open,
+        peers.half_open_of(address),
+        now,
+        is_suspect=peers.is_suspect(address, now),
+    )
+    if isinstance(verdict, Refused):
+        return verdict
+    return None if peers.admits(address) else NO_ROOM

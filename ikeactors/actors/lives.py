@@ -253,6 +253,7 @@ class Lives:
     async def _bury(self, peer: Peer) -> None:
         """The association is no more."""
         self._registry.census.remove(peer)
+        self._outlets.router.budgets.left(peer.number)
         self._registry.refuse_requests(peer, "the association ended")
         peer.mailbox.close()
         await self._registry.forget_former(peer)

@@ -6,6 +6,7 @@ so there is nothing in its frames that is not needed there.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,8 @@ from ikeactors.protocol import actions
 from ikeactors.protocol.events import Address, Endpoint, Event, SendingFailed, UsageReported
 from ikeactors.protocol.settings import ConnectionSettings
 from ikeactors.protocol.snapshot import AssociationSnapshot
+
+Handle = Callable[[Event, float], Sequence[actions.Action]]
 
 
 class Association(Protocol):
@@ -168,10 +171,12 @@ async def run_peer(peer: Peer, association: Association, outlets: Outlets) -> st
 async def _step(peer: Peer, association: Association, event: Event, outlets: Outlets) -> None:
     """One event, and everything that the association asks for then."""
     peer.midway = True
+    budgets = outlets.router.budgets
+    handle = _timed(peer, association, outlets) if budgets.is_timing else association.handle
     if association.needs_worker(event):
-        asked = await _in_worker(peer, association, event, outlets.workers)
+        asked = await _in_worker(peer, association, partial(handle, event), outlets.workers)
     else:
-        asked = association.handle(event, trio.current_time())
+        asked = handle(event, trio.current_time())
     for action in asked:
         carry = _CARRY.get(type(action))
         if carry is not None:
@@ -185,14 +190,30 @@ async def _step(peer: Peer, association: Association, event: Event, outlets: Out
     outlets.alarms.set(peer.number, association.deadline, peer.mailbox)
 
 
+def _timed(peer: Peer, association: Association, outlets: Outlets) -> Handle:
+    """The association's steps, at the cost of its budget. What others do meanwhile counts too."""
+
+    def handle(event: Event, now: float) -> Sequence[actions.Action]:
+        began = time.perf_counter()
+        try:
+            return association.handle(event, now)
+        finally:
+            outlets.router.budgets.charge(peer.mailbox, time.perf_counter() - began, now)
+
+    return handle
+
+
 async def _in_worker(
-    peer: Peer, association: Association, event: Event, workers: Workers
+    peer: Peer,
+    association: Association,
+    handle: Callable[[float], Sequence[actions.Action]],
+    workers: Workers,
 ) -> Sequence[actions.Action]:
     """Run a step elsewhere; meanwhile nobody else may look at the association."""
     now = trio.current_time()
     peer.shown = association.snapshot(now)
     try:
-        return await workers.run(partial(association.handle, event, now))
+        return await workers.run(partial(handle, now))
     finally:
         peer.shown = None
 
@@ -270,6 +291,10 @@ def _record_keys(_: Peer, action: actions.RecordIkeKeys, outlets: Outlets) -> No
         outlets.key_records.record_ike(action)
 
 
+def _suspect(peer: Peer, action: actions.SuspectAddress, outlets: Outlets) -> None:
+    outlets.router.budgets.suspects.note(action.address, trio.current_time())
+
+
 # A union would be taken apart at each look.
 _KERNEL_ACTIONS = (
     actions.InstallChildSa,
@@ -289,4 +314,5 @@ _CARRY: dict[type, Callable[[Peer, Any, Outlets], None]] = {
     actions.Trace: _trace,
     actions.AnswerRequest: _answer,
     actions.RecordIkeKeys: _record_keys,
+    actions.SuspectAddress: _suspect,
 }

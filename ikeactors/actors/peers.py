@@ -117,6 +117,7 @@ class Peers:
         peer.requested_by = (datagram.octets[:8], datagram.remote)
         self._router.expect(*peer.requested_by, peer.mailbox)
         self._census.open_half(peer, datagram.remote.address)
+        self._router.budgets.joined(peer.number, datagram.remote.address)
         peer.mailbox.post(datagram)
         self._add(peer)
 
@@ -161,6 +162,14 @@ class Peers:
     def half_open_of(self, address: Address) -> int:
         """Those of one address."""
         return self._census.half_open_of(address)
+
+    def admits(self, address: Address) -> bool:
+        """Whether there is room for one more responder, for a peer at this address."""
+        return self._router.budgets.admits(address, len(self._census))
+
+    def is_suspect(self, address: Address, now: float) -> bool:
+        """Whether a peer at this address has failed to prove itself too often."""
+        return self._router.budgets.suspects.has(address, now)
 
     def statistics(self) -> PeerStatistics:
         """What the admin socket shows."""

@@ -17,6 +17,7 @@ from typing import Protocol
 
 import trio
 
+from ikeactors.actors.budgets import Budgets
 from ikeactors.actors.last_answers import LastAnswers
 from ikeactors.actors.mailbox import Mailbox
 from ikeactors.actors.reports import ReportHub
@@ -73,8 +74,9 @@ class RouterStatistics:
 class Router:
     """The tables of our SPIs, and the queue of strangers; both outlive the router actor."""
 
-    def __init__(self, hub: ReportHub) -> None:
+    def __init__(self, hub: ReportHub, budgets: Budgets | None = None) -> None:
         self._hub = hub
+        self.budgets = budgets or Budgets()
         self._by_spi: dict[bytes, Mailbox] = {}
         self._by_request: dict[tuple[bytes, Endpoint], Mailbox] = {}
         self.last_answers = LastAnswers()
@@ -96,6 +98,8 @@ class Router:
             mailbox = self._by_request.get((spi_i, datagram.remote))
         if mailbox is None:
             self._leave_for_admission(datagram)
+        elif not self.budgets.allows(mailbox, trio.current_time()):
+            self.dropped("over-budget")
         elif mailbox.post(datagram):
             self._delivered += 1
         else:

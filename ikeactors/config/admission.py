@@ -1,5 +1,5 @@
 """The daemon's options about strangers: when they must return a cookie or solve a puzzle, when they
-are ignored, and how long they may take."""
+are ignored, and how long they may take; and about what peers may cost."""
 
 from __future__ import annotations
 
@@ -45,5 +45,29 @@ ADMISSION = (
         integer(0, MAX_DIFFICULTY),
         "16",
         "Bits of the hardest puzzle that we solve as initiator; 0 is none.",
+    ),
+    Option(
+        "max_associations",
+        values.unsigned,
+        "100000",
+        "Associations from which on no more peers are served; 0 is without limit.",
+    ),
+    Option(
+        "max_associations_ip",
+        values.unsigned,
+        "0",
+        "The same of one IPv4 address or IPv6 /64, which may be that of many behind a NAT.",
+    ),
+    Option(
+        "peer_messages",
+        values.unsigned,
+        "200",
+        "Messages a second of one association, on an average of 10 s; 0 is without limit.",
+    ),
+    Option(
+        "peer_cpu",
+        integer(0, 100),
+        "50",
+        "Per cent of a processor for one association, likewise; 0 is without limit.",
     ),
 )

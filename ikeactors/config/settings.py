@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ikeactors.actors.budgets import BudgetLimits
 from ikeactors.config.mistakes import Mistake
 from ikeactors.protocol.ikev2.admission import AdmissionLimits
 from ikeactors.protocol.settings import Address, ConnectionSettings, Secret, Settings
@@ -39,7 +40,17 @@ class DaemonSettings:
     puzzle_threshold: int = 0
     puzzle_difficulty: int = 14
     puzzle_max_difficulty: int = 16
+    max_associations: int = 100_000
+    max_associations_ip: int = 0
+    peer_messages: int = 200
+    peer_cpu: int = 50
     stop_timeout: float = 2.0
+
+    def budget_limits(self) -> BudgetLimits:
+        """What peers may cost."""
+        return BudgetLimits(
+            self.max_associations, self.max_associations_ip, self.peer_messages, self.peer_cpu
+        )
 
     def admission_limits(self) -> AdmissionLimits:
         """The part that decides about strangers."""

@@ -115,6 +115,13 @@ class ClaimIdentity:
     place: Address | None = None
 
 
+@quick
+class SuspectAddress:
+    """A peer at this address, which is where it gets our answers, has failed to prove itself."""
+
+    address: Address
+
+
 class Level(enum.IntEnum):
     """How much a report matters."""
 
@@ -213,4 +220,5 @@ Action = (
     | Trace
     | AnswerRequest
     | RecordIkeKeys
+    | SuspectAddress
 )

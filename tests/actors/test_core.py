@@ -13,7 +13,7 @@ from typing import cast
 
 import pytest
 
-from ikeactors.actors.core import consider
+from ikeactors.actors.core import NO_ROOM, consider
 from ikeactors.actors.mailbox import Mailbox
 from ikeactors.actors.peers import Peers
 from ikeactors.actors.reports import ReportHub
@@ -35,6 +35,7 @@ class HalfOpen:
     """The half-open responders: nobody ever comes back."""
 
     by_address: Counter[Address] = field(default_factory=Counter)
+    has_room: bool = True
 
     @property
     def half_open(self) -> int:
@@ -42,6 +43,12 @@ class HalfOpen:
 
     def half_open_of(self, address: Address) -> int:
         return self.by_address[address]
+
+    def is_suspect(self, address: Address, now: float) -> bool:
+        return False
+
+    def admits(self, address: Address) -> bool:
+        return self.has_room
 
 
 def first_request() -> DatagramReceived:
@@ -147,3 +154,8 @@ async def test_a_flood_of_strangers_keeps_nothing_from_those_who_have_an_associa
     statistics = routes.statistics()
     assert (statistics.waiting, statistics.delivered) == (STRANGERS_LIMIT, SPOOFED // 1000)
     assert statistics.dropped == (("admission-full", SPOOFED - STRANGERS_LIMIT),)
+
+
+async def test_a_daemon_that_is_full_admits_nobody() -> None:
+    full = HalfOpen(has_room=False)
+    assert asked(admission(), full, first_request()) == NO_ROOM

@@ -64,9 +64,11 @@ class AdmissionLimits:
     puzzle_threshold: int = 0
     puzzle_difficulty: int = 14
 
-    def difficulty_among(self, half_open: int) -> int:
+    def difficulty_among(self, half_open: int, *, is_suspect: bool = False) -> int:
         """How many bits a puzzle has among so many, one more each time they double; 0 is no
         puzzle (RFC 8019 section 7.1.1.1)."""
+        if is_suspect and self.puzzle_threshold:
+            half_open = max(half_open, self.puzzle_threshold)
         if not _is_reached(half_open, self.puzzle_threshold):
             return 0
         doubled = (half_open // self.puzzle_threshold).bit_length() - 1
@@ -119,11 +121,15 @@ class Admission:
         half_open: int,
         half_open_of_address: int,
         now: float,
+        *,
+        is_suspect: bool = False,
     ) -> Admitted | Refused:
         """Admit a first request, or say what else is to be done with the datagram.
 
         `half_open` counts the half-open IKE SAs of all peers, `half_open_of_address` those of
-        the sender's address.
+        the sender's address, which is suspect where others have failed to prove themselves: from
+        there one at a time is admitted, by a cookie, and by a puzzle where there are any (RFC 8019
+        section 4.2).
         """
         try:
             header = read_header(datagram.octets)
@@ -135,14 +141,16 @@ class Admission:
         limits = self.limits
         if half_open >= MAX_HALF_OPEN:
             return Refused("too many half-open IKE SAs")
-        if _is_reached(half_open_of_address, limits.block_threshold):
+        if _is_reached(half_open_of_address, 1 if is_suspect else limits.block_threshold):
             return Refused("too many half-open IKE SAs of one address")
+        difficulty = limits.difficulty_among(half_open, is_suspect=is_suspect)
         if (
-            _is_reached(half_open, limits.cookie_threshold)
+            difficulty
+            or is_suspect
+            or _is_reached(half_open, limits.cookie_threshold)
             or _is_reached(half_open_of_address, limits.cookie_threshold_ip)
-            or limits.difficulty_among(half_open)
         ):
-            return self._demand(datagram, header, half_open, now)
+            return self._demand(datagram, header, difficulty, now)
         return Admitted()
 
     def _misfit(self, header: Header, now: float) -> Refused | None:
@@ -206,7 +214,7 @@ class Admission:
     # Cookies and puzzles (RFC 8019 section 7.1.4).
 
     def _demand(
-        self, datagram: DatagramReceived, header: Header, half_open: int, now: float
+        self, datagram: DatagramReceived, header: Header, difficulty: int, now: float
     ) -> Admitted | Refused:
         """Whoever has returned a cookie and solved its puzzle is in; else there is a new one."""
         try:
@@ -215,7 +223,6 @@ class Admission:
             offer = only(message.payloads, SecurityAssociation).proposals
         except Fault:
             return Refused("malformed IKE_SA_INIT request")
-        difficulty = self.limits.difficulty_among(half_open)
         missing = self._missing(message, asker, difficulty, now)
         if not missing:
             return Admitted()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ikeactors.errors import AuthenticationFailed, ProtocolFault
 from ikeactors.iana import ExchangeType, NotifyType
-from ikeactors.protocol.actions import ClaimIdentity, Level
+from ikeactors.protocol.actions import ClaimIdentity, Level, SuspectAddress
 from ikeactors.protocol.credentials import OwnProof
 from ikeactors.protocol.events import IdentityClaimed, Reply
 from ikeactors.protocol.ikev2 import crash_detection, mobike
@@ -266,6 +266,7 @@ def respond(
             f"IKE_AUTH of {association.remote} refused: {fault}",
             Level.WARNING,
         )
+        association.emit(SuspectAddress(association.remote.address))
         return Answer((Notify(NotifyType.AUTHENTICATION_FAILED),), close=str(fault))
 
     if connection.mobike and mobike.is_prohibited(payloads, association.local, association.remote):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ikeactors.protocol.actions import SendKeepalive
+from ikeactors.protocol.actions import SendKeepalive, SuspectAddress
 from ikeactors.protocol.ikev2 import fragments, liveness, probing, reassembly
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState
 from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent
@@ -108,6 +108,8 @@ def _solve_puzzle(association: Association, number: int) -> None:
 
 
 def _end_half_open(association: Association, number: int) -> None:
+    if isinstance(association.phase, Authenticating):
+        association.emit(SuspectAddress(association.remote.address))
     if isinstance(association.phase, InitAnswered | Authenticating):
         remote = association.remote
         association.turn_away(lambda: f"{remote} did not complete IKE_AUTH in time")

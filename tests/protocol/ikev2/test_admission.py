@@ -313,3 +313,23 @@ def test_no_mutated_first_request_raises(changes: list[tuple[int, int]], half_op
         octets[at] = value
     considered = admission().consider(replace(FIRST, octets=bytes(octets)), half_open, FEW, 0.0)
     assert considered == Admitted() or isinstance(considered, Refused)
+
+
+def test_a_suspect_address_returns_a_cookie_first_and_comes_alone() -> None:
+    """(RFC 8019 section 4.2)"""
+    door = admission()
+    refused = door.consider(FIRST, FEW, 0, 0.0, is_suspect=True)
+    cookie = cookie_of(refused)
+    again = with_cookie(cookie.data)
+    assert door.consider(again, FEW, 1, 0.0, is_suspect=True) == Refused(
+        "too many half-open IKE SAs of one address"
+    )
+    assert door.consider(again, FEW, 0, 0.0, is_suspect=True) == Admitted()
+
+
+def test_a_suspect_address_solves_a_puzzle_where_there_are_any() -> None:
+    """(RFC 8019 section 4.2)"""
+    limits = AdmissionLimits(puzzle_threshold=1000, puzzle_difficulty=12)
+    assert limits.difficulty_among(0) == 0
+    assert limits.difficulty_among(0, is_suspect=True) == 12
+    assert AdmissionLimits().difficulty_among(0, is_suspect=True) == 0

@@ -14,7 +14,8 @@ from ikeactors.iana import (
     NotifyType,
     PayloadType,
 )
-from ikeactors.protocol.actions import ClaimIdentity
+from ikeactors.protocol.actions import ClaimIdentity, SuspectAddress
+from ikeactors.protocol.events import Address
 from ikeactors.protocol.settings import Unique
 from ikeactors.wire.configuration import ConfigurationAttributeValue
 from ikeactors.wire.identities import Identity
@@ -30,7 +31,7 @@ from ikeactors.wire.payload import (
     TrafficSelectorsResponder,
     Unknown,
 )
-from tests.pair import Pair, child, connection, esp, mirrored, opposite, selectors
+from tests.pair import WEST, Pair, child, connection, esp, mirrored, opposite, selectors
 from tests.protocol.forging import (
     added,
     answered,
@@ -288,3 +289,36 @@ def test_a_configuration_payload_is_not_answered() -> None:
     pair.settle()
     pair.assert_mirrored()
     assert "CP" not in " ".join(pair.trace)
+
+
+def suspected(pair: Pair) -> list[Address]:
+    return [one.address for one in pair.east.actions if isinstance(one, SuspectAddress)]
+
+
+def test_an_address_whose_proof_is_wrong_is_named() -> None:
+    """(RFC 8019 section 4.2)"""
+    pair = Pair(west_secret=b"a wrong secret of 32 octets, too")
+    pair.initiate()
+    pair.settle()
+    assert suspected(pair) == [WEST.address]
+
+
+def test_an_address_whose_ike_auth_is_never_whole_is_named() -> None:
+    """(RFC 8019 section 4.2)"""
+    pair = authenticating()
+    garbled = pair.flights[0].datagram.octets
+    octets = garbled[:-1] + bytes((garbled[-1] ^ 1,))
+    pair.flights[0].datagram = replace(pair.flights[0].datagram, octets=octets)
+    pair.deliver(pair.flights[0])
+    pair.pass_time(40, deliver=False)
+    assert pair.east.association.closed
+    assert suspected(pair) == [WEST.address]
+
+
+def test_an_address_that_only_began_is_not_named_for_anybody_can_write_it() -> None:
+    pair = Pair()
+    pair.initiate()
+    pair.deliver(pair.flights[0])
+    pair.pass_time(40, deliver=False)
+    assert pair.east.association.closed
+    assert suspected(pair) == []
