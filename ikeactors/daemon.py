@@ -72,7 +72,7 @@ from ikeactors.config import Configuration, DaemonSettings
 from ikeactors.protocol.actions import Report
 from ikeactors.protocol.entropy import Entropy as CoreEntropy
 from ikeactors.protocol.events import Endpoint
-from ikeactors.protocol.ikev2.admission import Admission
+from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits
 from ikeactors.protocol.settings import Settings
 from ikeactors.protocol.surroundings import Surroundings
 from ikeactors.protocol.tokens import TokenOf
@@ -169,7 +169,7 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
     addresses = HostAddresses()
     outlets = Outlets(router, sockets, kernel, workers, alarms, hub, writers.key_log, registry)
     surroundings = _surroundings(
-        configuration, options, sockets, addresses, hub, registry, is_userspace
+        configuration, options, sockets, addresses, hub, registry, router.budgets, is_userspace
     )
     associations = CoreAssociations(core, surroundings, writers.recorder)
     lives = _lives(core, associations, outlets, registry, sockets)
@@ -207,6 +207,7 @@ def _surroundings(
     addresses: HostAddresses,
     hub: ReportHub,
     registry: PeerRegistry,
+    budgets: Budgets,
     is_userspace: bool,
 ) -> Surroundings:
     """What all associations share."""
@@ -222,9 +223,16 @@ def _surroundings(
         stands=registry.claims.stands,
         is_up=registry.census.is_up,
         token_of=_token_of(configuration, hub),
+        holds=budgets.hoard.hold,
+        auth_difficulty=partial(_auth_difficulty, limits, registry, budgets),
         addresses=addresses.addresses,
         source_for=sockets.source_for,
     )
+
+
+def _auth_difficulty(limits: AdmissionLimits, registry: PeerRegistry, budgets: Budgets) -> int:
+    is_quiet = budgets.suspects.is_quiet(trio.current_time())
+    return 0 if is_quiet else limits.auth_difficulty_among(registry.census.half_open)
 
 
 def _token_of(configuration: Configuration, hub: ReportHub) -> TokenOf:

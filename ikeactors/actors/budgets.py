@@ -7,6 +7,9 @@ again.
 
 from __future__ import annotations
 
+import threading
+import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ikeactors.actors.mailbox import Mailbox
@@ -22,6 +25,9 @@ SUSPECT_FOR = 600.0
 FAILURES = 3
 # Addresses with failures, some 200 octets each. Each has proven to be reachable at its address.
 SUSPECTS_LIMIT = 10_000
+# Octets of incomplete messages in all: a thousand of the largest. Half-open IKE SAs may have them
+# too, and those are strangers'.
+HOARD_LIMIT = 64 << 20
 
 Origin = Address | int
 
@@ -45,12 +51,14 @@ class BudgetLimits:
 
 @dataclass(frozen=True, slots=True)
 class BudgetStatistics:
-    """What was refused or dropped, who was over its budget in this span, and who is suspect."""
+    """What was refused or dropped, how many were over their budgets in this span, how many
+    addresses are suspect, and the octets of fragments that wait for the rest."""
 
     refused_associations: int
     dropped_messages: int
     busy: int
     suspects: int
+    fragments: int
 
 
 class Budgets:
@@ -59,6 +67,7 @@ class Budgets:
     def __init__(self, limits: BudgetLimits | None = None) -> None:
         self.limits = limits or BudgetLimits()
         self.suspects = Suspects()
+        self.hoard = Hoard()
         self.is_timing = self.limits.cpu > 0
         self._messages_in_span = int(self.limits.messages * SPAN)
         self._seconds_in_span = self.limits.cpu / 100.0 * SPAN
@@ -128,7 +137,41 @@ class Budgets:
         over = sum(count >= self._messages_in_span > 0 for count in self._messages.values())
         if self.is_timing:
             over += sum(spent > self._seconds_in_span for spent in self._seconds.values())
-        return BudgetStatistics(self._refused, self._dropped, over, self.suspects.count(now))
+        suspects = self.suspects.count(now)
+        return BudgetStatistics(self._refused, self._dropped, over, suspects, self.hoard.octets)
+
+
+class Hoard:
+    """Octets that all associations keep for want of the rest of a message.
+
+    They are given back when what holds them is gone, whatever way it goes: answered, replaced,
+    expired, or with an association that crashed.
+    """
+
+    def __init__(self, limit: int = HOARD_LIMIT) -> None:
+        self._limit = limit
+        self._held: dict[int, tuple[weakref.ref[object], int]] = {}
+        # Steps run in worker threads as well, and what goes there is released there.
+        self._lock = threading.RLock()
+        self.octets = 0
+
+    def hold(self, holder: object, octets: int) -> bool:
+        """Count octets that `holder` keeps from now on, if there is room for them."""
+        with self._lock:
+            if self.octets + octets > self._limit:
+                return False
+            key = id(holder)
+            reference, held = self._held.get(key) or (weakref.ref(holder, self._release(key)), 0)
+            self._held[key] = reference, held + octets
+            self.octets += octets
+            return True
+
+    def _release(self, key: int) -> Callable[[object], None]:
+        def release(_: object) -> None:
+            with self._lock:
+                self.octets -= self._held.pop(key)[1]
+
+        return release
 
 
 class Suspects:
@@ -151,6 +194,11 @@ class Suspects:
         """Whether a peer at this address is looked at twice (RFC 8019 section 4.2)."""
         failures, until = self._by_origin.get(origin_of(address), (0, 0.0))
         return failures >= FAILURES and now < until
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether no IKE_AUTH has failed lately."""
+        newest = next(reversed(self._by_origin.values()), (0, 0.0))
+        return now >= newest[1]
 
     def count(self, now: float) -> int:
         """How many there are."""

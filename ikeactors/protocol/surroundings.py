@@ -65,6 +65,14 @@ def _beginning_of_time() -> float:
     return 0.0
 
 
+def _any_amount(holder: object, octets: int) -> bool:
+    return True
+
+
+def _no_puzzle() -> int:
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """Shared by all associations.
@@ -77,6 +85,9 @@ class Surroundings:
     tells whether reports of a level about a connection have a hearer: what nobody hears is not
     put into words. `stands` tells whether there is an IKE SA between two identities already,
     `is_up` whether there is one of a connection, with a peer at this address if one is given.
+    `holds` tells whether there is room for octets of fragments, which are counted as long as what
+    holds them exists. `auth_difficulty` is how hard a puzzle IKE_AUTH has for who has solved one
+    before, 0 where it has none.
     `token_of` makes the token by which a peer knows that we have lost its IKE SA. `addresses` tells
     this host's addresses, none where they are not known, and `source_for` from which of them the
     routes lead to an address. `wall_clock` tells the time of day in seconds since 1970, by which
@@ -94,6 +105,8 @@ class Surroundings:
     stands: Callable[[Identity, Identity], bool] = _nobody
     is_up: Callable[[str, Address | None], bool] = _none
     token_of: TokenOf = no_token
+    holds: Callable[[object, int], bool] = _any_amount
+    auth_difficulty: Callable[[], int] = _no_puzzle
     addresses: Callable[[], tuple[Address, ...]] = _no_addresses
     source_for: Callable[[Address], Address | None] = _no_way
     wall_clock: Callable[[], float] = _beginning_of_time

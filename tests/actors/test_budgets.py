@@ -14,6 +14,7 @@ from ikeactors.actors.budgets import (
     SUSPECTS_LIMIT,
     BudgetLimits,
     Budgets,
+    Hoard,
     Suspects,
 )
 from ikeactors.actors.mailbox import Mailbox
@@ -118,3 +119,21 @@ async def test_the_router_drops_what_is_over_the_budget(limit: int) -> None:
         mailbox.drain()
     dropped = dict(router.statistics().dropped)
     assert dropped.get("over-budget", 0) == (5 if limit else 0)
+
+
+class Kept:
+    """What holds octets."""
+
+
+def test_octets_are_held_as_long_as_their_holder_lives() -> None:
+    hoard, first, second = Hoard(100), Kept(), Kept()
+    assert hoard.hold(first, 40)
+    assert hoard.hold(second, 30)
+    assert hoard.hold(first, 20)
+    assert not hoard.hold(second, 11)
+    assert hoard.octets == 90
+    del first
+    assert hoard.octets == 30
+    assert hoard.hold(second, 70)
+    del second
+    assert hoard.octets == 0

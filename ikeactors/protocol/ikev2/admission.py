@@ -36,6 +36,9 @@ FULL_ATTACK = 10.0
 # Ours: bits by which puzzles get harder: four times the work, and by default no more than our own
 # initiators do.
 MAX_HARDER = 2
+# Ours: bits of a puzzle in IKE_AUTH: some milliseconds of an attacker's, where the shared secret
+# and the keys are one of ours.
+AUTH_DIFFICULTY = 12
 # Ours: bits that a solution may lack because puzzles have got harder while it was looked for.
 LENIENCE = 1
 # Ours: peers a second who return a cookie and know no puzzles; with the shortest time for half-open
@@ -73,6 +76,12 @@ class AdmissionLimits:
             return 0
         doubled = (half_open // self.puzzle_threshold).bit_length() - 1
         return self.puzzle_difficulty + min(doubled, MAX_HARDER)
+
+    def auth_difficulty_among(self, half_open: int) -> int:
+        """How many bits a puzzle of IKE_AUTH has: only where there are puzzles before it, and no
+        more than those. It is to cost some more than the keys cost us (RFC 8019 section
+        7.2.1.1)."""
+        return min(self.difficulty_among(half_open), AUTH_DIFFICULTY)
 
     def timeout_among(self, half_open: int) -> float:
         """How long a new half-open IKE SA among so many is kept (RFC 8019 section 4.1)."""

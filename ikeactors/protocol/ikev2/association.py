@@ -36,9 +36,10 @@ from ikeactors.protocol.ikev2.children import Children
 from ikeactors.protocol.ikev2.exchange import Answer, Continuation, Exchange, Payloads
 from ikeactors.protocol.ikev2.fragments import UNFRAGMENTED
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState
-from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent
+from ikeactors.protocol.ikev2.ike_sa_init import InitSent
 from ikeactors.protocol.ikev2.ike_sas import IkeSas
 from ikeactors.protocol.ikev2.informational import DeleteIkeInitiator
+from ikeactors.protocol.ikev2.init_answered import InitAnswered
 from ikeactors.protocol.ikev2.mobike import Mobike
 from ikeactors.protocol.ikev2.nat import NatSituation
 from ikeactors.protocol.ikev2.outbox import Outbox

@@ -5,6 +5,12 @@ and the solution of a puzzle (RFC 8019 section 7.1).
                                              <--  HDR, N(COOKIE), N(PUZZLE)
     HDR, N(COOKIE), [PS], SAi1, KEi, Ni      -->
 
+IKE_AUTH may have another puzzle, whose solution stands outside of what is encrypted (section 7.2).
+
+    HDR, SAi1, KEi, Ni, N(COOKIE), PS        -->
+                                             <--  HDR, SAr1, KEr, Nr, N(PUZZLE)
+    HDR, PS, SK {IDi, AUTH, SAi2, TSi, TSr}  -->
+
 A puzzle is solved a slice at a time, so that it neither occupies a worker nor keeps the
 association from an answer that needs no solution.
 """
@@ -19,9 +25,16 @@ from ikeactors.crypto.prf import prf_for
 from ikeactors.errors import InvalidSyntax
 from ikeactors.iana import NotifyType
 from ikeactors.protocol.actions import Level
-from ikeactors.protocol.ikev2.puzzles import KEY_OCTETS, Search, offered_prfs
+from ikeactors.protocol.ikev2.puzzles import (
+    KEY_OCTETS,
+    Search,
+    auth_text,
+    choose_prf,
+    offered_prfs,
+)
+from ikeactors.protocol.ikev2.transcript import Transcript
 from ikeactors.protocol.timers import Timer
-from ikeactors.wire.message import find, notifies
+from ikeactors.wire.message import find, notifies, read_message
 from ikeactors.wire.notify import MAX_COOKIE, MIN_COOKIE
 from ikeactors.wire.payload import Notify, Payload, PuzzleSolution, SecurityAssociation
 from ikeactors.wire.proposals import Proposal
@@ -29,6 +42,7 @@ from ikeactors.wire.puzzles import Puzzle, read_puzzle
 
 if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.association import Association
+    from ikeactors.protocol.ikev2.ike_auth import AuthInitiator
 
 # Ours: keys that one step tries, some 30 ms of a worker.
 SLICE = 8192
@@ -111,6 +125,67 @@ class Demands:
             _report_unsolved(association, f"is not solved after {PATIENCE:g} s")
         self._search = None
         return True
+
+
+def puzzle_of_auth(
+    association: Association, theirs: Sequence[Payload], offer: Sequence[Proposal]
+) -> Puzzle | None:
+    """A puzzle for IKE_AUTH: only for who has solved one before (RFC 8019 section 7.2.1)."""
+    if find(theirs, PuzzleSolution) is None:
+        return None
+    difficulty, prf = association.surroundings.auth_difficulty(), choose_prf(offer)
+    return Puzzle(prf, difficulty) if difficulty and prf is not None else None
+
+
+class AuthWork:
+    """The puzzle of IKE_AUTH on its way to its solution; `first` waits for it.
+
+    Without the solution IKE_AUTH would not be answered, so there is no end of patience: the
+    responder forgets us when it likes.
+    """
+
+    __slots__ = ("_search", "first")
+
+    def __init__(self, search: Search, first: AuthInitiator) -> None:
+        self._search = search
+        self.first = first
+
+    def solve(self, association: Association) -> None:
+        """Try some keys; with the last one IKE_AUTH begins."""
+        self._search = search = self._search.further(SLICE)
+        if not search.is_done:
+            association.timers.start(Timer.PUZZLE, association.now)
+            return
+        self.first.solution = (PuzzleSolution(search.keys),)
+        association.ike_sa.ask(association, self.first)
+
+
+def work_of(
+    association: Association, transcript: Transcript, first: AuthInitiator
+) -> AuthWork | None:
+    """The work that the responder asks for before IKE_AUTH, if any.
+
+    Raises InvalidSyntax where it is none, or more than we are willing to do.
+    """
+    answer = read_message(transcript.response)
+    asked = notifies(answer.payloads, NotifyType.PUZZLE)
+    if not asked:
+        return None
+    puzzle, limit = read_puzzle(asked[0].data), association.surroundings.puzzle_max_difficulty
+    if puzzle.prf not in offered_prfs(association.connection.proposals):
+        raise InvalidSyntax("its puzzle is of a PRF that we did not offer")
+    if not 0 < puzzle.difficulty <= limit:
+        raise InvalidSyntax(
+            f"its puzzle has {puzzle.difficulty} bits, and puzzle_max_difficulty is {limit}"
+        )
+    association.report(
+        "puzzle-received",
+        f"the peer {association.remote} asks for a puzzle of {puzzle.difficulty} bits to be solved "
+        f"before IKE_AUTH",
+    )
+    seed = int.from_bytes(association.surroundings.entropy.octets(KEY_OCTETS), "big")
+    text = auth_text(transcript.nonce_r, answer.spi_r)
+    return AuthWork(Search(prf_for(puzzle.prf), text, puzzle.difficulty, seed), first)
 
 
 def _search(association: Association, demand: Demand, offer: tuple[Proposal, ...]) -> Search | None:

@@ -27,10 +27,11 @@ from ikeactors.protocol.ikev2.protection import (
 )
 from ikeactors.protocol.settings import Fragmentation
 from ikeactors.quick import quick
-from ikeactors.wire.message import notifies
+from ikeactors.wire.message import find, notifies
 from ikeactors.wire.payload import (
     Notify,
     Payload,
+    PuzzleSolution,
     write_payloads,
 )
 
@@ -98,6 +99,7 @@ def seal_message(
     is_response: bool,
 ) -> Datagrams:
     """The datagrams of a protected message: one, or as many as it takes."""
+    payloads, clear = apart(payloads)
     whole = seal(
         ike_sa.outgoing,
         ike_sa.next_iv(association),
@@ -108,10 +110,23 @@ def seal_message(
         payloads,
         is_response=is_response,
         from_original_initiator=ike_sa.spis.original_initiator,
+        clear=clear,
     )
     if not _may_fragment(association) or len(whole) <= (limit := _limit(association)):
         return (whole,)
-    return _seal_fragments(association, ike_sa, exchange, message_id, payloads, is_response, limit)
+    return _seal_fragments(
+        association, ike_sa, exchange, message_id, payloads, is_response, limit, clear
+    )
+
+
+def apart(payloads: Payloads) -> tuple[Payloads, bytes]:
+    """What is to be encrypted, and the octets of what is not: a puzzle's solution (RFC 8019 section
+    7.2.2)."""
+    solution = find(payloads, PuzzleSolution)
+    if solution is None:
+        return payloads, b""
+    inner = tuple(one for one in payloads if one is not solution)
+    return inner, write_payloads((solution,))[1]
 
 
 def _seal_fragments(
@@ -122,10 +137,14 @@ def _seal_fragments(
     payloads: Payloads,
     is_response: bool,
     limit: int,
+    clear: bytes,
 ) -> Datagrams:
-    """Chunks of the content, each sealed apart with an IV of its own (RFC 7383 section 2.5)."""
+    """Chunks of the content, each sealed apart with an IV of its own (RFC 7383 section 2.5).
+
+    What stands in clear is in the first alone (section 2.5.3); there is room for it in all.
+    """
     first, content = write_payloads(payloads)
-    room = room_in_fragment(ike_sa.outgoing, limit)
+    room = room_in_fragment(ike_sa.outgoing, limit - len(clear))
     starts = range(0, len(content), room)
     return tuple(
         seal_content(
@@ -139,6 +158,7 @@ def _seal_fragments(
             content[start : start + room],
             is_response=is_response,
             from_original_initiator=ike_sa.spis.original_initiator,
+            clear=b"" if start else clear,
         )
         for at, start in enumerate(starts, 1)
     )

@@ -63,7 +63,15 @@ class AuthInitiator:
     exchange = ExchangeType.IKE_AUTH
     children = None
 
-    __slots__ = ("_child", "_local", "_offer", "_remaining", "_request", "_transcript")
+    __slots__ = (
+        "_child",
+        "_local",
+        "_offer",
+        "_remaining",
+        "_request",
+        "_transcript",
+        "solution",
+    )
 
     def __init__(
         self,
@@ -77,9 +85,10 @@ class AuthInitiator:
         self._request = request
         self._local = identity_of(association.connection.local, association.local.address)
         self._offer: Offer | None = None
+        self.solution: Payloads = ()
 
     def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
-        """IDi, [IDr,] AUTH and the first child's SA and selectors."""
+        """[PS,] IDi, [IDr,] AUTH and the first child's SA and selectors."""
         connection = association.connection
         expected = connection.remote.id.identity
         remote = expected or identity_of(connection.remote, association.remote.address)
@@ -88,7 +97,7 @@ class AuthInitiator:
         except AuthenticationFailed as fault:
             association.fail(str(fault))
             return None
-        payloads: list[Payload] = [IdentificationInitiator(self._local)]
+        payloads: list[Payload] = [*self.solution, IdentificationInitiator(self._local)]
         payloads += (*proof.certificates, *request_for(association, (connection,)))
         if expected is not None:
             payloads.append(IdentificationResponder(expected))

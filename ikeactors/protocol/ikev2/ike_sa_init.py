@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ikeactors.crypto.key_exchange import PrivateKey, key_exchange_for
+from ikeactors.crypto.key_exchange import key_exchange_for
 from ikeactors.crypto.keys import skeyseed
 from ikeactors.crypto.suite import IkeSuite
 from ikeactors.errors import (
@@ -31,10 +31,11 @@ from ikeactors.protocol.events import DatagramReceived
 from ikeactors.protocol.ikev2 import fragments, public_keys
 from ikeactors.protocol.ikev2.authentication import OVERTAKEN, is_overtaken
 from ikeactors.protocol.ikev2.candidates import choose_by_offer
-from ikeactors.protocol.ikev2.demands import Demand, Demands, demand_of
+from ikeactors.protocol.ikev2.demands import Demand, Demands, demand_of, puzzle_of_auth
 from ikeactors.protocol.ikev2.explaining import refused_init
-from ikeactors.protocol.ikev2.groups import GroupChoice, is_slow, offered_groups, private_key
+from ikeactors.protocol.ikev2.groups import GroupChoice, offered_groups, private_key
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, Spis, error_of
+from ikeactors.protocol.ikev2.init_answered import InitAnswered
 from ikeactors.protocol.ikev2.nat import answer_detection, detect, detection_notifies
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.retransmission import (
@@ -44,11 +45,12 @@ from ikeactors.protocol.ikev2.retransmission import (
 )
 from ikeactors.protocol.ikev2.transcript import NONCE_OCTETS, Transcript, check_nonce
 from ikeactors.protocol.ikev2.window import RequestWindow, ResponseWindow
-from ikeactors.protocol.settings import ChildSettings, ConnectionSettings
+from ikeactors.protocol.settings import ChildSettings
 from ikeactors.protocol.timers import Timer
 from ikeactors.wire.header import ZERO_SPI, Header
 from ikeactors.wire.message import Message, only, read_message, write_message
 from ikeactors.wire.payload import KeyExchange, Nonce, Notify, Payload, SecurityAssociation
+from ikeactors.wire.puzzles import write_puzzle
 
 if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.association import Association
@@ -59,8 +61,6 @@ if TYPE_CHECKING:
 MAX_CORRECTIONS = 4
 # Ours: how long we go on waiting for a good answer after an error that nobody authenticated.
 ERROR_PATIENCE = 4.0
-# Ours: repeated IKE_SA_INIT requests are answered at most this often, for a reply is larger.
-MIN_REPEAT_INTERVAL = 0.5
 
 
 class InitSent:
@@ -262,76 +262,6 @@ class InitSent:
         association.keyed(ike_sa, transcript, nat)
 
 
-class InitAnswered:
-    """The responder's side: our answer is out, and the peer has proven nothing yet.
-
-    The shared secret is computed only when IKE_AUTH comes, so that a flood of first messages
-    from forged addresses costs us no more than our public value.
-    """
-
-    __slots__ = ("_ke", "_private", "_repeated_at", "_spis", "_suite", "connections", "transcript")
-
-    def __init__(
-        self,
-        spis: Spis,
-        suite: IkeSuite,
-        private: PrivateKey,
-        ke: bytes,
-        transcript: Transcript,
-        connections: tuple[ConnectionSettings, ...],
-    ) -> None:
-        self._spis = spis
-        self._suite = suite
-        self._private = private
-        self._ke = ke
-        self.transcript = transcript
-        self.connections = connections
-        self._repeated_at = float("-inf")
-
-    @property
-    def is_slow(self) -> bool:
-        """Whether the next step computes a shared secret that is worth a worker."""
-        return is_slow(self._suite.ke)
-
-    def ended(self, association: Association, reason: str) -> None:
-        """Nobody here asked for it."""
-
-    @property
-    def spis(self) -> Spis:
-        """The SPIs of the IKE SA that is to be."""
-        return self._spis
-
-    def receive(self, association: Association, datagram: DatagramReceived, header: Header) -> None:
-        """The first request again, or IKE_AUTH: then the keys are needed."""
-        if header.spi_r == ZERO_SPI:
-            self._repeat(association, datagram, header)
-            return
-        if header.exchange is not ExchangeType.IKE_AUTH or header.is_response:
-            association.drop("only IKE_AUTH may follow IKE_SA_INIT")
-            return
-        try:
-            shared = self._private.exchange(self._ke)
-        except InvalidKeyExchange as fault:
-            text = f"the KE payload of {datagram.remote} is invalid: {fault}"
-            association.turn_away(lambda: text)
-            return
-        nonce_i, nonce_r = self.transcript.nonce_i, self.transcript.nonce_r
-        seed = skeyseed(self._suite.prf_function, nonce_i, nonce_r, shared)
-        keys = seed.expand(self._suite, nonce_i, nonce_r, self._spis.spi_i, self._spis.spi_r)
-        windows = RequestWindow(0), ResponseWindow(1)
-        number = association.next_number()
-        ike_sa = IkeSa(number, self._spis, self._suite, keys, windows)
-        association.keyed(ike_sa, self.transcript, None)
-        ike_sa.receive(association, datagram, header)
-
-    def _repeat(self, association: Association, datagram: DatagramReceived, header: Header) -> None:
-        if datagram.octets[: header.length] != self.transcript.request:
-            association.drop("another IKE_SA_INIT with the same SPI")
-        elif association.now - self._repeated_at >= MIN_REPEAT_INTERVAL:
-            self._repeated_at = association.now
-            association.send_to(self.transcript.response, datagram.local, datagram.remote)
-
-
 def respond(association: Association, datagram: DatagramReceived) -> None:
     """Answer an IKE_SA_INIT request; refusals leave no state (RFC 7296 section 2.21.1)."""
     try:
@@ -381,6 +311,7 @@ def _respond(association: Association, datagram: DatagramReceived, message: Mess
     spis = Spis(message.spi_i, association.surroundings.choose_ike_spi(), False)
     nonce_r = association.surroundings.entropy.octets(NONCE_OCTETS)
     private = private_key(association.surroundings.entropy, suite.ke)
+    puzzle = puzzle_of_auth(association, message.payloads, offered)
     payloads: tuple[Payload, ...] = (
         SecurityAssociation((choice,)),
         KeyExchange(suite.ke, private.public),
@@ -388,13 +319,14 @@ def _respond(association: Association, datagram: DatagramReceived, message: Mess
         *answer_detection(association, message, spis),
         *fragments.answer(association, message.payloads),
         *public_keys.answer(association, connections, message.payloads),
+        *((Notify(NotifyType.PUZZLE, write_puzzle(puzzle)),) if puzzle else ()),
     )
     answer = Message(spis.spi_i, spis.spi_r, ExchangeType.IKE_SA_INIT, 0, True, False, payloads)
     response = write_message(answer)
     length = int.from_bytes(datagram.octets[24:28], "big")
     transcript = Transcript(datagram.octets[:length], response, nonce_i, nonce_r)
     association.answered_init(
-        InitAnswered(spis, suite, private, exchanged.data, transcript, connections)
+        InitAnswered(spis, suite, private, exchanged.data, transcript, connections, puzzle)
     )
     association.outbox.trace_clear(answer, association.remote, sent=True)
     association.send(response)

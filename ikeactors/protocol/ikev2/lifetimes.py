@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from ikeactors.protocol.actions import SendKeepalive, SuspectAddress
 from ikeactors.protocol.ikev2 import fragments, liveness, probing, reassembly
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState
-from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent
+from ikeactors.protocol.ikev2.ike_sa_init import InitSent
+from ikeactors.protocol.ikev2.init_answered import InitAnswered
 from ikeactors.protocol.ikev2.phases import Authenticating
 from ikeactors.protocol.ikev2.rekey_ike_sa import RekeyIkeInitiator
 from ikeactors.protocol.ikev2.requests import Request
@@ -105,6 +106,8 @@ def _lose_patience(association: Association, number: int) -> None:
 def _solve_puzzle(association: Association, number: int) -> None:
     if isinstance(association.phase, InitSent):
         association.phase.solve(association)
+    elif isinstance(association.phase, Authenticating) and association.phase.work is not None:
+        association.phase.work.solve(association)
 
 
 def _end_half_open(association: Association, number: int) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ikeactors.errors import InvalidSyntax
 from ikeactors.protocol.actions import AnswerRequest, RegisterSpi
 from ikeactors.protocol.events import DeletionRequested, InitiationRequested, RekeyRequested
 from ikeactors.protocol.ikev2.authentication import OVERTAKEN, is_overtaken
 from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
+from ikeactors.protocol.ikev2.demands import work_of
 from ikeactors.protocol.ikev2.ike_auth import AuthInitiator
 from ikeactors.protocol.ikev2.ike_sa_init import InitSent
 from ikeactors.protocol.ikev2.phases import Authenticating, Established, Fresh
@@ -16,6 +18,7 @@ from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.transcript import Transcript
 from ikeactors.protocol.ikev2.wanting import give_up
 from ikeactors.protocol.settings import ChildSettings
+from ikeactors.protocol.timers import Timer
 
 if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.association import Association
@@ -64,6 +67,14 @@ def authenticate(association: Association, transcript: Transcript, sent: InitSen
         return
     association.phase.begin(sent.wanted, sent.request)
     first = AuthInitiator(association, transcript, sent.wanted, sent.request)
+    try:
+        association.phase.work = work_of(association, transcript, first)
+    except InvalidSyntax as fault:
+        association.fail(f"the peer {association.remote} cannot be answered: {fault}")
+        return
+    if association.phase.work is not None:
+        association.timers.start(Timer.PUZZLE, association.now)
+        return
     association.ike_sa.ask(association, first)
 
 

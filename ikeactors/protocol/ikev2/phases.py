@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent
+from ikeactors.protocol.ikev2.demands import AuthWork
+from ikeactors.protocol.ikev2.ike_sa_init import InitSent
+from ikeactors.protocol.ikev2.init_answered import InitAnswered
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.transcript import Transcript
 from ikeactors.protocol.settings import ChildSettings, ConnectionSettings
@@ -31,7 +33,8 @@ class Authenticating:
     """There are keys and no proof; the peer may claim any of these connections.
 
     `answered` is the responder's answer to IKE_SA_INIT: anybody can have sent the message that
-    made us compute the keys, so the peer may still ask for it again.
+    made us compute the keys, so the peer may still ask for it again. With `work` the initiator
+    solves a puzzle before it goes on.
     """
 
     transcript: Transcript
@@ -39,6 +42,7 @@ class Authenticating:
     request: Request | None = None
     answered: InitAnswered | None = None
     wanted: tuple[ChildSettings, ...] = ()
+    work: AuthWork | None = None
 
     def begin(self, wanted: tuple[ChildSettings, ...], request: Request) -> None:
         """We have asked for these children."""

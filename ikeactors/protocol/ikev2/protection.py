@@ -75,6 +75,7 @@ def seal(
     *,
     is_response: bool,
     from_original_initiator: bool,
+    clear: bytes = b"",
 ) -> bytes:
     """The octets of a protected message: HDR, SK {payloads}."""
     first, content = write_payloads(payloads)
@@ -89,6 +90,7 @@ def seal(
         content,
         is_response=is_response,
         from_original_initiator=from_original_initiator,
+        clear=clear,
     )
 
 
@@ -104,11 +106,13 @@ def seal_content(
     *,
     is_response: bool,
     from_original_initiator: bool,
+    clear: bytes = b"",
 ) -> bytes:
     """The octets of a message whose one payload is SK or SKF.
 
     `envelope` is which of the two, the type of the first payload inside, and what stands in front
-    of the IV: nothing in SK, the fragment's number and their total in SKF.
+    of the IV: nothing in SK, the fragment's number and their total in SKF. `clear` is a puzzle's
+    solution, a payload of its own before it.
     """
     kind, first, front = envelope
     cipher = keys.suite.cipher
@@ -118,13 +122,15 @@ def seal_content(
     header = write_header(
         spi_i,
         spi_r,
-        kind,
+        PayloadType.PS if clear else kind,
         exchange,
         message_id,
-        HEADER_LENGTH + length,
+        HEADER_LENGTH + len(clear) + length,
         is_response=is_response,
         from_original_initiator=from_original_initiator,
     )
+    if clear:
+        header += bytes((kind,)) + clear[1:]
     associated = header + _GENERIC.pack(first, 0, length) + front
     sealed = cipher.keyed(keys.sk_e, keys.sk_a).seal(iv, plaintext, associated)
     return associated + iv + sealed

@@ -45,6 +45,11 @@ def choose_prf(offer: Iterable[Proposal]) -> iana.Prf | None:
     return next((prf for prf in _PREFERRED if prf in offered), None)
 
 
+def auth_text(nonce_r: bytes, spi_r: bytes) -> bytes:
+    """What the PRF is computed of in IKE_AUTH, in place of a cookie (RFC 8019 section 7.2.3)."""
+    return nonce_r + spi_r
+
+
 def zero_bits(octets: bytes) -> int:
     """How many zero bits there are at the end."""
     number = int.from_bytes(octets, "big")

@@ -36,7 +36,16 @@ REASSEMBLY_TIMEOUT = 30.0
 class FragmentSet:
     """What has come of one message."""
 
-    __slots__ = ("_chunks", "_first", "_octets", "exchange", "expires_at", "largest", "total")
+    __slots__ = (
+        "__weakref__",
+        "_chunks",
+        "_first",
+        "_octets",
+        "exchange",
+        "expires_at",
+        "largest",
+        "total",
+    )
 
     def __init__(self, exchange: ExchangeType, total: int, expires_at: float) -> None:
         self.exchange = exchange
@@ -132,11 +141,17 @@ def _store(
     opened: Opened,
     header: Header,
 ) -> None:
-    """Store a fragment; one of a newer set takes the place of all before it."""
+    """Store a fragment; one of a newer set takes the place of all before it.
+
+    Raises a Fault where all peers together have too many.
+    """
     partial = holder.partial
     if partial is None or partial.total < fragment.total:
         expires_at = association.now + REASSEMBLY_TIMEOUT
-        partial = holder.partial = FragmentSet(header.exchange, fragment.total, expires_at)
+        partial = FragmentSet(header.exchange, fragment.total, expires_at)
+    if not association.surroundings.holds(partial, len(opened.plaintext)):
+        raise InvalidSyntax("there are too many fragments of all peers")
+    holder.partial = partial
     partial.add(fragment.number, opened, header.length)
 
 

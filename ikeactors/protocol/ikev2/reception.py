@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ikeactors.errors import Fault
 from ikeactors.protocol.events import DatagramReceived
 from ikeactors.protocol.ikev2 import crash_detection, ike_sa_init
-from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent
+from ikeactors.protocol.ikev2.ike_sa_init import InitSent
+from ikeactors.protocol.ikev2.init_answered import InitAnswered
 from ikeactors.protocol.ikev2.phases import Authenticating, Fresh
 from ikeactors.wire.header import ZERO_SPI, Header, read_header
 

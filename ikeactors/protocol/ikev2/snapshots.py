@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent
+from ikeactors.protocol.ikev2.ike_sa_init import InitSent
+from ikeactors.protocol.ikev2.init_answered import InitAnswered
 from ikeactors.protocol.ikev2.phases import Authenticating, Closed, Established, Fresh
 from ikeactors.protocol.snapshot import AssociationSnapshot, ChildSnapshot
 from ikeactors.protocol.timers import Timer

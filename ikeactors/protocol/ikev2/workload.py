@@ -16,8 +16,9 @@ from ikeactors.protocol.events import (
     UsageReported,
 )
 from ikeactors.protocol.ikev2.groups import group_of, is_slow, offered_groups
-from ikeactors.protocol.ikev2.ike_sa_init import InitAnswered, InitSent
-from ikeactors.protocol.ikev2.phases import Fresh
+from ikeactors.protocol.ikev2.ike_sa_init import InitSent
+from ikeactors.protocol.ikev2.init_answered import InitAnswered
+from ikeactors.protocol.ikev2.phases import Authenticating, Fresh
 
 if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.association import Association
@@ -28,6 +29,8 @@ def is_heavy(association: Association, event: Event) -> bool:
     if isinstance(event, _LIGHT):
         return False
     if isinstance(association.phase, InitSent) and association.phase.demands.is_solving:
+        return True
+    if isinstance(association.phase, Authenticating) and association.phase.work is not None:
         return True
     if isinstance(association.phase, InitAnswered):
         return association.phase.is_slow

@@ -450,3 +450,11 @@ def test_fragments_are_dropped_in_silence(pair: Pair) -> None:
     arrive(pair, fragment(pair.west, 1, 2, b"x"), fragment(pair.west, 1, 2, b"x"))
     arrive(pair, fragment(pair.west, 1, 1, b"x"), fragment(pair.west, 9, 2, b"x"))
     assert not pair.flights
+
+
+def test_where_all_peers_have_too_many_fragments_none_is_kept(pair: Pair) -> None:
+    surroundings = replace(pair.east.association.surroundings, holds=lambda holder, octets: False)
+    pair.east.association.surroundings = surroundings
+    arrive(pair, fragment(pair.west, 1, 2, b"x"))
+    assert partial(pair) is None
+    assert "too many fragments" in pair.east.said("message-dropped")[-1].text

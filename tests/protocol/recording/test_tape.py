@@ -33,6 +33,8 @@ def asked_for_everything(surroundings: Surroundings, settings: Settings) -> list
         surroundings.stands(US, THEM),
         surroundings.is_up("gw", EAST.address),
         surroundings.token_of(b"1" * 8, b"2" * 8, True),
+        surroundings.holds(US, 5),
+        surroundings.auth_difficulty(),
         surroundings.addresses(),
         surroundings.source_for(EAST.address),
         settings.candidates(WEST.address, EAST.address),
