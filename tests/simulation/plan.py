@@ -197,6 +197,7 @@ def plain_link(spoke: int, group: str = "x25519") -> Link:
     )
     settings = ConnectionSettings(
         f"link{spoke}",
+        mobike=False,
         proposals=ike(f"aes128gcm16-prfsha256-{group}"),
         rekey_time=0.0,
         dpd_delay=5.0,
@@ -237,6 +238,7 @@ def _link(chance: Random, spoke: int) -> Link:
     words = chance.choices(IKE_SUITES, _IKE_WEIGHTS)[0]
     settings = ConnectionSettings(
         f"link{spoke}",
+        mobike=False,
         proposals=ike(*words),
         rekey_time=chance.choice((0.0, chance.uniform(30.0, 150.0))),
         over_time=60.0,
