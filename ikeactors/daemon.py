@@ -6,6 +6,7 @@
       kernel          what is installed; userspace: the data plane's own actor, where it is in use
       sockets         UDP 500 and 4500
       addresses       this host's addresses and routes, as they change
+      names           what the DNS names of the configuration resolve to
       router          admission of strangers
       peers           one actor per association, supervised apart
       control         the admin socket
@@ -49,6 +50,7 @@ from ikeactors.actors.kernel import (
     usage_of,
 )
 from ikeactors.actors.lives import Lives
+from ikeactors.actors.names import Lookup, Names, run_names, system_lookup
 from ikeactors.actors.peer import Outlets
 from ikeactors.actors.peers import Peers
 from ikeactors.actors.probing import Choice, Entropy, OpenUserspace, probe
@@ -92,6 +94,7 @@ class Options:
     key_log: Path | None = None
     probe: Callable[[str, Entropy, OpenUserspace], Awaitable[Choice]] = probe
     entropy: CoreEntropy = field(default_factory=SystemEntropy)
+    lookup: Lookup = system_lookup
 
 
 async def run_daemon(
@@ -127,6 +130,7 @@ class _Daemon:
     answers: Answers
     sockets: Sockets
     addresses: HostAddresses
+    names: Names
     router: Router
     admission: Admission
     alarms: Alarms
@@ -147,7 +151,8 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
     settings = configuration.daemon
     hub = ReportHub(time.time)
     # First of all, so that it hears everything.
-    core = configuration.settings(record_keys=options.key_log is not None)
+    names = Names(options.lookup, configuration.names(), hub)
+    core = configuration.settings(options.key_log is not None, names.names_of)
     writers = open_writers(configuration, core, options.key_log, hub)
     stack.push_async_callback(writers.aclose)
     authority = authority_of(settings.admin_group)
@@ -172,13 +177,14 @@ async def _build(configuration: Configuration, options: Options, stack: AsyncExi
         configuration, options, sockets, addresses, hub, registry, router.budgets, is_userspace
     )
     associations = CoreAssociations(core, surroundings, writers.recorder)
-    lives = _lives(core, associations, outlets, registry, sockets)
+    lives = _lives(core, associations, outlets, registry, sockets, names)
     return _Daemon(
         configuration=configuration,
         hub=hub,
         answers=answers,
         sockets=sockets,
         addresses=addresses,
+        names=names,
         router=router,
         admission=Admission(
             surroundings.entropy,
@@ -247,10 +253,11 @@ def _lives(
     outlets: Outlets,
     registry: PeerRegistry,
     sockets: Sockets,
+    names: Names,
 ) -> Lives:
     """Associations from their beginning to their end, and where they call from."""
     ike_port, _ = sockets.local_ports()
-    locator = Locator(sockets.source_for, ike_port)
+    locator = Locator(sockets.source_for, ike_port, names.resolve)
     return Lives(settings, associations, locator, outlets, registry, random.random)
 
 
@@ -285,6 +292,7 @@ def _carriers(daemon: _Daemon) -> Iterator[ChildSpecification]:
         ),
         "sockets": partial(run_sockets, sockets, daemon.router.deliver, receive_esp),
         "addresses": partial(run_addresses, daemon.addresses, daemon.hub, peers.look_around),
+        "names": partial(run_names, daemon.names, peers.look_around),
         "router": partial(run_router, daemon.router, ask_admission, peers, sockets.send_message),
         "peers": peers.run,
     }
@@ -325,6 +333,7 @@ def _statistics(daemon: _Daemon) -> dict[str, object]:
     statistics: dict[str, object] = {
         "sockets": daemon.sockets.statistics(),
         "addresses": daemon.addresses.statistics(),
+        "names": daemon.names.statistics(),
         "router": daemon.router.statistics(),
         "peers": daemon.peers.statistics(),
         "budgets": daemon.router.budgets.statistics(trio.current_time()),

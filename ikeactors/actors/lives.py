@@ -24,9 +24,9 @@ from ikeactors.actors.peer import Associations, Outlets, Peer, run_peer
 from ikeactors.actors.registry import PeerRegistry
 from ikeactors.actors.restarting import (
     Locator,
+    Unreachable,
     children_of,
     children_to_restore,
-    single_remote,
     union,
 )
 from ikeactors.actors.supervisor import (
@@ -91,19 +91,20 @@ class Lives:
         assert not peer.midway, "the step before was interrupted"
         if peer.association is not None:
             return ""
-        assert peer.remote is not None
         peer.owner = next(self._owners)
         if not peer.initiates:
             assert peer.local is not None
+            assert peer.remote is not None
             peer.association = self._associations.responding(peer.local, peer.remote)
             return ""
         connection = self._settings.connection(peer.connection)
         assert connection is not None
-        peer.remote = single_remote(connection) or peer.remote
-        local = self._locator.local(connection, peer.remote.address)
-        if local is None:
+        try:
+            ends = await self._locator.ends(connection, peer.remote, peer.sequences)
+        except Unreachable as fault:
             peer.mailbox.drain()
-            return f"no route leads to {peer.remote}"
+            return str(fault)
+        local, peer.remote = ends
         peer.association = self._associations.initiating(connection, local, peer.remote)
         return ""
 
@@ -264,8 +265,10 @@ class Lives:
 
 def _replaces(peer: Peer, other: Peer) -> bool:
     """Whether `other` brings up, or has up, what `peer` is about to bring up."""
-    assert peer.remote is not None
-    if other.dismissed or other.parked or not other.is_at(peer.remote.address):
+    if other.dismissed or other.parked:
+        return False
+    # Who is called by a name and was not called yet may be anywhere.
+    if peer.remote is not None and not other.is_at(peer.remote.address):
         return False
     return other.established or other.initiates
 

@@ -14,7 +14,7 @@ import trio
 from ikeactors.actors.lives import Lives
 from ikeactors.actors.peer import Peer
 from ikeactors.actors.registry import PeerRegistry
-from ikeactors.actors.restarting import single_remote, started_children, union
+from ikeactors.actors.restarting import is_named, single_remote, started_children, union
 from ikeactors.actors.router import Router
 from ikeactors.protocol.events import (
     Address,
@@ -99,7 +99,7 @@ class Peers:
         if peer is None:
             peer = Peer(next(self._numbers), connection_name)
             peer.remote = single_remote(connection)
-            if peer.remote is None:
+            if peer.remote is None and not is_named(connection):
                 raise ValueError(f"{connection_name!r} names no single remote address to call")
             self._add(peer)
         peer.children = union(peer.children, children or started_children(connection))

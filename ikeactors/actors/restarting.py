@@ -2,24 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
+from ikeactors.actors.names import Unresolved
+from ikeactors.errors import Fault
 from ikeactors.protocol.events import Address, Endpoint
 from ikeactors.protocol.settings import ConnectionSettings, DownAction, StartAction
 from ikeactors.protocol.snapshot import AssociationSnapshot
 from ikeactors.protocol.surroundings import IKE_PORT
 
+Resolve = Callable[[str], Awaitable[tuple[Address, ...]]]
+
+
+async def no_names(name: str) -> tuple[Address, ...]:
+    """Where no name is resolved."""
+    raise Unresolved(f"{name} does not resolve: names are not looked up here")
+
+
+class Unreachable(Fault):
+    """There is no way to a peer now; the text says why."""
+
 
 class Locator:
-    """Where an initiator's messages leave from: what is configured, or what the routes say."""
+    """From where to where an initiator's messages go: what is configured, what names resolve to,
+    and what the routes say."""
 
-    def __init__(self, source_for: Callable[[Address], Address | None], ike_port: int) -> None:
+    def __init__(
+        self,
+        source_for: Callable[[Address], Address | None],
+        ike_port: int,
+        resolve: Resolve = no_names,
+    ) -> None:
         self._source_for = source_for
         self._ike_port = ike_port
+        self._resolve = resolve
 
-    def local(self, connection: ConnectionSettings, remote: Address) -> Endpoint | None:
+    async def ends(
+        self, connection: ConnectionSettings, known: Endpoint | None, attempt: int
+    ) -> tuple[Endpoint, Endpoint]:
+        """Our end and the peer's. Raises `Unreachable`.
+
+        `known` is where the peer was, for a connection that does not say where it is. Of several
+        addresses of a name each attempt takes the next.
+        """
+        try:
+            remotes = await self._remotes(connection, known)
+            named = [one for name in connection.local_names for one in await self._resolve(name)]
+        except Unresolved as fault:
+            raise Unreachable(str(fault)) from None
+        ways = [
+            (local, remote)
+            for remote in remotes
+            if (local := self.local(connection, remote.address, tuple(named))) is not None
+        ]
+        if not ways:
+            raise Unreachable("no route leads to " + " or ".join(map(str, remotes)))
+        return ways[attempt % len(ways)]
+
+    async def _remotes(
+        self, connection: ConnectionSettings, known: Endpoint | None
+    ) -> tuple[Endpoint, ...]:
+        if not is_named(connection):
+            remote = single_remote(connection) or known
+            assert remote is not None
+            return (remote,)
+        found = await self._resolve(connection.remote_names[0])
+        return tuple(Endpoint(one, connection.remote_port) for one in found)
+
+    def local(
+        self, connection: ConnectionSettings, remote: Address, named: tuple[Address, ...] = ()
+    ) -> Endpoint | None:
         """Our end towards `remote`; None when no route leads there."""
-        ours = [one.single for one in connection.local_addrs if one.single is not None]
+        single = (one.single for one in connection.local_addrs)
+        ours = [*(one for one in single if one is not None), *named]
         fitting = [one for one in ours if one.version == remote.version]
         address = fitting[0] if fitting else self._source_for(remote)
         if address is None or address.is_unspecified:
@@ -28,9 +83,14 @@ class Locator:
         return Endpoint(address, self._ike_port if default else connection.local_port)
 
 
+def is_named(connection: ConnectionSettings) -> bool:
+    """Whether the peer is to be called by its DNS name."""
+    return len(connection.remote_names) == 1 and not connection.remote_addrs
+
+
 def single_remote(connection: ConnectionSettings) -> Endpoint | None:
     """The one place where the connection's peer can be called."""
-    if len(connection.remote_addrs) != 1:
+    if len(connection.remote_addrs) != 1 or connection.remote_names:
         return None
     address = connection.remote_addrs[0].single
     if address is None or address.is_unspecified:

@@ -108,8 +108,8 @@ def connection_facts(connection: ConnectionSettings) -> Facts:
     return {
         "name": connection.name,
         "version": connection.version,
-        "local_addrs": [_addresses(one) for one in connection.local_addrs],
-        "remote_addrs": [_addresses(one) for one in connection.remote_addrs],
+        "local_addrs": [*map(_addresses, connection.local_addrs), *connection.local_names],
+        "remote_addrs": [*map(_addresses, connection.remote_addrs), *connection.remote_names],
         "local_port": connection.local_port,
         "remote_port": connection.remote_port,
         "local": {"auth": connection.local.auth, "id": _identity(connection.local.id)},

@@ -1,8 +1,9 @@
-"""Where an end may be: addresses, networks, ranges, "%any". Names are not resolved yet."""
+"""Where an end may be: addresses, networks, ranges, "%any", DNS names."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from ikeactors.config.mistakes import Refused
@@ -23,14 +24,31 @@ _WORDS = {
 _NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 _RANGE = re.compile(r"\s*(?:-|\.\.)\s*")
 
-EXPECTED = 'an address expected: 192.0.2.1, 192.0.2.0/24, 192.0.2.1-192.0.2.9, "%any" or "%any6"'
+_LONGEST_NAME = 253
+_LONGEST_LABEL = 63
+
+EXPECTED = (
+    "an address expected: 192.0.2.1, 192.0.2.0/24, 192.0.2.1-192.0.2.9, a DNS name, "
+    '"%any" or "%any6"'
+)
 
 
-def address_patterns(value: object) -> tuple[AddressPattern, ...]:
+@dataclass(frozen=True, slots=True)
+class AddressName:
+    """A DNS name, which has whatever addresses it resolves to."""
+
+    name: str
+
+
+def address_patterns(value: object) -> tuple[AddressPattern | AddressName, ...]:
     """The addresses one word stands for; "%any" is one network per family."""
     given = text(value)
     if given in _WORDS:
         return _WORDS[given]
+    if f"%{given}" in _WORDS:
+        raise Refused((given, f'{EXPECTED}; nearest: "%{given}"'))
+    if _is_name(given):
+        return (AddressName(given.rstrip(".").lower()),)
     first, last = address_range(given, EXPECTED)
     return (AddressPattern(first, last),)
 
@@ -77,9 +95,18 @@ def _address(given: str) -> Address:
 def _why_not(given: str, expected: str) -> str:
     if "%" in given and not given.startswith("%"):
         return "addresses with a scope are not available yet: write one without %"
-    if _NAME.fullmatch(given) and "/" not in given and not _looks_numeric(given):
-        return "DNS names are not available yet: write the address"
+    if _is_name(given):
+        return "a DNS name has no place here: write the address"
     return expected
+
+
+def _is_name(given: str) -> bool:
+    """Whether this can be a DNS name (RFC 1035 section 2.3.4)."""
+    if not _NAME.fullmatch(given) or _looks_numeric(given):
+        return False
+    return len(given) <= _LONGEST_NAME and all(
+        len(one) <= _LONGEST_LABEL for one in given.split(".")
+    )
 
 
 def _looks_numeric(given: str) -> bool:

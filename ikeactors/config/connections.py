@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ikeactors.config.addresses import AddressName
 from ikeactors.config.child_options import CHILD
 from ikeactors.config.connection_options import CONNECTION, LOCAL, REMOTE
 from ikeactors.config.mistakes import Mistakes, Place
@@ -30,8 +31,6 @@ _SECTIONS = ("local", "remote", "children")
 
 _SAME_NAME = (
     "version",
-    "local_addrs",
-    "remote_addrs",
     "local_port",
     "remote_port",
     "rekey_time",
@@ -82,8 +81,25 @@ def read_connection(
         over_time=over,
         rand_time=rand,
         retransmission=_retransmission(section),
+        **_ends(section),
         **section.only(*_SAME_NAME),
     )
+
+
+def _ends(section: Section) -> dict[str, Any]:
+    """The addresses of both ends, and their names apart from them."""
+    return {
+        f"{end}_{kind}": found
+        for end in ("local", "remote")
+        for kind, found in zip(("addrs", "names"), _parted(section[f"{end}_addrs"]), strict=True)
+    }
+
+
+def _parted(
+    entries: tuple[AddressPattern | AddressName, ...],
+) -> tuple[tuple[AddressPattern, ...], tuple[str, ...]]:
+    patterns = tuple(one for one in entries if isinstance(one, AddressPattern))
+    return patterns, tuple(one.name for one in entries if isinstance(one, AddressName))
 
 
 def check_name(name: str, place: Place, mistakes: Mistakes) -> None:
@@ -193,12 +209,14 @@ def _check_families(section: Section, ours: str, theirs: str, mistakes: Mistakes
         mistakes.add(place, f"{ours} and {theirs} have no address family in common")
 
 
-def _families(entries: tuple[AddressPattern | SelectorTemplate, ...]) -> set[int]:
+def _families(
+    entries: tuple[AddressPattern | AddressName | SelectorTemplate, ...],
+) -> set[int]:
     families: set[int] = set()
     for entry in entries:
         if isinstance(entry, AddressPattern):
             families.add(entry.first.version)
-        elif entry.selector is None:
+        elif isinstance(entry, AddressName) or entry.selector is None:
             families |= {4, 6}
         else:
             families.add(entry.selector.start.version)
@@ -209,8 +227,10 @@ def _check_start(section: Section, connection: Section, mistakes: Mistakes) -> N
     if section["start_action"] != StartAction.START or not connection.is_sound("remote_addrs"):
         return
     addresses = connection["remote_addrs"]
+    if len(addresses) == 1 and isinstance(addresses[0], AddressName):
+        return
     if len(addresses) != 1 or addresses[0].single is None:
-        message = "start needs a connection whose remote_addrs is a single address"
+        message = "start needs a connection whose remote_addrs is a single address, or a name"
         mistakes.add(section.place.of("start_action"), message)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ikeactors.actors.budgets import BudgetLimits
 from ikeactors.config.mistakes import Mistake
 from ikeactors.protocol.ikev2.admission import AdmissionLimits
-from ikeactors.protocol.settings import Address, ConnectionSettings, Secret, Settings
+from ikeactors.protocol.settings import Address, ConnectionSettings, Secret, Settings, nameless
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,13 @@ class Configuration:
     warnings: tuple[Mistake, ...] = ()
     record_key: bytes = field(default=b"", repr=False)
 
-    def settings(self, record_keys: bool = False) -> Settings:
+    def settings(
+        self, record_keys: bool = False, names_of: Callable[[Address], tuple[str, ...]] = nameless
+    ) -> Settings:
         """The part an association may know."""
-        return Settings(self.connections, self.secrets, record_keys)
+        return Settings(self.connections, self.secrets, record_keys, names_of)
+
+    def names(self) -> tuple[str, ...]:
+        """The DNS names of all connections, each once."""
+        names = (one.local_names + one.remote_names for one in self.connections)
+        return tuple(dict.fromkeys(name for several in names for name in several))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
 from heapq import merge
+from itertools import groupby
 from operator import itemgetter
 from typing import Generic, TypeVar
 
@@ -32,10 +33,10 @@ class Index(Generic[K, T]):
             if key is not None:
                 self._by_key.setdefault(key, []).append((place, thing))
 
-    def find(self, key: K) -> Iterator[T]:
-        """The things that may be for this key, each once, in the order in which they were added."""
-        named = self._by_key.get(key)
-        placed: Iterable[tuple[int, T]] = named or self._any
-        if named and self._any:
-            placed = merge(named, self._any, key=itemgetter(0))
-        return (thing for _, thing in placed)
+    def find(self, *keys: K) -> Iterator[T]:
+        """The things that may be for one of these keys, each once, in the order of their adding."""
+        lists = [named for key in keys if (named := self._by_key.get(key))]
+        if not lists:
+            return (thing for _, thing in self._any)
+        placed = merge(*lists, self._any, key=itemgetter(0))
+        return (next(same)[1] for _, same in groupby(placed, key=itemgetter(0)))

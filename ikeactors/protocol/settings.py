@@ -8,6 +8,7 @@ are alternatives in order of preference.
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 
@@ -248,18 +249,23 @@ class ConnectionSettings:
     log_level: str = ""
     record: bool = False
     mobike: bool = True
+    local_names: tuple[str, ...] = ()
+    remote_names: tuple[str, ...] = ()
 
     def child(self, name: str) -> ChildSettings | None:
         """The child of this name, or None."""
         return next((child for child in self.children if child.name == name), None)
 
-    def takes(self, local: Address, remote: Address) -> bool:
+    def takes(
+        self, local: Address, remote: Address, names_of: Callable[[Address], tuple[str, ...]]
+    ) -> bool:
         """Whether a peer at `remote`, talking to our `local`, may use this connection."""
-        return self.takes_local(local) and _any_matches(self.remote_addrs, remote)
+        ours = _any_matches(self.local_addrs, self.local_names, local, names_of)
+        return ours and _any_matches(self.remote_addrs, self.remote_names, remote, names_of)
 
     def takes_local(self, local: Address) -> bool:
-        """Whether the connection may use this address of ours."""
-        return _any_matches(self.local_addrs, local)
+        """Whether the connection may use this address of ours; a name may be of any."""
+        return bool(self.local_names) or _any_matches(self.local_addrs, (), local, nameless)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,21 +277,35 @@ class Secret:
     secret: bytes = field(repr=False)
 
 
+def nameless(address: Address) -> tuple[str, ...]:
+    """No address has a name."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All an association may know of the configuration."""
+    """All an association may know of the configuration.
+
+    `names_of` tells which of the configuration's DNS names an address has now.
+    """
 
     connections: tuple[ConnectionSettings, ...] = ()
     secrets: tuple[Secret, ...] = ()
     record_keys: bool = False
+    names_of: Callable[[Address], tuple[str, ...]] = field(
+        default=nameless, repr=False, compare=False
+    )
     _by_name: dict[str, ConnectionSettings] = field(init=False, repr=False, compare=False)
-    _by_address: Index[Address, ConnectionSettings] = field(init=False, repr=False, compare=False)
+    _by_address: Index[Address | str, ConnectionSettings] = field(
+        init=False, repr=False, compare=False
+    )
     _by_owner: Index[Owner, Secret] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        by_address: Index[Address, ConnectionSettings] = Index()
+        by_address: Index[Address | str, ConnectionSettings] = Index()
         for connection in self.connections:
-            by_address.add((one.single for one in connection.remote_addrs), connection)
+            addresses = (one.single for one in connection.remote_addrs)
+            by_address.add((*addresses, *connection.remote_names), connection)
         by_owner: Index[Owner, Secret] = Index()
         for secret in self.secrets:
             by_owner.add((one.owner for one in secret.owners), secret)
@@ -300,7 +320,8 @@ class Settings:
 
     def candidates(self, local: Address, remote: Address) -> tuple[ConnectionSettings, ...]:
         """The connections a peer at `remote` may use, in the order of the configuration."""
-        return tuple(one for one in self._by_address.find(remote) if one.takes(local, remote))
+        found = self._by_address.find(remote, *self.names_of(remote))
+        return tuple(one for one in found if one.takes(local, remote, self.names_of))
 
     def secret_for(self, local: Identity, remote: Identity) -> bytes | None:
         """The pre-shared key between two identities: the one that names them best."""
@@ -322,8 +343,18 @@ def _owner(identity: Identity) -> Owner:
     return identity.type, identity.data.lower() if folded else identity.data
 
 
-def _any_matches(patterns: tuple[AddressPattern, ...], address: Address) -> bool:
-    return not patterns or any(pattern.matches(address) for pattern in patterns)
+def _any_matches(
+    patterns: tuple[AddressPattern, ...],
+    names: tuple[str, ...],
+    address: Address,
+    names_of: Callable[[Address], tuple[str, ...]],
+) -> bool:
+    """Whether an address is one of these, or has one of these names; with neither all are."""
+    if not patterns and not names:
+        return True
+    if any(pattern.matches(address) for pattern in patterns):
+        return True
+    return bool(names) and not set(names).isdisjoint(names_of(address))
 
 
 def _secret_quality(secret: Secret, local: Identity, remote: Identity) -> int:

@@ -516,3 +516,29 @@ async def test_the_established_hear_of_routes_and_who_rests_of_addresses(
         await trio.testing.wait_all_tasks_blocked()
         assert len(world.associations.made) == 3
         assert second.closed
+
+
+async def test_who_is_called_by_a_name_is_looked_up_for_each_attempt(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    named = replace(connection("net", start=True), remote_addrs=(), remote_names=("gw",))
+    world = World([[fail], [establish]], connections=(named,))
+    world.names = {}
+    async with world.running():
+        world.peers.initiate("net")
+        await trio.testing.wait_all_tasks_blocked()
+        assert world.associations.made == []
+        assert world.peers.failures() == {"net": "gw does not resolve: NXDOMAIN"}
+        world.names["gw"] = (ip_address("192.0.2.8"), ip_address("192.0.2.9"))
+        await trio.sleep(60)
+        assert [remote.address for _, remote in world.associations.ends] == [
+            ip_address("192.0.2.9"),
+            ip_address("192.0.2.8"),
+        ]
+
+
+async def test_a_connection_that_names_several_places_is_called_at_none() -> None:
+    several = replace(connection("net"), remote_names=("gw",))
+    world = World(connections=(several,))
+    with pytest.raises(ValueError, match="no single remote address"):
+        world.peers.initiate("net")

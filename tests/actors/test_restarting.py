@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import pytest
 
+from ikeactors.actors.names import Unresolved
 from ikeactors.actors.restarting import (
     Locator,
+    Unreachable,
     children_to_restore,
     single_remote,
     started_children,
     union,
 )
-from ikeactors.protocol.events import Endpoint
+from ikeactors.protocol.events import Address, Endpoint
 from ikeactors.protocol.settings import (
     AddressPattern,
     ChildSettings,
@@ -24,6 +27,7 @@ from ikeactors.protocol.settings import (
 )
 
 A, B, B6 = ip_address("192.0.2.1"), ip_address("192.0.2.2"), ip_address("2001:db8::2")
+A6 = ip_address("2001:db8::1")
 
 
 def one(text: str) -> AddressPattern:
@@ -68,6 +72,75 @@ def test_our_end_is_the_configured_address_or_what_the_routes_say(
 def test_a_local_port_of_ones_own_is_kept() -> None:
     connection = ConnectionSettings("net", local_port=1234)
     assert Locator(lambda _: A, ike_port=500).local(connection, B) == Endpoint(A, 1234)
+
+
+class Answers:
+    """What names resolve to."""
+
+    def __init__(self, **known: tuple[Address, ...]) -> None:
+        self.known = known
+
+    async def __call__(self, name: str) -> tuple[Address, ...]:
+        if name not in self.known:
+            raise Unresolved(f"{name} does not resolve: NXDOMAIN")
+        return self.known[name]
+
+
+def routed_in(*versions: int) -> Callable[[Address], Address | None]:
+    return lambda remote: {4: A, 6: A6}[remote.version] if remote.version in versions else None
+
+
+async def test_each_attempt_takes_the_next_address_of_a_name() -> None:
+    locator = Locator(routed_in(4, 6), 500, Answers(gw=(B6, B)))
+    connection = ConnectionSettings("net", remote_names=("gw",), remote_port=1500)
+    ends = [await locator.ends(connection, None, attempt) for attempt in range(3)]
+    six, four = (Endpoint(A6, 500), Endpoint(B6, 1500)), (Endpoint(A, 500), Endpoint(B, 1500))
+    assert ends == [six, four, six]
+
+
+async def test_an_address_of_a_name_that_no_route_leads_to_is_passed_over() -> None:
+    locator = Locator(routed_in(4), 500, Answers(gw=(B6, B)))
+    connection = ConnectionSettings("net", remote_names=("gw",))
+    for attempt in range(2):
+        _, remote = await locator.ends(connection, None, attempt)
+        assert remote.address == B
+
+
+async def test_our_end_may_be_a_name() -> None:
+    locator = Locator(routed_in(4), 500, Answers(gw=(B,), me=(ip_address("192.0.2.9"),)))
+    connection = ConnectionSettings("net", remote_names=("gw",), local_names=("me",))
+    local, _ = await locator.ends(connection, None, 0)
+    assert local.address == ip_address("192.0.2.9")
+
+
+@pytest.mark.parametrize(
+    ("connection", "versions", "why"),
+    [
+        (ConnectionSettings("net", remote_names=("hq",)), (4,), "hq does not resolve: NXDOMAIN"),
+        (
+            ConnectionSettings("net", remote_names=("gw",), local_names=("me",)),
+            (4,),
+            "me does not resolve: NXDOMAIN",
+        ),
+        (
+            ConnectionSettings("net", remote_names=("gw",)),
+            (),
+            "no route leads to 192.0.2.2:500 or [2001:db8::2]:500",
+        ),
+    ],
+)
+async def test_what_cannot_be_called_says_why(
+    connection: ConnectionSettings, versions: tuple[int, ...], why: str
+) -> None:
+    with pytest.raises(Unreachable) as caught:
+        await Locator(routed_in(*versions), 500, Answers(gw=(B, B6))).ends(connection, None, 0)
+    assert str(caught.value) == why
+
+
+async def test_where_names_are_not_looked_up_they_do_not_resolve() -> None:
+    connection = ConnectionSettings("net", remote_names=("gw",))
+    with pytest.raises(Unreachable):
+        await Locator(routed_in(4), 500).ends(connection, None, 0)
 
 
 def test_children_come_back_as_their_actions_say() -> None:

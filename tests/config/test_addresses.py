@@ -2,7 +2,14 @@ from ipaddress import ip_address
 
 import pytest
 
-from ikeactors.config.addresses import ANY_IPV4, ANY_IPV6, EXPECTED, address, address_patterns
+from ikeactors.config.addresses import (
+    ANY_IPV4,
+    ANY_IPV6,
+    EXPECTED,
+    AddressName,
+    address,
+    address_patterns,
+)
 from ikeactors.config.mistakes import Refused
 
 GOOD = [
@@ -17,11 +24,21 @@ GOOD = [
     ("0.0.0.0/0", ("0.0.0.0", "255.255.255.255")),
 ]
 
-NAME = "DNS names are not available yet: write the address"
+NAME = "a DNS name has no place here: write the address"
+NAMES = [
+    ("gw.example.org", "gw.example.org"),
+    ("GW.Example.org.", "gw.example.org"),
+    ("localhost", "localhost"),
+    ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+    ("a" * 63 + ".example", "a" * 63 + ".example"),
+]
 
 BAD = [
-    ("gw.example.org", NAME),
-    ("localhost", NAME),
+    ("any", f'{EXPECTED}; nearest: "%any"'),
+    ("gw..example.org", EXPECTED),
+    ("gw example", EXPECTED),
+    ("a" * 64 + ".example", EXPECTED),
+    (".".join(["a" * 60] * 5), EXPECTED),
     ("192.0.2.999", EXPECTED),
     ("192.0.2.1/99", EXPECTED),
     ("192.0.2", EXPECTED),
@@ -41,6 +58,11 @@ def test_addresses_networks_and_ranges_are_patterns(text, ends):
     assert (pattern.first, pattern.last) == tuple(map(ip_address, ends))
 
 
+@pytest.mark.parametrize(("text", "name"), NAMES)
+def test_a_name_is_resolved_later(text, name):
+    assert address_patterns(text) == (AddressName(name),)
+
+
 def test_any_is_one_network_per_family():
     assert address_patterns("%any") == (ANY_IPV4, ANY_IPV6)
     assert address_patterns("%any4") == address_patterns("0.0.0.0") == (ANY_IPV4,)
@@ -52,6 +74,12 @@ def test_a_wrong_address_is_told_what_would_be_right(text, message):
     with pytest.raises(Refused) as caught:
         address_patterns(text)
     assert caught.value.complaints == ((text, message),)
+
+
+def test_a_name_where_an_address_must_be_is_refused():
+    with pytest.raises(Refused) as caught:
+        address("gw.example.org")
+    assert caught.value.complaints == (("gw.example.org", NAME),)
 
 
 def test_a_single_address_is_neither_a_network_nor_a_name():

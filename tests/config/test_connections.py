@@ -3,6 +3,7 @@ from ipaddress import ip_address
 import pytest
 
 from ikeactors.config import load
+from ikeactors.config.addresses import EXPECTED
 from ikeactors.kernel.requests import CopyDscp, HeaderCopying, Mark, Mode
 from ikeactors.protocol.settings import (
     AddressPattern,
@@ -208,8 +209,8 @@ BAD_CONNECTION = [
         'reauth_time: "3h": reauthentication is not available yet: write 0',
     ),
     (
-        'remote_addrs = "gw.example.org"',
-        'remote_addrs: "gw.example.org": DNS names are not available yet: write the address',
+        'remote_addrs = "gw_example..org"',
+        f'remote_addrs: "gw_example..org": {EXPECTED}',
     ),
     (
         'local_addrs = "192.0.2.1"\nremote_addrs = "2001:db8::1"',
@@ -289,6 +290,20 @@ def test_a_faulty_option_has_no_consequences(mistakes_in):
 
 def test_a_faulty_address_does_not_forbid_to_start(mistakes_in):
     lines = mistakes_in(
-        f"{SECRET}[connections.gw]\nremote_addrs = 'x'\n{CHILD}start_action = 'start'"
+        f"{SECRET}[connections.gw]\nremote_addrs = '1.2'\n{CHILD}start_action = 'start'"
     )
     assert len(lines) == 1
+
+
+def test_names_stand_beside_addresses(connection):
+    options = 'remote_addrs = ["GW.example.org", "192.0.2.1"]\nlocal_addrs = "me.example.org"'
+    found = connection(of_connection(options))
+    assert found.remote_names == ("gw.example.org",)
+    assert [one.single for one in found.remote_addrs] == [ip_address("192.0.2.1")]
+    assert found.local_names == ("me.example.org",)
+    assert found.local_addrs == ()
+
+
+def test_a_child_may_start_where_the_peer_has_a_name(connection):
+    found = connection(of_connection('remote_addrs = "gw.example.org"') + 'start_action = "start"')
+    assert found.children[0].start_action is StartAction.START

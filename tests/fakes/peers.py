@@ -18,6 +18,7 @@ from ikeactors.actors.kernel import (
     open_commands,
 )
 from ikeactors.actors.lives import Lives
+from ikeactors.actors.names import Unresolved
 from ikeactors.actors.peer import Outlets
 from ikeactors.actors.peers import Peers
 from ikeactors.actors.registry import PeerRegistry
@@ -69,6 +70,7 @@ class World:
     scripts: list[Sequence[Step]] = field(default_factory=list)
     connections: tuple[ConnectionSettings, ...] = (connection(),)
     source: Address | None = LOCAL.address
+    names: dict[str, tuple[Address, ...]] = field(default_factory=dict)
     kernel_delay: float = 0.0
     associations: FakeAssociations = field(default_factory=FakeAssociations)
     sender: FakeSender = field(default_factory=FakeSender)
@@ -96,12 +98,17 @@ class World:
         self.lives = Lives(
             self.settings,
             self.associations,
-            Locator(lambda _: self.source, 500),
+            Locator(lambda _: self.source, 500, self._resolve),
             self.outlets,
             self.registry,
             lambda: 0.0,
         )
         self.peers = Peers(self.settings, self.lives, self.registry, self.router)
+
+    async def _resolve(self, name: str) -> tuple[Address, ...]:
+        if name not in self.names:
+            raise Unresolved(f"{name} does not resolve: NXDOMAIN")
+        return self.names[name]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[trio.Nursery]:

@@ -19,6 +19,7 @@ from ikeactors.wire.selectors import TrafficSelector
 from tests.pair import connection
 
 ANY4 = AddressPattern(ip_address("0.0.0.0"), ip_address("255.255.255.255"))
+LOCAL, REMOTE, MOVED = (ip_address(f"192.0.2.{number}") for number in (1, 2, 3))
 
 
 def exactly(text: str) -> IdentityPattern:
@@ -86,6 +87,26 @@ def test_candidates_come_in_the_order_of_the_configuration() -> None:
     assert settings.connection("third") is None
     assert first.child("net") is first.children[0]
     assert first.child("other") is None
+
+
+def test_a_connection_is_found_by_the_name_that_an_address_has_now() -> None:
+    named = connection(name="named", remote_addrs=(), remote_names=("gw", "other"))
+    anybody = connection(name="anybody", remote_addrs=())
+    both = connection(
+        name="both", remote_addrs=(AddressPattern(REMOTE, REMOTE),), remote_names=("gw",)
+    )
+    ours = connection(name="ours", remote_addrs=(), local_names=("me",))
+    names = {REMOTE: ("gw",), MOVED: ("gw",), LOCAL: ("me",)}
+    settings = Settings(
+        (named, anybody, both, ours), names_of=lambda address: names.get(address, ())
+    )
+    everybody = ["named", "anybody", "both", "ours"]
+    for remote in (REMOTE, MOVED):
+        assert [one.name for one in settings.candidates(LOCAL, remote)] == everybody
+    assert [one.name for one in settings.candidates(LOCAL, LOCAL)] == ["anybody", "ours"]
+    assert [one.name for one in settings.candidates(MOVED, MOVED)] == ["named", "anybody", "both"]
+    del names[REMOTE]
+    assert [one.name for one in settings.candidates(MOVED, REMOTE)] == ["anybody", "both"]
 
 
 def test_a_dynamic_selector_is_the_outer_address() -> None:

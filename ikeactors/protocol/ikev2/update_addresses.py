@@ -212,7 +212,8 @@ def respond(association: Association, ike_sa: IkeSa, payloads: Payloads) -> Payl
 
 def _is_acceptable(association: Association, local: Endpoint, remote: Endpoint) -> bool:
     """Whether the connection takes a peer there: as it would if the peer began anew."""
-    if association.connection.takes(local.address, remote.address):
+    candidates = association.settings.candidates(local.address, remote.address)
+    if any(one.name == association.connection.name for one in candidates):
         return True
     text = (
         f"the peer {association.remote} wants to move to {remote}, which remote_addrs of "
