@@ -237,8 +237,9 @@ def _surroundings(
 
 
 def _auth_difficulty(limits: AdmissionLimits, registry: PeerRegistry, budgets: Budgets) -> int:
-    is_quiet = budgets.suspects.is_quiet(trio.current_time())
-    return 0 if is_quiet else limits.auth_difficulty_among(registry.census.half_open)
+    return (
+        0 if budgets.suspects.is_quiet else limits.auth_difficulty_among(registry.census.half_open)
+    )
 
 
 def _token_of(configuration: Configuration, hub: ReportHub) -> TokenOf:

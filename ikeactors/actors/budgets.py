@@ -179,6 +179,7 @@ class Suspects:
 
     def __init__(self) -> None:
         self._by_origin: dict[Origin, tuple[int, float]] = {}
+        self._newest_until = self._looked_at = float("-inf")
 
     def note(self, address: Address, now: float) -> None:
         """A peer at this address could not prove who it is; the oldest is forgotten for it."""
@@ -188,17 +189,22 @@ class Suspects:
             failures = 0
         if len(self._by_origin) >= SUSPECTS_LIMIT:
             del self._by_origin[next(iter(self._by_origin))]
-        self._by_origin[origin] = (failures + 1, now + SUSPECT_FOR)
+        self._newest_until = now + SUSPECT_FOR
+        self._by_origin[origin] = (failures + 1, self._newest_until)
 
     def has(self, address: Address, now: float) -> bool:
         """Whether a peer at this address is looked at twice (RFC 8019 section 4.2)."""
+        self._looked_at = now
         failures, until = self._by_origin.get(origin_of(address), (0, 0.0))
         return failures >= FAILURES and now < until
 
-    def is_quiet(self, now: float) -> bool:
-        """Whether no IKE_AUTH has failed lately."""
-        newest = next(reversed(self._by_origin.values()), (0, 0.0))
-        return now >= newest[1]
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no IKE_AUTH has failed lately, when a stranger was looked at the last time.
+
+        Steps in worker threads ask this, where there is no clock.
+        """
+        return self._looked_at >= self._newest_until
 
     def count(self, now: float) -> int:
         """How many there are."""

@@ -137,3 +137,14 @@ def test_octets_are_held_as_long_as_their_holder_lives() -> None:
     assert hoard.hold(second, 70)
     del second
     assert hoard.octets == 0
+
+
+def test_it_is_quiet_until_an_ike_auth_fails_and_again_after_a_while() -> None:
+    """(RFC 8019 section 7.2)"""
+    suspects = Suspects()
+    assert suspects.is_quiet
+    suspects.note(HERE, 5.0)
+    suspects.has(THERE, 6.0)
+    assert not suspects.is_quiet
+    suspects.has(THERE, 5.0 + SUSPECT_FOR)
+    assert suspects.is_quiet
