@@ -6,14 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from ikeactors.iana import ExchangeType, ProtocolId
+from ikeactors.iana import ExchangeType, PayloadType, ProtocolId
 from ikeactors.protocol.events import RekeyRequested
 from ikeactors.protocol.ikev2.informational import LivenessInitiator
+from ikeactors.protocol.ikev2.protection import Opened
+from ikeactors.protocol.ikev2.reassembly import FragmentSet
 from ikeactors.protocol.ikev2.window import (
     MAX_MESSAGE_ID,
     MAX_OUTSTANDING,
     MIN_REPEAT_INTERVAL,
     Arrival,
+    Early,
     Outstanding,
     RequestWindow,
     ResponseWindow,
@@ -25,6 +28,8 @@ from tests.protocol.forging import request, sealed, sent_by, standing
 
 INFORMATIONAL = ExchangeType.INFORMATIONAL
 SERVED = Served(INFORMATIONAL, EAST, WEST)
+OPENED = Opened(PayloadType.NONE, b"")
+PARTIAL = FragmentSet(INFORMATIONAL, 2, 0.0)
 
 
 def test_requests_are_numbered_one_after_the_other() -> None:
@@ -82,7 +87,7 @@ def test_a_window_never_shrinks_and_has_its_limit() -> None:
     window.widen(0)
     assert window.size == 3
     window.widen(1 << 31)
-    assert window.size == MAX_OUTSTANDING
+    assert window.size == MAX_OUTSTANDING == 16
 
 
 def test_as_many_answers_are_kept_as_were_announced() -> None:
@@ -94,9 +99,59 @@ def test_as_many_answers_are_kept_as_were_announced() -> None:
     assert [window.classify(number, 3) for number in range(3)] == [Arrival.OUTSIDE] * 3
     for number in (3, 4, 5):
         assert window.classify(number, 3) is Arrival.REPEATED
-        assert window.repeat(number, 10.0) == (bytes((number,)),)
-        assert window.repeat(number, 10.0) == ()
-        assert window.repeat(number, 10.0 + MIN_REPEAT_INTERVAL) == (bytes((number,)),)
+        assert window.repeat(number, 0.0) == (bytes((number,)),)
+        assert window.repeat(number, 0.049) == ()
+        assert window.repeat(number, MIN_REPEAT_INTERVAL) == (bytes((number,)),)
+
+
+def test_a_window_of_two_keeps_two_answers() -> None:
+    window = ResponseWindow()
+    for number in range(3):
+        window.begin(number, SERVED)
+        window.complete((bytes((number,)),), 2)
+    kinds = [window.classify(number, 2) for number in range(3)]
+    assert kinds == [Arrival.OUTSIDE, Arrival.REPEATED, Arrival.REPEATED]
+
+
+@pytest.mark.parametrize(("size", "requests"), [(1, 5), (3, 1)])
+def test_nothing_is_made_for_answers_before_the_last_where_there_are_none(
+    size: int, requests: int
+) -> None:
+    window = ResponseWindow()
+    for number in range(requests):
+        window.begin(number, SERVED)
+        window.complete((b"answer",), size)
+    assert window._wide is None
+
+
+def test_an_early_request_is_taken_in_its_turn_and_a_part_of_it_goes_on() -> None:
+    window = ResponseWindow()
+    whole, part = Early(SERVED, opened=OPENED), Early(SERVED, partial=PARTIAL)
+    window.hold(1, whole)
+    window.hold(2, part)
+    assert window.held == (whole, part)
+    assert (window.early(1), window.early(3)) == (whole, None)
+    assert window.take_next() is None
+    window.begin(0, SERVED)
+    window.complete((b"answer",), 3)
+    assert window.take_next() is whole
+    window.begin(1, SERVED)
+    assert window.take_next() is None
+    window.complete((b"answer",), 3)
+    assert window.partial is None
+    assert window.take_next() is None
+    assert window.partial is PARTIAL
+    assert window.held == ()
+
+
+def test_what_is_held_may_be_forgotten() -> None:
+    window = ResponseWindow()
+    window.forget_held()
+    assert (window.early(1), window.held, window.take_next()) == (None, (), None)
+    window.hold(1, Early(SERVED, opened=OPENED))
+    window.partial = PARTIAL
+    window.forget_held()
+    assert (window.partial, window.held) == (None, ())
 
 
 def test_early_requests_are_those_within_the_window() -> None:
