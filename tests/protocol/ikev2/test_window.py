@@ -124,6 +124,16 @@ def test_nothing_is_made_for_answers_before_the_last_where_there_are_none(
     assert window._wide is None
 
 
+def test_a_window_is_one_wide_where_nothing_else_is_said() -> None:
+    window = ResponseWindow()
+    window.partial = PARTIAL
+    for number in range(2):
+        window.begin(number, SERVED)
+        assert window.partial is None
+        window.complete((b"answer",))
+    assert window._wide is None
+
+
 def test_an_early_request_is_taken_in_its_turn_and_a_part_of_it_goes_on() -> None:
     window = ResponseWindow()
     whole, part = Early(SERVED, opened=OPENED), Early(SERVED, partial=PARTIAL)
@@ -136,12 +146,19 @@ def test_an_early_request_is_taken_in_its_turn_and_a_part_of_it_goes_on() -> Non
     window.complete((b"answer",), 3)
     assert window.take_next() is whole
     window.begin(1, SERVED)
-    assert window.take_next() is None
     window.complete((b"answer",), 3)
     assert window.partial is None
     assert window.take_next() is None
     assert window.partial is PARTIAL
     assert window.held == ()
+
+
+def test_nothing_is_taken_while_a_request_is_served() -> None:
+    window, whole = ResponseWindow(), Early(SERVED, opened=OPENED)
+    window.hold(0, whole)
+    window.begin(0, SERVED)
+    assert window.take_next() is None
+    assert window.held == (whole,)
 
 
 def test_what_is_held_may_be_forgotten() -> None:
