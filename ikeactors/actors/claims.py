@@ -8,6 +8,7 @@ one, in whatever order they come to stand.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from ikeactors.iana import IdType
@@ -27,6 +28,8 @@ class Verdict:
 
     `yielding` are those of our own that lose against one of the peer's: they go with a Delete.
     `survivor` is the one in whose favour the claimant itself yields.
+    `yielded` are those of the peer's that lose against ours: the peer deletes them.
+    `renewed` are those that are being reauthenticated: who does that deletes them itself.
     """
 
     granted: bool
@@ -34,6 +37,12 @@ class Verdict:
     silent: bool = False
     yielding: tuple[int, ...] = ()
     survivor: int = 0
+    yielded: tuple[int, ...] = ()
+    renewed: tuple[int, ...] = ()
+
+
+def _nobody(_: int) -> bool:
+    return False
 
 
 class Claims:
@@ -47,19 +56,23 @@ class Claims:
     def __len__(self) -> int:
         return len(self._pairs)
 
-    def claim(self, number: int, claim: ClaimIdentity) -> Verdict:
+    def claim(
+        self, number: int, claim: ClaimIdentity, is_renewed: Callable[[int], bool] = _nobody
+    ) -> Verdict:
         """Decide about an association that both ends have authenticated.
 
+        `is_renewed` tells of an older one whether this one seems to reauthenticate it.
         INITIAL_CONTACT says that the peer has no other IKE SA with us: the older ones are dead
         and go without a word (RFC 7296 section 2.4).
         """
         pair = (*_folded(claim.local), *_folded(claim.remote))
         standing = tuple(one for one in self._numbers.get(pair, ()) if one != number)
         older = tuple(one for one in standing if not _crosses(claim, self._claims[one]))
-        verdict = _judge(claim, older)
+        renewed = () if claim.initial_contact else tuple(filter(is_renewed, older))
+        verdict = _judge(claim, tuple(one for one in older if one not in renewed))
         if verdict.granted:
             crossing = tuple(one for one in standing if one not in older)
-            verdict = self._crossed(number, claim, crossing, verdict)
+            verdict = self._crossed(number, claim, crossing, replace(verdict, renewed=renewed))
             self.release(number)
             standing = self._numbers.get(pair, ())
             kept = (one for one in standing if one not in verdict.superseded)
@@ -74,31 +87,32 @@ class Claims:
     def _crossed(
         self, number: int, claim: ClaimIdentity, crossing: tuple[int, ...], verdict: Verdict
     ) -> Verdict:
-        """Ours that lose: the new one, or those that it crosses; the peer sees to its own."""
-        lowest = {one: self._claims[one].lowest_nonce for one in crossing}
+        """Ours that lose and the peer's: the new one, or those that it crosses."""
+        lower = tuple(
+            one for one in crossing if self._claims[one].lowest_nonce < claim.lowest_nonce
+        )
+        higher = tuple(one for one in crossing if one not in lower)
+        new = (number,) if higher else ()
         if not claim.initiated:
-            losing = tuple(one for one in crossing if lowest[one] < claim.lowest_nonce)
-            return replace(verdict, yielding=losing)
-        winning = [one for one in crossing if claim.lowest_nonce < lowest[one]]
-        if not winning:
-            return verdict
-        return replace(verdict, yielding=(number,), survivor=winning[0])
+            return replace(verdict, yielding=lower, yielded=new)
+        return replace(verdict, yielding=new, yielded=lower, survivor=(*higher, 0)[0])
 
     def stands(self, local: Identity, remote: Identity) -> bool:
         """Whether an association stands between these two."""
         return (*_folded(local), *_folded(remote)) in self._numbers
 
-    def release(self, number: int) -> None:
-        """The association is no more."""
+    def release(self, number: int) -> tuple[int, ...]:
+        """The association is no more: who else stands between the two."""
         self._claims.pop(number, None)
         pair = self._pairs.pop(number, None)
         if pair is None:
-            return
+            return ()
         left = tuple(one for one in self._numbers[pair] if one != number)
         if left:
             self._numbers[pair] = left
         else:
             del self._numbers[pair]
+        return left
 
 
 def _crosses(claim: ClaimIdentity, standing: ClaimIdentity) -> bool:

@@ -115,6 +115,10 @@ class Lives:
         waiting = peer.mailbox.drain()
         if self._registry.stopping or peer.dismissed:
             return False
+        renewal = self._registry.succession.find(peer.number)
+        if renewal is not None:
+            peer.mailbox.post_assured(renewal.event)
+            return True
         # What else was asked of it while it was at rest has nothing to be done on.
         self._registry.refuse_requests(peer, "there is no IKE SA", initiations=False)
         asked = [event for event in waiting if isinstance(event, InitiationRequested)]
@@ -176,6 +180,8 @@ class Lives:
         peer.children = union(peer.children, await _children_up(peer))
         self._retire(peer)
         peer.former_owners = (*peer.former_owners, peer.owner)
+        if self._was_renewing(peer, "the new association crashed"):
+            return None
         if self._registry.stopping or peer.dismissed:
             return None
         if not peer.connection or not (peer.initiates or was_established):
@@ -185,6 +191,11 @@ class Lives:
             return self._park(peer)
         self._registry.refuse_requests(peer, "the association crashed", initiations=False)
         return CRASH_BACK_OFF.delay(len(peer.crashes), self._chance())
+
+    def _was_renewing(self, peer: Peer, failure: str) -> bool:
+        """Whether the association in whose place it was to come goes on, and is told."""
+        pause = partial(_retry_delay, self._chance())
+        return self._registry.renewal_failed(peer, failure, pause)
 
     def _park(self, peer: Peer) -> float:
         peer.parked = True
@@ -204,6 +215,8 @@ class Lives:
         if failure:
             self._registry.note_failure(peer, failure)
         asked_again = self._retire(peer)
+        if self._was_renewing(peer, failure or "the new IKE SA was closed"):
+            return None
         if self._registry.stopping:
             return None
         if asked_again:
@@ -242,7 +255,7 @@ class Lives:
         for spi in peer.spis:
             self._outlets.router.forget(spi)
         self._registry.expect_no_more(peer)
-        self._registry.claims.release(peer.number)
+        self._registry.release(peer)
         peer.spis = ()
         peer.association = None
         peer.midway = False
@@ -261,6 +274,10 @@ class Lives:
 
     def _publish(self, report: Report, peer: Peer) -> None:
         self._outlets.hub.publish(report, peer.number)
+
+
+def _retry_delay(chance: float, count: int) -> float:
+    return RETRY_BACK_OFF.delay(count, chance)
 
 
 def _replaces(peer: Peer, other: Peer) -> bool:

@@ -77,6 +77,9 @@ class Registry(Protocol):
 
     def claim(self, peer: Peer, claim: actions.ClaimIdentity) -> None: ...
     def answer(self, answer: actions.AnswerRequest) -> None: ...
+    def reauthenticate(self, peer: Peer, action: actions.Reauthenticate) -> None: ...
+    def begin_again(self, peer: Peer, action: actions.BeginAgain) -> None: ...
+    def hand_over(self, peer: Peer) -> None: ...
     async def progressed(self, peer: Peer, association: Association) -> None: ...
 
 
@@ -270,6 +273,18 @@ def _claim_identity(peer: Peer, action: actions.ClaimIdentity, outlets: Outlets)
     outlets.registry.claim(peer, action)
 
 
+def _reauthenticate(peer: Peer, action: actions.Reauthenticate, outlets: Outlets) -> None:
+    outlets.registry.reauthenticate(peer, action)
+
+
+def _begin_again(peer: Peer, action: actions.BeginAgain, outlets: Outlets) -> None:
+    outlets.registry.begin_again(peer, action)
+
+
+def _hand_over(peer: Peer, _: actions.HandOver, outlets: Outlets) -> None:
+    outlets.registry.hand_over(peer)
+
+
 def _report(peer: Peer, action: actions.Report, outlets: Outlets) -> None:
     outlets.hub.publish(action, peer.number)
 
@@ -310,6 +325,9 @@ _CARRY: dict[type, Callable[[Peer, Any, Outlets], None]] = {
     actions.ForgetSpi: _forget_spi,
     actions.KeepAnswer: _keep_answer,
     actions.ClaimIdentity: _claim_identity,
+    actions.Reauthenticate: _reauthenticate,
+    actions.BeginAgain: _begin_again,
+    actions.HandOver: _hand_over,
     actions.Report: _report,
     actions.Trace: _trace,
     actions.AnswerRequest: _answer,

@@ -16,10 +16,13 @@ from ikeactors.actors.peer import Peer
 from ikeactors.actors.registry import PeerRegistry
 from ikeactors.actors.restarting import is_named, single_remote, started_children, union
 from ikeactors.actors.router import Router
+from ikeactors.actors.succession import Renewal
+from ikeactors.protocol.actions import Reauthenticate
 from ikeactors.protocol.events import (
     Address,
     DatagramReceived,
     DeletionRequested,
+    Endpoint,
     Event,
     InitiationRequested,
     LocalAddressesChanged,
@@ -64,6 +67,7 @@ class Peers:
         self._router = router
         self._numbers = itertools.count(1)
         self._nursery: trio.Nursery | None = None
+        registry.succeed = self._succeed
 
     async def run(self) -> None:
         """The actor. A successor finds the associations as they were, and goes on with them."""
@@ -194,6 +198,20 @@ class Peers:
         with trio.move_on_after(patience):
             while len(self._census):
                 await self._census.removed.park()
+
+    def _succeed(self, old: Peer, action: Reauthenticate) -> None:
+        """Begin the association that is to take the place of `old`."""
+        connection = self._settings.connection(old.connection)
+        assert connection is not None
+        assert old.remote is not None
+        names = tuple(dict.fromkeys(child.name for child in action.children))
+        event = InitiationRequested(names, action.request_id, action.children)
+        peer = Peer(next(self._numbers), old.connection)
+        peer.remote = Endpoint(old.remote.address, connection.remote_port)
+        peer.children = union(old.children, names)
+        self._registry.succession.begin(peer.number, Renewal(old.number, event))
+        self._census.note_request(peer, event)
+        self._add(peer)
 
     def _existing(self, connection: ConnectionSettings) -> Peer | None:
         """The association that an operator means by the connection's name."""

@@ -3,6 +3,9 @@ asked, what failed last. It outlives every actor."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import trio
 
 from ikeactors.actors.census import Census
@@ -11,13 +14,28 @@ from ikeactors.actors.kernel import Command, ForgetOwner
 from ikeactors.actors.peer import Association, Peer
 from ikeactors.actors.reports import Answers
 from ikeactors.actors.router import Router
-from ikeactors.protocol.actions import AnswerRequest, ClaimIdentity
+from ikeactors.actors.succession import Succession
+from ikeactors.protocol.actions import (
+    AnswerRequest,
+    BeginAgain,
+    ClaimIdentity,
+    Reauthenticate,
+)
 from ikeactors.protocol.events import (
     DeletionRequested,
     IdentityClaimed,
     InitiationRequested,
+    OlderEnded,
+    ReauthenticationFailed,
+    Renewed,
     Superseded,
 )
+from ikeactors.protocol.ikev2.overlap import RENEWED_WITHIN
+from ikeactors.protocol.settings import Unique
+from ikeactors.protocol.snapshot import ChildSnapshot
+
+# A new association for one that is reauthenticated.
+Succeed = Callable[[Peer, Reauthenticate], None]
 
 
 class PeerRegistry:
@@ -31,6 +49,8 @@ class PeerRegistry:
         self._answers = answers
         self.census = Census()
         self.claims = Claims()
+        self.succession = Succession()
+        self.succeed: Succeed | None = None
         self.failures: dict[str, str] = {}
         self.crash_count = 0
         self.failure_count = 0
@@ -38,15 +58,108 @@ class PeerRegistry:
 
     def claim(self, peer: Peer, claim: ClaimIdentity) -> None:
         """Answer an association that has authenticated its peer; send away those it replaces."""
-        verdict = self.claims.claim(peer.number, claim)
+        verdict = self.claims.claim(peer.number, claim, partial(self._is_renewed, peer, claim))
         for number in (*verdict.superseded, *verdict.yielding):
-            losing = self.census.find(number)
-            if losing is not None:
-                losing.dismissed = True
-                losing.superseded_by = verdict.survivor or peer.number
-                silent = verdict.silent and number in verdict.superseded
-                losing.mailbox.post_assured(Superseded(silent))
-        peer.mailbox.post_assured(IdentityClaimed(claim.ticket, verdict.granted))
+            silent = verdict.silent and number in verdict.superseded
+            self._dismiss(number, Superseded(silent), verdict.survivor or peer.number)
+        if verdict.renewed and not claim.initiated:
+            self._note_renewal(peer, claim, verdict.renewed)
+        if verdict.renewed:
+            for number in verdict.yielded:
+                self._tell(number, Renewed(ends=True, is_lost=True))
+        beside = tuple(one for number in verdict.renewed for one in self._children_of(number))
+        peer.mailbox.post_assured(IdentityClaimed(claim.ticket, verdict.granted, beside))
+
+    def _note_renewal(self, peer: Peer, claim: ClaimIdentity, older: tuple[int, ...]) -> None:
+        """The peer reauthenticates, and deletes the old ones in a while."""
+        self.succession.note(peer.number, older)
+        ends = claim.unique in (Unique.REPLACE, Unique.KEEP)
+        for number in older:
+            if ends:
+                self._dismiss(number, Renewed(ends), peer.number)
+            else:
+                self._tell(number, Renewed(ends))
+
+    def _is_renewed(self, peer: Peer, claim: ClaimIdentity, older: int) -> bool:
+        """Whether a new association reauthenticates an older one: ours says so, and the peer's
+        comes from where the older one has its peer."""
+        if claim.initiated:
+            renewal = self.succession.find(peer.number)
+            return renewal is not None and renewal.predecessor == older
+        other = self.census.find(older)
+        if other is None or peer.remote is None:
+            return False
+        return other.is_at(peer.remote.address)
+
+    def _children_of(self, number: int) -> tuple[ChildSnapshot, ...]:
+        peer = self.census.find(number)
+        if peer is None or peer.association is None:
+            return ()
+        shown = peer.shown or peer.association.snapshot(trio.current_time())
+        return shown.children
+
+    def _dismiss(self, number: int, event: Superseded | Renewed, survivor: int) -> None:
+        peer = self.census.find(number)
+        if peer is not None:
+            peer.dismissed = True
+            peer.superseded_by = survivor
+            peer.mailbox.post_assured(event)
+
+    def _tell(self, number: int, event: Renewed | OlderEnded) -> None:
+        peer = self.census.find(number)
+        if peer is not None:
+            peer.mailbox.post_assured(event)
+
+    # Reauthentication.
+
+    def reauthenticate(self, peer: Peer, action: Reauthenticate) -> None:
+        """Begin the association that is to take the place of this one."""
+        assert self.succeed is not None
+        is_under_way = self.succession.is_under_way(peer.number)
+        if not (self.stopping or peer.dismissed or is_under_way):
+            self.succeed(peer, action)
+        elif action.request_id is not None:
+            text = "the IKE SA is being reauthenticated, or taken down, already"
+            self.answer(AnswerRequest(action.request_id, is_under_way, text))
+        elif is_under_way:
+            text = "the peer reauthenticates it"
+            peer.mailbox.post_assured(ReauthenticationFailed(text, RENEWED_WITHIN))
+
+    def begin_again(self, peer: Peer, action: BeginAgain) -> None:
+        """This association is over, and is to begin anew."""
+        if self.stopping or peer.dismissed:
+            return
+        peer.children = tuple(dict.fromkeys((*action.children, *peer.children)))
+        event = InitiationRequested(action.children, action.request_id)
+        self.census.note_request(peer, event)
+        peer.mailbox.post_assured(event)
+
+    def hand_over(self, peer: Peer) -> None:
+        """It stands with all its Child SAs: the one in whose place it comes may go."""
+        renewal = self.succession.complete(peer.number)
+        if renewal is not None:
+            event = Superseded(silent=False, gently=True)
+            self._dismiss(renewal.predecessor, event, peer.number)
+
+    def renewal_failed(self, peer: Peer, text: str, pause: Callable[[int], float]) -> bool:
+        """It was to take the place of another and is gone: whether that one goes on."""
+        renewal = self.succession.end(peer.number)
+        old = None if renewal is None else self.census.find(renewal.predecessor)
+        if renewal is None or old is None or old.dismissed or not old.established:
+            return False
+        if self.succession.is_under_way(old.number):
+            text = "the peer has reauthenticated it at the same time"
+            old.mailbox.post_assured(ReauthenticationFailed(text, RENEWED_WITHIN))
+            return True
+        old.sequences += 1
+        again = None if renewal.event.request_id is not None else pause(old.sequences)
+        old.mailbox.post_assured(ReauthenticationFailed(text, again))
+        return True
+
+    def release(self, peer: Peer) -> None:
+        """It stands no more; those beside it have their peer to themselves."""
+        for number in self.claims.release(peer.number):
+            self._tell(number, OlderEnded())
 
     def answer(self, answer: AnswerRequest) -> None:
         """Pass an answer on to the operator."""

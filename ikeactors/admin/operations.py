@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import trio
 
-from ikeactors.actors.reports import SubscriberTooSlow, Subscription, Ticket
+from ikeactors.actors.reports import Published, SubscriberTooSlow, Subscription, Ticket
 from ikeactors.admin.arguments import Flag, LevelOrDefault, Name, Nothing, Spi, Text, Timeout
 from ikeactors.admin.conversation import Conversation
 from ikeactors.admin.facts import Facts, plain, report_facts
@@ -41,10 +41,11 @@ class Down:
 
 @dataclass(frozen=True, slots=True)
 class Rekey:
-    """What to rekey: the Child SAs, or with `ike` the IKE SA."""
+    """What to rekey: the Child SAs, or with `ike` the IKE SA; `reauth` makes a new one of it."""
 
     name: Name
     ike: Flag = False
+    reauth: Flag = False
     spi: Spi = None
     timeout: Timeout = DEFAULT_TIMEOUT
 
@@ -99,10 +100,11 @@ async def down(conversation: Conversation, arguments: Down) -> Facts:
 async def rekey(conversation: Conversation, arguments: Rekey) -> Facts:
     """Rekey an IKE SA, or some of its Child SAs."""
     target = find_target(conversation.surroundings.settings(), arguments.name)
-    if arguments.ike and (target.child is not None or arguments.spi is not None):
-        raise RequestRefused(
-            ErrorCode.INVALID_ARGUMENT, "ike: an IKE SA is named by its connection alone"
-        )
+    for name, is_given in (("ike", arguments.ike), ("reauth", arguments.reauth)):
+        if is_given and (target.child is not None or arguments.spi is not None):
+            raise RequestRefused(
+                ErrorCode.INVALID_ARGUMENT, f"{name}: an IKE SA is named by its connection alone"
+            )
     wanted = [
         (number, child)
         for number in _numbers_of(conversation, target)
@@ -113,12 +115,21 @@ async def rekey(conversation: Conversation, arguments: Rekey) -> Facts:
 
     def rekeying(number: int, child: str | None) -> Callable[[int], int]:
         def request(request_id: int) -> int:
-            event = RekeyRequested(child, arguments.spi, request_id)
+            event = RekeyRequested(child, arguments.spi, request_id, arguments.reauth)
             return _sent(conversation, number, event)
 
         return request
 
-    followed = Followed(conversation, f"{target} is not rekeyed", arguments.timeout)
+    if arguments.reauth:
+        # Another association comes, and is told of too.
+        followed = Followed(
+            conversation,
+            f"{target} is not reauthenticated",
+            arguments.timeout,
+            target.connection.name,
+        )
+    else:
+        followed = Followed(conversation, f"{target} is not rekeyed", arguments.timeout)
     return await followed.run([rekeying(number, child) for number, child in wanted])
 
 
@@ -142,13 +153,19 @@ async def stop(conversation: Conversation, arguments: Nothing) -> Facts:
 
 
 class Followed:
-    """What associations are asked to do, followed to its end or until patience ends."""
+    """What associations are asked to do, followed to its end or until patience ends.
 
-    def __init__(self, conversation: Conversation, not_done: str, timeout: float) -> None:
+    With a connection named, all associations of it are followed.
+    """
+
+    def __init__(
+        self, conversation: Conversation, not_done: str, timeout: float, connection: str = ""
+    ) -> None:
         self._conversation = conversation
         self._not_done = not_done
         self._timeout = timeout or math.inf
         self._numbers: set[int] = set()
+        self._connection = connection
         self._last = ""
 
     async def run(self, requests: Sequence[Callable[[int], int]]) -> Facts:
@@ -187,17 +204,24 @@ class Followed:
     async def _tell(self, reports: Subscription) -> None:
         try:
             async for published in reports:
-                if published.association in self._numbers:
+                if self._is_followed(published):
                     self._last = published.report.text
                     self._conversation.progress(report_facts(published))
         except SubscriberTooSlow:
             return
+
+    def _is_followed(self, published: Published) -> bool:
+        if published.association in self._numbers:
+            return True
+        return bool(self._connection) and published.report.connection == self._connection
 
     def _timed_out(self) -> str:
         text = f"{self._not_done} after {self._timeout:g} seconds; the daemon goes on trying."
         return f"{text} The last that happened: {self._last}" if self._last else text
 
     async def _result(self, answers: Sequence[AnswerRequest]) -> Facts:
+        if self._connection:
+            self._numbers.update(self._conversation.surroundings.peers.numbers_of(self._connection))
         numbered = [one for one in self._conversation.numbered() if one[0] in self._numbers]
         return {
             "associations": sorted(self._numbers),
@@ -238,7 +262,7 @@ def _children_to_rekey(
     conversation: Conversation, number: int, target: Target, arguments: Rekey
 ) -> list[str | None]:
     """The names of the children to rekey on this association; None is for the IKE SA or an SPI."""
-    if arguments.ike or arguments.spi is not None:
+    if arguments.ike or arguments.reauth or arguments.spi is not None:
         return [None]
     if target.child is not None:
         return [target.child]

@@ -112,7 +112,9 @@ def down(options: argparse.Namespace) -> int:
 
 
 def rekey(options: argparse.Namespace) -> int:
-    """Rekey Child SAs, or an IKE SA."""
+    """Rekey Child SAs, or an IKE SA, or make a new one of it."""
+    if options.reauth:
+        return _operation(options, "rekey", {"reauth": True}, "is reauthenticated")
     return _operation(options, "rekey", {"ike": options.ike, **_spi(options)}, "is rekeyed")
 
 

@@ -108,6 +108,9 @@ def _add_operations(words: _Words) -> None:
     _add_target(rekey)
     which = rekey.add_mutually_exclusive_group()
     which.add_argument("--ike", action="store_true", help="the IKE SA instead")
+    which.add_argument(
+        "--reauth", action="store_true", help="a new IKE SA in its place, authenticated anew"
+    )
     which.add_argument("--spi", metavar="HEX", help="only the Child SA with this inbound SPI")
     level = _word(
         words, "log-level", commands.log_level, "log more or less, at once; alone: show how much"

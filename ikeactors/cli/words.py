@@ -155,7 +155,7 @@ def _ike_sa_cells(sa: Facts) -> list[str]:
         sa["state"],
         f"{local} === {remote}",
         sa["suite"],
-        _rekey_in(sa["rekey_in"]),
+        ", ".join(filter(None, _ike_sa_plans(sa))),
     ]
 
 
@@ -199,6 +199,12 @@ def _usage(octets: int | None, packets: int | None) -> str:
     if octets is None or packets is None:
         return ""
     return f" ({size(octets)}, {packets} packet{'' if packets == 1 else 's'})"
+
+
+def _ike_sa_plans(sa: Facts) -> tuple[str, str]:
+    seconds = sa["reauthenticate_in"]
+    anew = "" if seconds is None else f"reauthentication in {span(seconds)}"
+    return _rekey_in(sa["rekey_in"]), anew
 
 
 def _rekey_in(seconds: float | None) -> str:

@@ -36,12 +36,6 @@ def _version(value: object) -> int:
     return version
 
 
-def _reauth_time(value: object) -> float:
-    if duration(value):
-        raise Refused((value, "reauthentication is not available yet: write 0"))
-    return 0.0
-
-
 _AUTH_LATER = {
     name: later(f'"{name}"', '"psk"')
     for name in ("pubkey", "eap", "eap-tls", "eap-mschapv2", "xauth", "any", "null")
@@ -76,25 +70,41 @@ CONNECTION = options(
         "Permit algorithms that are weak or do not encrypt: 3des, null, md5, modp1024, ...",
     ),
     Option(
-        "rekey_time", never_or_at_least_a_second, '"4h"', "When the IKE SA is rekeyed; 0 is never."
+        "rekey_time",
+        never_or_at_least_a_second,
+        None,
+        "When the IKE SA is rekeyed; 0 is never.",
+        otherwise="4h, or never with a reauth_time",
+        example='"4h"',
+    ),
+    Option(
+        "reauth_time",
+        never_or_at_least_a_second,
+        "0",
+        "When both ends authenticate anew, on a new IKE SA; 0 is never. The initiator sees to it.",
+    ),
+    Option(
+        "make_before_break",
+        boolean,
+        "true",
+        "Reauthenticate with both IKE SAs side by side; false deletes the old one first.",
     ),
     Option(
         "over_time",
         duration,
         None,
-        "How long after that it is closed if it could not be rekeyed.",
-        otherwise="10 % of rekey_time",
+        "How long after these it is closed if it was neither rekeyed nor reauthenticated.",
+        otherwise="10 % of the longer of rekey_time and reauth_time",
         example='"24m"',
     ),
     Option(
         "rand_time",
         duration,
         None,
-        "By how much rekeying comes sooner, at random.",
-        otherwise="over_time, at most half of rekey_time",
+        "By how much rekeying and reauthentication come sooner, at random.",
+        otherwise="over_time, at most half of the shorter of the two",
         example='"24m"',
     ),
-    Option("reauth_time", _reauth_time, "0", "When to authenticate anew; only 0, never, so far."),
     Option("dpd_delay", duration, "0", "Silence, in ESP too, until the peer is asked; 0 is never."),
     Option("dpd_timeout", duration, "0", "Without meaning in IKEv2, where retransmission decides."),
     Option("keepalive", duration, '"20s"', "Time between NAT keepalives; 0 sends none."),

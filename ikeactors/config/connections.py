@@ -27,14 +27,17 @@ from ikeactors.protocol.settings import (
 # Names are typed on command lines, CONNECTION/CHILD, and stand in log lines.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,63}")
 
+# swanctl's default, in seconds.
+_REKEY_TIME = 14400.0
+
 _SECTIONS = ("local", "remote", "children")
 
 _SAME_NAME = (
     "version",
     "local_port",
     "remote_port",
-    "rekey_time",
     "reauth_time",
+    "make_before_break",
     "dpd_delay",
     "dpd_timeout",
     "keepalive",
@@ -71,13 +74,14 @@ def read_connection(
     children = _children(tables.get("children", {}), section, mistakes)
     _check_weak(section, "proposals", section["allow_weak"], mistakes)
     _check_families(section, "local_addrs", "remote_addrs", mistakes)
-    over, rand = _ike_limits(section, mistakes)
+    rekey, over, rand = _ike_limits(section, mistakes)
     return ConnectionSettings(
         name=name,
         proposals=templates(ProtocolId.IKE, section["proposals"]),
         local=_end("local", LOCAL, tables, place, mistakes),
         remote=_end("remote", REMOTE, tables, place, mistakes),
         children=children,
+        rekey_time=rekey,
         over_time=over,
         rand_time=rand,
         retransmission=_retransmission(section),
@@ -157,15 +161,23 @@ def _retransmission(section: Section) -> Retransmission:
     )
 
 
-def _ike_limits(section: Section, mistakes: Mistakes) -> tuple[float, float]:
-    """over_time and rand_time. Without a word at most half of the time is taken away at random."""
+def _ike_limits(section: Section, mistakes: Mistakes) -> tuple[float, float, float]:
+    """rekey_time, over_time and rand_time.
+
+    Without a word at most half of a time is taken away at random, and an IKE SA that is
+    reauthenticated is not rekeyed.
+    """
     rekey, over, rand = section["rekey_time"], section["over_time"], section["rand_time"]
+    reauth = section["reauth_time"]
+    if rekey is None:
+        rekey = 0.0 if reauth else _REKEY_TIME
     if over is None:
-        over = rekey / 10
+        over = max(rekey, reauth) / 10
     if rand is None:
-        rand = min(over, rekey / 2)
-    _check_rand(section, "rekey_time", "rand_time", mistakes)
-    return over, rand
+        rand = min(over, *(one / 2 for one in (rekey, reauth) if one)) if rekey or reauth else 0.0
+    for name, value in (("rekey_time", rekey), ("reauth_time", reauth)):
+        _check_rand(section, name, value, "rand_time", mistakes)
+    return rekey, over, rand
 
 
 def _child_limits(section: Section, unit: str, mistakes: Mistakes) -> dict[str, Any]:
@@ -179,12 +191,14 @@ def _child_limits(section: Section, unit: str, mistakes: Mistakes) -> dict[str, 
     if section.is_sound(rekey_name, life_name) and 0 < life <= rekey:
         message = f"not more than {rekey_name}: it would end before it is rekeyed"
         mistakes.add(section.place.of(_written(section, life_name, rekey_name)), message)
-    _check_rand(section, rekey_name, rand_name, mistakes)
+    _check_rand(section, rekey_name, rekey, rand_name, mistakes)
     return dict(zip(names, (rekey, life, rand), strict=True))
 
 
-def _check_rand(section: Section, rekey_name: str, rand_name: str, mistakes: Mistakes) -> None:
-    rekey, rand = section[rekey_name], section[rand_name]
+def _check_rand(
+    section: Section, rekey_name: str, rekey: float, rand_name: str, mistakes: Mistakes
+) -> None:
+    rand = section[rand_name]
     if rand and rekey and rand >= rekey and section.is_sound(rekey_name, rand_name):
         message = f"not less than {rekey_name}: it could be rekeyed at once, again and again"
         mistakes.add(section.place.of(rand_name), message)

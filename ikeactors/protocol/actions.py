@@ -12,6 +12,7 @@ from ikeactors.iana import ExchangeType
 from ikeactors.kernel.requests import PolicyRequest, SaId, SaRequest
 from ikeactors.protocol.events import Address, Endpoint
 from ikeactors.protocol.settings import Unique
+from ikeactors.protocol.snapshot import ChildSnapshot
 from ikeactors.quick import quick
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.message import notation
@@ -122,6 +123,30 @@ class SuspectAddress:
     address: Address
 
 
+@dataclass(frozen=True, slots=True)
+class Reauthenticate:
+    """Begin an association with these Child SAs that is to take the place of this one.
+
+    Superseded or ReauthenticationFailed tells what came of it.
+    """
+
+    children: tuple[ChildSnapshot, ...]
+    request_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BeginAgain:
+    """This association is over: begin another with these children."""
+
+    children: tuple[str, ...]
+    request_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """All stands that the association had which this one reauthenticates: it may go."""
+
+
 class Level(enum.IntEnum):
     """How much a report matters."""
 
@@ -216,6 +241,9 @@ Action = (
     | MoveChildSa
     | QueryUsage
     | ClaimIdentity
+    | Reauthenticate
+    | BeginAgain
+    | HandOver
     | Report
     | Trace
     | AnswerRequest

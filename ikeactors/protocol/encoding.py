@@ -24,7 +24,7 @@ from ikeactors.crypto.pki.profile import ExtendedKeyUsage
 from ikeactors.crypto.signature_schemes import KeyKind
 from ikeactors.errors import Fault
 from ikeactors.kernel import requests
-from ikeactors.protocol import actions, credentials, events, settings
+from ikeactors.protocol import actions, credentials, events, settings, snapshot
 from ikeactors.wire import (
     configuration,
     identities,
@@ -131,6 +131,7 @@ _DATA = _classes(
     actions,
     settings,
     credentials,
+    snapshot,
     configuration,
     identities,
     notify,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from ikeactors.kernel.requests import SaId, SaUsage
+from ikeactors.protocol.snapshot import ChildSnapshot
 from ikeactors.quick import quick
 
 Address = IPv4Address | IPv6Address
@@ -51,19 +52,27 @@ class TimerExpired:
 
 @dataclass(frozen=True, slots=True)
 class InitiationRequested:
-    """Bring up the IKE SA and these children; all of the connection when none is named."""
+    """Bring up the IKE SA and these children; all of the connection when none is named.
+
+    `beside` are the Child SAs of the IKE SA that this one reauthenticates.
+    """
 
     children: tuple[str, ...] = ()
     request_id: int | None = None
+    beside: tuple[ChildSnapshot, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RekeyRequested:
-    """Rekey the Child SAs of this name or inbound SPI; the IKE SA when both are None."""
+    """Rekey the Child SAs of this name or inbound SPI; the IKE SA when both are None.
+
+    `reauthenticate` asks for a new IKE SA from scratch instead.
+    """
 
     child: str | None = None
     spi: int | None = None
     request_id: int | None = None
+    reauthenticate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +102,14 @@ class KernelRefused:
 
 @quick
 class IdentityClaimed:
-    """The answer to ClaimIdentity: whether this association may stand beside the others."""
+    """The answer to ClaimIdentity: whether this association may stand beside the others.
+
+    `beside` are the Child SAs of an older one that the peer seems to reauthenticate.
+    """
 
     ticket: int
     granted: bool
+    beside: tuple[ChildSnapshot, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +122,37 @@ class UsageReported:
 
 @dataclass(frozen=True, slots=True)
 class Superseded:
-    """Another association has taken the identities of this one: go, without a word if silent."""
+    """Another association has taken the place of this one: go, without a word if silent.
+
+    Where it has been reauthenticated it leaves `gently`: nothing that is under way is lost.
+    """
 
     silent: bool
+    gently: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """The peer seems to reauthenticate it, and will delete it; we do, if it does not and `ends`.
+
+    Or `is_lost`: both ends reauthenticate, and this one of the peer's loses.
+    """
+
+    ends: bool
+    is_lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReauthenticationFailed:
+    """The association that was to take the place of this one is gone; None: do not try again."""
+
+    text: str
+    retry_in: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OlderEnded:
+    """Another association between the same identities is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +191,9 @@ Event = (
     | IdentityClaimed
     | UsageReported
     | Superseded
+    | Renewed
+    | ReauthenticationFailed
+    | OlderEnded
     | SaExpired
     | SaMappingChanged
     | LocalAddressesChanged

@@ -251,6 +251,7 @@ class ConnectionSettings:
     mobike: bool = True
     local_names: tuple[str, ...] = ()
     remote_names: tuple[str, ...] = ()
+    make_before_break: bool = True
 
     def child(self, name: str) -> ChildSettings | None:
         """The child of this name, or None."""

@@ -16,6 +16,11 @@ class Timer(enum.StrEnum):
     HALF_OPEN = "half-open"
     IKE_REKEY = "ike-rekey"
     IKE_EXPIRE = "ike-expire"
+    IKE_REAUTH = "ike-reauth"
+    AUTH_EXPIRE = "auth-expire"
+    RENEWED = "renewed"
+    SUPERSEDED = "superseded"
+    OVERLAP = "overlap"
     IKE_RETIRE = "ike-retire"  # number of the IKE SA
     LIVENESS = "liveness"
     KEEPALIVE = "keepalive"

@@ -130,6 +130,9 @@ def test_a_child_has_the_words_of_swanctl(connection):
         ('rekey_time = "1h"\nrand_time = 0', (3600.0, 360.0, 0.0)),
         ('rekey_time = "1h"\nover_time = "2h"', (3600.0, 7200.0, 1800.0)),
         ("rekey_time = 0", (0.0, 0.0, 0.0)),
+        ('reauth_time = "3h"', (0.0, 1080.0, 1080.0)),
+        ('reauth_time = "3h"\nrekey_time = "1h"', (3600.0, 1080.0, 1080.0)),
+        ('reauth_time = "3h"\nrekey_time = "10m"', (600.0, 1080.0, 300.0)),
     ],
 )
 def test_the_times_of_an_ike_sa_follow_from_each_other(connection, options, expected):
@@ -188,6 +191,7 @@ WEAK = "is weak: only with allow_weak = true in the connection"
 NOT_YET = 'is not available yet: write "psk"'
 TRAP = '"trap" is not available yet: write "start", or leave it out'
 AT_ONCE = "not less than rekey_time: it could be rekeyed at once, again and again"
+REAUTH_AT_ONCE = AT_ONCE.replace("rekey_time", "reauth_time")
 
 BAD_CONNECTION = [
     ('proposals = "aes129-sha256-x25519"', 'proposals: "aes129": unknown keyword; nearest: aes192'),
@@ -204,10 +208,8 @@ BAD_CONNECTION = [
     ("version = 1", "version: 1: IKEv1 is not available yet: write 2"),
     ("version = 0", "version: 0: IKEv1 is not available yet: write 2"),
     ("version = 3", "version: 3: there is no such IKE version: write 2"),
-    (
-        'reauth_time = "3h"',
-        'reauth_time: "3h": reauthentication is not available yet: write 0',
-    ),
+    ('reauth_time = "0.5s"', 'reauth_time: "0.5s": '),
+    ('reauth_time = "1h"\nrand_time = "1h"', f"rand_time: {REAUTH_AT_ONCE}"),
     (
         'remote_addrs = "gw_example..org"',
         f'remote_addrs: "gw_example..org": {EXPECTED}',

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.lab.commands import wait_until
 from tests.lab.pair import SETTLED_SECONDS, Pair
-from tests.lab.peer import Peer, established, only_child
+from tests.lab.peer import Peer, Sa, established, only_child
 from tests.lab.traffic import Pings, nothing_passes, ping
 from tests.lab.tunnels import CHILD, CONNECTION
 
@@ -77,6 +77,48 @@ def expect_ike_rekey(pair: Pair, side: str) -> None:
     kept = {child.spi_in for child in before.installed}
     assert {child.spi_in for child in now.installed} == kept
     expect_traffic(pair)
+
+
+def expect_reauthentication(pair: Pair, side: str, losses: int = 0) -> None:
+    """`side` reauthenticates: one IKE SA with new Child SAs is left, and no ping is lost.
+
+    Some may be where the responder sends before its answer has arrived.
+    """
+    pair.up()
+    before = established(pair.west, CONNECTION)
+    assert before is not None
+    with Pings.start(pair.network.west, pair.network.east, count=150) as pings:
+        pair.side(side).reauthenticate(CONNECTION)
+        wait_until(
+            lambda: _is_renewed(pair, before), SETTLED_SECONDS, "the IKE SA is reauthenticated"
+        )
+        assert pings.lost() <= losses
+    expect_traffic(pair)
+
+
+def expect_simultaneous_reauthentications(pair: Pair) -> None:
+    """Both sides reauthenticate at the same time: one IKE SA is left, and no ping is lost."""
+    pair.up()
+    before = established(pair.west, CONNECTION)
+    assert before is not None
+    with Pings.start(pair.network.west, pair.network.east, count=250) as pings:
+        _both_at_once(pair, lambda peer: peer.reauthenticate(CONNECTION))
+        wait_until(lambda: _is_renewed(pair, before), SETTLED_SECONDS, "one IKE SA is left")
+        assert pings.lost() == 0
+    expect_traffic(pair)
+
+
+def _is_renewed(pair: Pair, before: Sa) -> bool:
+    """Whether one other IKE SA is left, with as many Child SAs of its own."""
+    now = established(pair.west, CONNECTION)
+    return (
+        now is not None
+        and now.spi_i != before.spi_i
+        and {child.name for child in now.installed} == {one.name for one in before.installed}
+        and len(now.installed) == len(before.installed)
+        and len(pair.west.sas()) == len(pair.east.sas()) == 1
+        and pair.agrees()
+    )
 
 
 def expect_simultaneous_child_rekeys(pair: Pair) -> None:

@@ -76,6 +76,10 @@ class IkeactorsPeer:
         """Rekey the connection's IKE SA."""
         self._ask("rekey", connection, ike=True)
 
+    def reauthenticate(self, connection: str) -> None:
+        """Make a new IKE SA in the place of the connection's."""
+        self.command("rekey", connection, "--reauth")
+
     def rekey_child(self, connection: str, child: str) -> None:
         """Rekey the child's Child SA."""
         self._ask("rekey", f"{connection}/{child}")

@@ -37,6 +37,7 @@ charon-systemd {{
   }}
   install_routes = yes
   dos_protection = no
+  make_before_break = yes
   retransmit_tries = {tries}
   retransmit_timeout = {timeout}
   retransmit_base = 1.2
@@ -119,6 +120,10 @@ class StrongswanPeer:
     def rekey_ike(self, connection: str) -> None:
         """Rekey the connection's IKE SA; returns at once."""
         self._swanctl("--rekey", "--ike", connection)
+
+    def reauthenticate(self, connection: str) -> None:
+        """Make a new IKE SA in the place of the connection's; returns at once."""
+        self._swanctl("--rekey", "--ike", connection, "--reauth")
 
     def rekey_child(self, connection: str, child: str) -> None:
         """Rekey the child's Child SA; returns at once."""

@@ -27,6 +27,15 @@ def test_the_ike_sa_is_rekeyed_and_keeps_its_children(pair: Pair, side: str) -> 
 
 
 @pytest.mark.parametrize("side", SIDES)
+def test_the_ike_sa_is_reauthenticated_under_traffic(pair: Pair, side: str) -> None:
+    expectations.expect_reauthentication(pair, side)
+
+
+def test_simultaneous_reauthentications_leave_one(pair: Pair) -> None:
+    expectations.expect_simultaneous_reauthentications(pair)
+
+
+@pytest.mark.parametrize("side", SIDES)
 def test_a_child_sa_is_deleted_and_comes_back(pair: Pair, side: str) -> None:
     expectations.expect_child_deletion(pair, side)
 

@@ -48,9 +48,12 @@ class Operators:
     def rekey_everything(self) -> None:
         """All children and IKE SAs of one end; of both, where the seed says so."""
         chance = Random(f"{self.plan.seed}/rekey")
+        anew = Random(f"{self.plan.seed}/reauth-everything")
         for number, link in enumerate(self.plan.links):
             for host in chance.choice((link.hosts, link.hosts[:1], link.hosts[1:])):
-                for kind in chance.sample(("rekey", "rekey-ike"), chance.randint(0, 2)):
+                for drawn in chance.sample(("rekey", "rekey-ike"), chance.randint(0, 2)):
+                    begins_anew = drawn == "rekey-ike" and anew.random() < 0.5
+                    kind = "reauth" if begins_anew else drawn
                     for child in range(len(link.children) if kind == "rekey" else 1):
                         _ASK[kind](self, Operation(0.0, kind, host, number, child))
 
@@ -77,6 +80,10 @@ class Operators:
     def rekey_ike(self, one: Operation) -> None:
         """Rekey the IKE SA."""
         self._tell(one, lambda number: RekeyRequested(request_id=number))
+
+    def reauthenticate(self, one: Operation) -> None:
+        """A new IKE SA in the place of the old one."""
+        self._tell(one, lambda number: RekeyRequested(request_id=number, reauthenticate=True))
 
     def _tell(self, one: Operation, event: Callable[[int], Event]) -> None:
         host = self.hosts[one.host]
@@ -109,4 +116,5 @@ _ASK: dict[str, Callable[[Operators, Operation], None]] = {
     "down-child": Operators.down_child,
     "rekey": Operators.rekey,
     "rekey-ike": Operators.rekey_ike,
+    "reauth": Operators.reauthenticate,
 }

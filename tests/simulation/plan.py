@@ -171,7 +171,7 @@ def plan_of(seed: int) -> Plan:
         links,
         faults | _rarer_faults(seed),
         duration,
-        _operations(chance, links, duration),
+        _with_reauthentications(seed, _operations(chance, links, duration)),
         latency=chance.choice((0.001, 0.02, 0.2)),
     )
 
@@ -183,6 +183,15 @@ def _rarer_faults(seed: int) -> dict[str, float]:
         for name, limits in _RARER_RANGES.items()
         if chance.random() < _RARER_CHANCE
     }
+
+
+def _with_reauthentications(seed: int, operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
+    """Some of those who would rekey the IKE SA begin it anew instead."""
+    chance = Random(f"{seed}/reauth")
+    return tuple(
+        replace(one, kind="reauth") if one.kind == "rekey-ike" and chance.random() < 0.5 else one
+        for one in operations
+    )
 
 
 def plain_link(spoke: int, group: str = "x25519") -> Link:

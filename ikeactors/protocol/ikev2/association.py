@@ -28,7 +28,9 @@ from ikeactors.protocol.ikev2 import (
     informational,
     lifetimes,
     operating,
+    overlap,
     paths,
+    reauthentication,
     refusing,
 )
 from ikeactors.protocol.ikev2.child_sa import Path
@@ -43,6 +45,7 @@ from ikeactors.protocol.ikev2.init_answered import InitAnswered
 from ikeactors.protocol.ikev2.mobike import Mobike
 from ikeactors.protocol.ikev2.nat import NatSituation
 from ikeactors.protocol.ikev2.outbox import Outbox
+from ikeactors.protocol.ikev2.overlap import Overlap
 from ikeactors.protocol.ikev2.phases import Authenticating, Closed, Established, Fresh, Phase
 from ikeactors.protocol.ikev2.protection import Opened
 from ikeactors.protocol.ikev2.requests import Request
@@ -75,6 +78,7 @@ class Association:
         "numbers",
         "octets_heard",
         "outbox",
+        "overlap",
         "phase",
         "remote",
         "settings",
@@ -107,6 +111,7 @@ class Association:
         self.numbers = 0
         self.octets_heard = 0
         self.failure = ""
+        self.overlap: Overlap | None = None
         self._waiting: dict[int, Continuation] = {}
 
     @classmethod
@@ -178,6 +183,8 @@ class Association:
         self, ike_sa: IkeSa, exchange: ExchangeType, opened: Opened, payloads: Payloads
     ) -> Answer | None:
         """The responder's side of an exchange; None when the answer comes later."""
+        if self.overlap is not None and exchange is ExchangeType.INFORMATIONAL:
+            overlap.use_new(self)
         return _RESPONDERS[exchange](self, ike_sa, opened, payloads)
 
     def refuse(self, fault: ProtocolFault) -> Answer:
@@ -230,6 +237,7 @@ class Association:
         self.timers.stop(Timer.HALF_OPEN)
         self.last_heard_at = self.now
         lifetimes.begin(self)
+        reauthentication.schedule(self, initiated=self.phase.request is not None)
 
     # How it ends.
 

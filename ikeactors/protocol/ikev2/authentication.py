@@ -42,7 +42,10 @@ def is_overtaken(association: Association) -> bool:
 
     Two ends with the same configuration start at the same time; one IKE SA of a connection does.
     Where several peers may have one identity (unique = never), it is one from the same address.
+    The one that is reauthenticated overtakes nobody.
     """
+    if association.overlap is not None:
+        return False
     connection = association.connection
     place = association.remote.address if connection.unique is Unique.NEVER else None
     if not association.surroundings.is_up(connection.name, place):

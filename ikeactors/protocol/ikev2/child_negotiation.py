@@ -258,6 +258,8 @@ def build(
     )
     connection, path = association.connection, association.path
     spread = association.surroundings.fraction()
+    if association.overlap is not None:
+        reqid = association.overlap.reqid(settings, agreement) or reqid
     sas = sas_of(connection, settings, agreement, keys, exchange_initiator, path, reqid, spread)
     policies = policies_of(connection, settings, agreement, path, reqid)
     child = association.children.add(settings, agreement, sas, policies)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -345,7 +346,11 @@ class Children:
 
     def expire(self, child: ChildSa, hard: bool) -> None:
         """Its lifetime is over: soft, it is rekeyed; hard, it goes."""
-        if not hard:
+        timers = self._association.timers
+        held_until = timers.due_at(Timer.RENEWED)
+        if not hard and not math.isinf(held_until):
+            timers.start(Timer.CHILD_REKEY, held_until, child.number)
+        elif not hard:
             if child.state is ChildState.INSTALLED:
                 self.rekey(child, Request(None))
         elif child.is_up:

@@ -275,7 +275,7 @@ class CreateChildInitiator:
             request.finish_part(association, children.fate(rekeyed) if met else problem)
         elif children.stands(self._settings.name):
             request.finish_part(association)
-        elif request.is_asked:
+        elif request.is_awaited:
             children.failed(self._settings, problem, request)
         else:
             request.finish_part(association)
@@ -337,7 +337,8 @@ def respond(
     sa, *selectors = demand.payloads()
     answer = (sa, Nonce(nonces[1]), *key_exchange, *selectors)
     refusal = (Notify(NotifyType.NO_PROPOSAL_CHOSEN),)
-    return Answer(answer, child, refusal, rekeyed is not None or twin is not None)
+    waits = rekeyed is not None or twin is not None or association.overlap is not None
+    return Answer(answer, child, refusal, waits)
 
 
 def _rekeyed(association: Association, ike_sa: IkeSa, payloads: Payloads) -> ChildSa | None:

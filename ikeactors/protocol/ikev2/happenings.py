@@ -13,7 +13,10 @@ from ikeactors.protocol.events import (
     InitiationRequested,
     KernelRefused,
     LocalAddressesChanged,
+    OlderEnded,
+    ReauthenticationFailed,
     RekeyRequested,
+    Renewed,
     SaExpired,
     SaMappingChanged,
     SendingFailed,
@@ -21,7 +24,14 @@ from ikeactors.protocol.events import (
     TimerExpired,
     UsageReported,
 )
-from ikeactors.protocol.ikev2 import lifetimes, operating, paths, roaming
+from ikeactors.protocol.ikev2 import (
+    lifetimes,
+    operating,
+    overlap,
+    paths,
+    reauthentication,
+    roaming,
+)
 from ikeactors.protocol.ikev2.ike_sa_init import InitSent
 from ikeactors.protocol.ikev2.reception import receive
 from ikeactors.protocol.ikev2.requests import Request
@@ -50,6 +60,12 @@ def dispatch(association: Association, event: Event) -> None:
             operating.delete(association, event)
         case Superseded():
             _supersede(association, event)
+        case Renewed():
+            overlap.renewed(association, event)
+        case ReauthenticationFailed():
+            reauthentication.failed(association, event)
+        case OlderEnded():
+            overlap.end(association)
         case SaExpired():
             _expire_sa(association, event)
         case SaMappingChanged():
@@ -62,6 +78,8 @@ def _supersede(association: Association, event: Superseded) -> None:
     reason = "another IKE SA between the same identities has taken its place"
     if event.silent or not association.established:
         association.close(reason)
+    elif association.overlap is not None or event.gently:
+        overlap.retreat(association)
     else:
         association.delete_ike_sa(reason, Request(None))
 

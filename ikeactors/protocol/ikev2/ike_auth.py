@@ -35,6 +35,7 @@ from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState, error_of
 from ikeactors.protocol.ikev2.informational import tell_failure
 from ikeactors.protocol.ikev2.installing import InstallOffered, install
 from ikeactors.protocol.ikev2.matching import fitness
+from ikeactors.protocol.ikev2.overlap import Overlap
 from ikeactors.protocol.ikev2.protection import Opened
 from ikeactors.protocol.ikev2.public_keys import request_for
 from ikeactors.protocol.ikev2.requests import Request
@@ -311,6 +312,8 @@ class ClaimedByResponder:
             refusal = (Notify(NotifyType.AUTHENTICATION_FAILED),)
             self.ike_sa.answer(association, Answer(refusal, close=reason))
             return
+        if event.beside:
+            association.overlap = Overlap(event.beside)
         establish(association, self.ike_sa, self.local, self.remote)
         self.ike_sa.answer(association, self._answer(association))
 
@@ -341,4 +344,9 @@ class ClaimedByResponder:
             exchange_initiator=False,
         )
         refusal: Payloads = (*proven, Notify(NotifyType.NO_PROPOSAL_CHOSEN))
-        return Answer((*proven, *demand.payloads()), install=child, otherwise=refusal)
+        return Answer(
+            (*proven, *demand.payloads()),
+            install=child,
+            otherwise=refusal,
+            inbound_only=association.overlap is not None,
+        )

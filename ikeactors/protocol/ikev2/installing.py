@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # Ours: how long the inbound SA of a rekeyed or deleted pair outlives it, for packets that are
 # still under way. strongSwan waits as long.
 RETIRED_FOR = 5.0
+# Ours: while the peer reauthenticates, seconds until it has installed what it has asked for even
+# where our answer was lost on the way once or twice, and says nothing of it.
+SETTLED_AFTER = 10.0
 
 
 def install(association: Association, child: ChildSa, then: Continuation) -> None:
@@ -166,8 +169,12 @@ class InstallDemanded:
         old = children.replaced_by(child)
         children.went_up(child, old)
         is_waiting = old is None or old.state is ChildState.RETIRED
-        if is_waiting and not has_sender_beside(children, child):
-            install_outbound(association, child)
+        if not is_waiting or has_sender_beside(children, child):
+            return
+        if association.overlap is not None:
+            association.timers.start(Timer.OVERLAP, association.now + SETTLED_AFTER)
+            return
+        install_outbound(association, child)
 
 
 @quick

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ikeactors.protocol.actions import SendKeepalive, SuspectAddress
-from ikeactors.protocol.ikev2 import fragments, liveness, probing, reassembly
+from ikeactors.protocol.ikev2 import (
+    fragments,
+    liveness,
+    overlap,
+    probing,
+    reassembly,
+    reauthentication,
+)
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState
 from ikeactors.protocol.ikev2.ike_sa_init import InitSent
 from ikeactors.protocol.ikev2.init_answered import InitAnswered
@@ -119,7 +127,10 @@ def _end_half_open(association: Association, number: int) -> None:
 
 
 def _rekey_ike_sa(association: Association, number: int) -> None:
-    if association.ike_sa.state is IkeSaState.ESTABLISHED:
+    held_until = association.timers.due_at(Timer.RENEWED)
+    if not math.isinf(held_until):
+        association.timers.start(Timer.IKE_REKEY, held_until)
+    elif association.ike_sa.state is IkeSaState.ESTABLISHED:
         exchange = RekeyIkeInitiator(Request(None), association.ike_sa)
         association.ike_sa.ask(association, exchange)
 
@@ -129,6 +140,26 @@ def _expire_ike_sa(association: Association, number: int) -> None:
         association.timers.start(Timer.IKE_EXPIRE, association.now + EXPIRE_AGAIN)
         return
     association.delete_ike_sa("its lifetime is over and it was not rekeyed", Request(None))
+
+
+def _reauthenticate(association: Association, number: int) -> None:
+    reauthentication.begin(association)
+
+
+def _end_authentication(association: Association, number: int) -> None:
+    reauthentication.expire(association)
+
+
+def _end_superseded(association: Association, number: int) -> None:
+    association.delete_ike_sa("it has been reauthenticated", Request(None))
+
+
+def _end_overlap(association: Association, number: int) -> None:
+    overlap.use_new(association)
+
+
+def _go_on(association: Association, number: int) -> None:
+    """What was held back has timers of its own."""
 
 
 def _retire_ike_sa(association: Association, number: int) -> None:
@@ -177,6 +208,11 @@ _SERVED: dict[Timer, Callable[[Association, int], None]] = {
     Timer.HALF_OPEN: _end_half_open,
     Timer.IKE_REKEY: _rekey_ike_sa,
     Timer.IKE_EXPIRE: _expire_ike_sa,
+    Timer.IKE_REAUTH: _reauthenticate,
+    Timer.AUTH_EXPIRE: _end_authentication,
+    Timer.RENEWED: _go_on,
+    Timer.SUPERSEDED: _end_superseded,
+    Timer.OVERLAP: _end_overlap,
     Timer.IKE_RETIRE: _retire_ike_sa,
     Timer.LIVENESS: _check_liveness,
     Timer.KEEPALIVE: _keep_alive,

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from ikeactors.errors import InvalidSyntax
 from ikeactors.protocol.actions import AnswerRequest, RegisterSpi
 from ikeactors.protocol.events import DeletionRequested, InitiationRequested, RekeyRequested
+from ikeactors.protocol.ikev2 import reauthentication
 from ikeactors.protocol.ikev2.authentication import OVERTAKEN, is_overtaken
 from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
 from ikeactors.protocol.ikev2.demands import work_of
 from ikeactors.protocol.ikev2.ike_auth import AuthInitiator
 from ikeactors.protocol.ikev2.ike_sa_init import InitSent
+from ikeactors.protocol.ikev2.overlap import Overlap
 from ikeactors.protocol.ikev2.phases import Authenticating, Established, Fresh
 from ikeactors.protocol.ikev2.rekey_ike_sa import RekeyIkeInitiator
 from ikeactors.protocol.ikev2.requests import Request
@@ -36,7 +38,10 @@ def initiate(association: Association, event: InitiationRequested) -> None:
         return
     phase = association.phase
     if isinstance(phase, Fresh):
-        _connect(association, wanted, Request(event.request_id, len(wanted)))
+        if event.beside:
+            association.overlap = Overlap(event.beside)
+        then = reauthentication.complete if event.beside else None
+        _connect(association, wanted, Request(event.request_id, len(wanted), then))
     elif isinstance(phase, Established):
         _create(association, wanted, event.request_id)
     elif isinstance(phase, InitSent):
@@ -98,9 +103,12 @@ def _wanted(association: Association, names: tuple[str, ...]) -> tuple[ChildSett
 
 
 def rekey(association: Association, event: RekeyRequested) -> None:
-    """Rekey the IKE SA, or the Child SAs that are named."""
+    """Rekey the IKE SA, or the Child SAs that are named, or begin anew."""
     if not association.established:
         _answer(association, event.request_id, "the IKE SA is not established")
+        return
+    if event.reauthenticate:
+        reauthentication.begin(association, event.request_id)
         return
     if event.child is None and event.spi is None:
         exchange = RekeyIkeInitiator(Request(event.request_id), association.ike_sa)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ikeactors.protocol.actions import AnswerRequest
@@ -13,21 +14,33 @@ if TYPE_CHECKING:
 class Request:
     """One request, which may take several exchanges: it is answered when the last has ended.
 
-    With `request_id` None nobody waits: our own timers ask in the same words.
+    With `request_id` None nobody waits: our own timers ask in the same words. `then` is called at
+    its end, with what has gone wrong.
     """
 
-    __slots__ = ("_joined", "_problems", "_remaining", "request_id")
+    __slots__ = ("_joined", "_problems", "_remaining", "_then", "request_id")
 
-    def __init__(self, request_id: int | None, parts: int = 1) -> None:
+    def __init__(
+        self,
+        request_id: int | None,
+        parts: int = 1,
+        then: Callable[[Association, str], None] | None = None,
+    ) -> None:
         self.request_id = request_id
         self._remaining = parts
         self._problems: list[str] = []
         self._joined: list[int] = []
+        self._then = then
 
     @property
     def is_asked(self) -> bool:
         """Whether somebody waits for the answer."""
         return self.request_id is not None or bool(self._joined)
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for the answer, or something for the end."""
+        return self.is_asked or self._then is not None
 
     def add_part(self) -> None:
         """One more exchange is needed."""
@@ -53,6 +66,8 @@ class Request:
         asked = [] if self.request_id is None else [self.request_id]
         for request_id in asked + self._joined:
             association.emit(AnswerRequest(request_id, not text, text))
+        if self._then is not None:
+            self._then(association, text)
 
     def leave(self) -> None:
         """Another association answers it."""

@@ -52,7 +52,7 @@ def snapshot_of(association: Association, now: float) -> AssociationSnapshot:
         nat_remote=association.nat.remote,
         age=now - association.created_at,
         rekey_in=_until(association.timers.due_at(Timer.IKE_REKEY), now),
-        reauthenticate_in=None,
+        reauthenticate_in=_until(association.timers.due_at(Timer.IKE_REAUTH), now),
         children=_children(association, now),
     )
 

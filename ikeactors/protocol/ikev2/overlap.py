@@ -1,0 +1,101 @@
+"""Two IKE SAs of one peer, while it reauthenticates: the new Child SAs stand beside the old ones.
+
+The new ones take the reqids of those for the same traffic, so that what comes in by either is let
+in under the one policy there is. Where the peer has made them, we go on sending by the old ones
+until it can receive by the new: it says so with an INFORMATIONAL on the new IKE SA, the old one
+ends, or a moment has passed. Its next CREATE_CHILD_SA says nothing: it may leave before what came
+of the last exchange is installed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ikeactors.protocol.actions import RemoveChildSa
+from ikeactors.protocol.events import Renewed
+from ikeactors.protocol.ikev2.child_sa import Agreement, ChildState
+from ikeactors.protocol.ikev2.installing import install_outbound
+from ikeactors.protocol.settings import ChildSettings
+from ikeactors.protocol.snapshot import ChildSnapshot
+from ikeactors.protocol.timers import Timer
+
+if TYPE_CHECKING:
+    from ikeactors.protocol.ikev2.association import Association
+
+# Ours: seconds that an IKE SA which is reauthenticated has until the peer deletes it: the new Child
+# SAs come one after the other. Nothing is rekeyed meanwhile, which would be newer than those.
+RENEWED_WITHIN = 15.0
+# Ours: seconds until nothing is under way by a Child SA that is not used any more.
+DRAINED_AFTER = 1.0
+
+
+class Overlap:
+    """The Child SAs of the older IKE SA; `is_lost` where the newer is not to stay."""
+
+    __slots__ = ("_older", "is_lost")
+
+    def __init__(self, older: tuple[ChildSnapshot, ...]) -> None:
+        self._older = older
+        self.is_lost = False
+
+    def reqid(self, settings: ChildSettings, agreement: Agreement) -> int | None:
+        """The reqid of the older Child SA for the same traffic."""
+        local_ts = tuple(str(one) for one in agreement.local_ts)
+        remote_ts = tuple(str(one) for one in agreement.remote_ts)
+        same = (
+            one.reqid
+            for one in self._older
+            if (one.name, one.local_ts, one.remote_ts) == (settings.name, local_ts, remote_ts)
+        )
+        return next(same, None)
+
+
+def use_new(association: Association) -> None:
+    """The peer receives by the new Child SAs: send by them."""
+    association.timers.stop(Timer.OVERLAP)
+    if association.overlap is not None and association.overlap.is_lost:
+        return
+    for child in association.children:
+        waits = child.state is ChildState.INSTALLED and not child.outbound_installed
+        if waits and association.children.replaced_by(child) is None:
+            install_outbound(association, child)
+
+
+def hold(association: Association) -> None:
+    """It is being reauthenticated: what is due to be rekeyed waits for what comes of that."""
+    association.timers.start(Timer.RENEWED, association.now + RENEWED_WITHIN)
+
+
+def renewed(association: Association, event: Renewed) -> None:
+    """The peer makes another in the place of this one, or this one has lost against ours."""
+    hold(association)
+    if event.is_lost and association.overlap is not None:
+        association.overlap.is_lost = True
+        _stop_sending(association)
+    if event.ends:
+        association.timers.start(Timer.SUPERSEDED, association.now + RENEWED_WITHIN)
+
+
+def retreat(association: Association) -> None:
+    """Of two IKE SAs this one is not to stay: do not send by it any more, and delete it when
+    nothing is under way by it."""
+    hold(association)
+    association.ike_sa.abandon_queue(association, "another IKE SA has taken its place")
+    if association.overlap is not None:
+        association.overlap.is_lost = True
+    association.timers.start(Timer.SUPERSEDED, association.now + DRAINED_AFTER)
+    _stop_sending(association)
+
+
+def _stop_sending(association: Association) -> None:
+    for child in association.children:
+        if child.is_up and child.outbound_installed:
+            child.outbound_installed = False
+            association.emit(RemoveChildSa((child.outbound.sa_id,)))
+
+
+def end(association: Association) -> None:
+    """The older IKE SA is gone."""
+    if association.overlap is not None and not association.overlap.is_lost:
+        association.overlap = None
+        use_new(association)

@@ -1,0 +1,105 @@
+"""Reauthentication among the peers: a new association beside the old one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import trio
+import trio.testing
+
+from ikeactors.protocol.actions import Action, BeginAgain, ClaimIdentity, HandOver, Reauthenticate
+from ikeactors.protocol.events import (
+    Event,
+    IdentityClaimed,
+    InitiationRequested,
+    OlderEnded,
+    ReauthenticationFailed,
+    Superseded,
+)
+from ikeactors.protocol.settings import Unique
+from ikeactors.wire.identities import Identity
+from tests.fakes.associations import FakeAssociation, crash, establish, fail, ignore, snapshot
+from tests.fakes.peers import World
+
+US, THEM = Identity.from_text("a.lab"), Identity.from_text("b.lab")
+CHILDREN = snapshot("net", ["child"]).children
+
+
+def claiming(unique: Unique = Unique.REPLACE):
+    def step(association: FakeAssociation, event: Event) -> Sequence[Action]:
+        establish(association, event)
+        association.children = ("child",)
+        return [ClaimIdentity(1, US, THEM, unique, False, initiated=True, began_at=1, claimed_at=2)]
+
+    return step
+
+
+def reauthenticate(_: FakeAssociation, __: Event) -> Sequence[Action]:
+    return [Reauthenticate(CHILDREN, None)]
+
+
+def hand_over(_: FakeAssociation, __: Event) -> Sequence[Action]:
+    return [HandOver()]
+
+
+def leave(association: FakeAssociation, event: Event) -> Sequence[Action]:
+    association.closed = isinstance(event, Superseded)
+    return []
+
+
+async def test_a_new_association_takes_the_place_of_the_old(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    world = World([[claiming(), reauthenticate, leave], [claiming(), hand_over, ignore]])
+    async with world.running():
+        old = world.peers.initiate("net")
+        await trio.sleep(1)
+        (left,) = world.peers.numbers_of("net")
+        assert left != old
+        assert len(world.registry.succession) == 0
+    first, second = world.associations.made
+    assert isinstance(first.events[-1], Superseded)
+    assert second.events[0] == InitiationRequested(("child",), None, CHILDREN)
+    assert IdentityClaimed(1, True, CHILDREN) in second.events
+    assert second.events[-1] == OlderEnded()
+
+
+async def test_the_old_association_hears_that_the_new_one_failed(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    for last, text in ((fail, "no answer"), (crash, "the new association crashed")):
+        world = World([[claiming(), reauthenticate], [last]])
+        async with world.running():
+            old = world.peers.initiate("net")
+            await trio.sleep(1)
+            assert world.peers.numbers_of("net") == [old]
+        told = world.associations.made[0].events[-1]
+        assert isinstance(told, ReauthenticationFailed)
+        assert told.text == text
+        assert told.retry_in
+
+
+async def test_one_reauthentication_at_a_time(autojump_clock: trio.testing.MockClock) -> None:
+    script = [claiming(), lambda *_: [Reauthenticate(CHILDREN, None)] * 2]
+    world = World([script, [ignore]])
+    async with world.running():
+        world.peers.initiate("net")
+        await trio.sleep(1)
+        assert len(world.associations.made) == 2
+
+
+async def test_break_before_make_begins_anew_at_once(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    def begin_again(association: FakeAssociation, _: Event) -> Sequence[Action]:
+        association.closed = True
+        return [BeginAgain(("child",), None)]
+
+    world = World([[establish, begin_again], [establish]])
+    async with world.running():
+        number = world.peers.initiate("net")
+        await trio.sleep(0.5)
+        world.peers.send(number, OlderEnded())
+        await trio.sleep(0.5)
+        assert world.peers.numbers_of("net") == [number]
+    assert world.associations.made[1].events == [InitiationRequested(("child",))]

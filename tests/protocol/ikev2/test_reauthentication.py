@@ -1,0 +1,266 @@
+"""Reauthentication as each association sees it: the old one, the new one, and the peer's."""
+
+from __future__ import annotations
+
+import pytest
+
+from ikeactors.protocol.actions import BeginAgain, HandOver, Reauthenticate
+from ikeactors.protocol.events import (
+    DeletionRequested,
+    IdentityClaimed,
+    InitiationRequested,
+    OlderEnded,
+    ReauthenticationFailed,
+    RekeyRequested,
+    Renewed,
+    Superseded,
+)
+from ikeactors.protocol.ikev2.child_sa import ChildState
+from ikeactors.protocol.snapshot import ChildSnapshot
+from ikeactors.protocol.timers import Timer
+from tests.pair import End, Pair, child, connection, opposite, selectors
+
+TWO = (child(), child("web", local_ts=selectors("10.3.0.0/16")))
+
+
+def asked(end: End) -> list[Reauthenticate]:
+    return [one for one in end.actions if isinstance(one, Reauthenticate)]
+
+
+def snapshots(end: End, now: float) -> tuple[ChildSnapshot, ...]:
+    return end.association.snapshot(now).children
+
+
+class Renewing(Pair):
+    """A pair whose western end reauthenticates what another pair has; east sees it likewise."""
+
+    def __init__(self, older: Pair, *, is_noticed: bool = True) -> None:
+        super().__init__(older.west.association.connection, seed="anew")
+        self.older = older
+        self.is_noticed = is_noticed
+
+    def _carry_out(self, end, action):
+        event = super()._carry_out(end, action)
+        if isinstance(event, IdentityClaimed) and end is self.east and self.is_noticed:
+            beside = snapshots(self.older.east, self.now)
+            return IdentityClaimed(event.ticket, event.granted, beside)
+        return event
+
+    def begin(self) -> None:
+        beside = snapshots(self.older.west, self.now)
+        names = tuple(one.name for one in beside)
+        self.give(self.west, InitiationRequested(names, 1, beside))
+
+
+def test_the_initiator_reauthenticates_in_time() -> None:
+    """The responder only ends the old IKE SA (RFC 7296 section 2.8.3)."""
+    pair = Pair(connection(rekey_time=0.0, reauth_time=1000.0, rand_time=100.0)).establish()
+    west, east = pair.west.association, pair.east.association
+    assert 900 <= west.timers.due_at(Timer.IKE_REAUTH) - pair.now <= 1000
+    assert east.timers.due_at(Timer.IKE_REAUTH) == float("inf")
+    assert 900 <= (west.snapshot(pair.now).reauthenticate_in or 0) <= 1000
+    pair.pass_time(1001)
+    (action,) = asked(pair.west)
+    assert [one.name for one in action.children] == ["net"]
+    assert not asked(pair.east)
+    assert west.established
+
+
+@pytest.mark.parametrize("end", ["west", "east"])
+def test_what_is_not_reauthenticated_in_time_is_deleted(end: str) -> None:
+    west = connection(rekey_time=0.0, reauth_time=1000.0, over_time=100.0, dpd_delay=0.0)
+    pair = Pair(west).establish()
+    getattr(pair, end).association.timers.stop(Timer.AUTH_EXPIRE)
+    pair.pass_time(1099)
+    assert pair.west.association.established
+    pair.pass_time(2)
+    assert pair.west.association.closed
+    assert pair.east.association.closed
+
+
+def test_rekeying_does_not_put_reauthentication_off() -> None:
+    pair = Pair(connection(rekey_time=0.0, reauth_time=1000.0)).establish()
+    due_at = pair.west.association.timers.due_at(Timer.IKE_REAUTH)
+    pair.pass_time(10)
+    pair.give(pair.east, RekeyRequested())
+    pair.settle()
+    assert pair.west.association.timers.due_at(Timer.IKE_REAUTH) == due_at
+
+
+def test_break_before_make_deletes_and_begins_again() -> None:
+    one = connection(rekey_time=0.0, reauth_time=1000.0, make_before_break=False, children=TWO)
+    pair = Pair(one).establish()
+    pair.pass_time(1001)
+    assert pair.west.association.closed
+    assert pair.east.association.closed
+    (action,) = [one for one in pair.west.actions if isinstance(one, BeginAgain)]
+    assert action == BeginAgain(("net", "web"), None)
+
+
+def test_an_operator_asks_for_it_at_either_end() -> None:
+    pair = Pair().establish()
+    for end in pair.ends():
+        pair.give(end, RekeyRequested(request_id=7, reauthenticate=True))
+        (action,) = asked(end)
+        assert action.request_id == 7
+
+
+def test_while_the_ike_sa_is_rekeyed_it_waits() -> None:
+    pair = Pair(connection(rekey_time=0.0, reauth_time=1000.0)).establish()
+    pair.now += 1000
+    pair.give(pair.west, RekeyRequested())
+    pair.to_next_timer()
+    assert not asked(pair.west)
+    pair.settle()
+    assert len(asked(pair.west)) == 1
+
+
+def test_the_old_one_goes_on_and_tries_again_when_it_failed() -> None:
+    pair = Pair(connection(rekey_time=0.0, reauth_time=1000.0)).establish()
+    pair.pass_time(1001)
+    pair.give(pair.west, ReauthenticationFailed("no answer", 30.0))
+    (report,) = pair.west.said("reauthentication-failed")
+    assert report.text == "reauthentication failed: no answer; again in 30 s"
+    pair.pass_time(31)
+    assert len(asked(pair.west)) == 2
+
+
+def test_the_new_child_sas_stand_beside_the_old_ones_with_their_reqids() -> None:
+    """They come before the old IKE SA goes (RFC 7296 section 2.8.3)."""
+    older = Pair(connection(children=TWO)).establish()
+    pair = Renewing(older)
+    pair.begin()
+    pair.settle()
+    assert not any("N(INITIAL_CONTACT)" in one and "REKEY" in one for one in pair.trace)
+    for end, old in ((pair.west, older.west), (pair.east, older.east)):
+        expected = {one.name: one.reqid for one in snapshots(old, pair.now)}
+        assert {one.name: one.reqid for one in snapshots(end, pair.now)} == expected
+    assert HandOver() in pair.west.actions
+    assert HandOver() not in pair.east.actions
+    assert [one.succeeded for one in pair.west.answers] == [True]
+
+
+def test_the_responder_sends_by_the_new_ones_when_it_knows_that_they_arrive() -> None:
+    pair = Renewing(Pair(connection(children=TWO)).establish())
+    pair.begin()
+    while len(pair.east.association.children) < 2:
+        pair.deliver(pair.flights[0])
+    assert not any(one.outbound_installed for one in pair.east.association.children)
+    pair.settle()
+    assert all(one.outbound_installed for one in pair.east.association.children)
+    pair.assert_mirrored()
+
+
+@pytest.mark.parametrize("event", [None, OlderEnded()])
+def test_a_responder_that_hears_nothing_more_sends_by_them_anyway(event) -> None:
+    pair = Renewing(Pair().establish())
+    pair.begin()
+    while not len(pair.east.association.children):
+        pair.deliver(pair.flights[0])
+    pair.drop()
+    assert len(pair.east.sas) == 1
+    if event is None:
+        pair.pass_time(11.0, deliver=False)
+    else:
+        pair.give(pair.east, event)
+    assert len(pair.east.sas) == 2
+
+
+def test_a_child_sa_that_does_not_come_again_leaves_the_old_ike_sa_in_its_place() -> None:
+    older = Pair(connection(children=TWO)).establish()
+    pair = Renewing(older)
+    pair.west.refuse = lambda action: "no room" if len(pair.west.sas) else ""
+    pair.begin()
+    pair.settle()
+    assert HandOver() not in pair.west.actions
+    assert pair.west.association.failure
+    pair.pass_time(2)
+    assert pair.west.association.closed
+    assert pair.east.association.closed
+    assert [one.succeeded for one in pair.west.answers] == [False]
+
+
+def test_the_loser_of_two_at_once_stops_sending_before_it_goes() -> None:
+    pair = Renewing(Pair().establish())
+    pair.begin()
+    pair.settle()
+    pair.give(pair.west, Superseded(silent=False))
+    pair.settle()
+    (child_sa,) = pair.west.association.children
+    assert child_sa.state is ChildState.INSTALLED
+    assert len(pair.west.sas) == 1
+    pair.pass_time(2)
+    assert pair.west.association.closed
+    assert pair.east.association.closed
+
+
+def test_an_old_one_has_time_to_be_deleted_by_who_reauthenticates() -> None:
+    pair = Pair().establish()
+    pair.give(pair.east, Renewed(ends=True))
+    pair.pass_time(14)
+    assert pair.east.association.established
+    pair.pass_time(2)
+    assert pair.east.association.closed
+    assert pair.west.association.closed
+
+
+def test_who_was_just_made_is_not_reauthenticated_again() -> None:
+    pair = Renewing(Pair().establish())
+    pair.begin()
+    pair.settle()
+    for end in pair.ends():
+        pair.give(end, RekeyRequested(request_id=9, reauthenticate=True))
+        assert not asked(end)
+        assert [one.succeeded for one in end.answers if one.request_id == 9] == [True]
+        pair.give(end, OlderEnded())
+        pair.give(end, RekeyRequested(request_id=10, reauthenticate=True))
+        assert len(asked(end)) == 1
+
+
+def test_without_a_child_sa_there_is_nothing_to_make_anew() -> None:
+    pair = Pair(connection(rekey_time=0.0, reauth_time=1000.0)).establish()
+    (standing,) = pair.west.association.children
+    pair.west.association.children.remove(standing)
+    pair.give(pair.west, RekeyRequested(request_id=7, reauthenticate=True))
+    pair.settle()
+    assert pair.west.association.closed
+    assert [one.succeeded for one in pair.west.answers if one.request_id == 7] == [False]
+
+
+def test_both_ends_may_be_configured_alike() -> None:
+    one = connection(rekey_time=0.0, reauth_time=1000.0, rand_time=0.0)
+    pair = Pair(one, opposite(one)).establish()
+    pair.pass_time(1001)
+    assert len(asked(pair.west)) == 1
+    assert not asked(pair.east)
+
+
+def test_nothing_is_rekeyed_that_is_about_to_be_made_anew() -> None:
+    short = child(rekey_time=100.0, rand_time=0.0)
+    pair = Pair(connection(rekey_time=110.0, over_time=100.0, children=(short,))).establish()
+    pair.pass_time(99)
+    pair.trace.clear()
+    for end in pair.ends():
+        pair.give(end, Renewed(ends=False))
+    pair.pass_time(14)
+    assert pair.trace == []
+    pair.pass_time(3)
+    assert pair.trace
+
+
+def test_an_operator_hears_that_it_was_deleted_before_its_turn() -> None:
+    pair = Pair().establish()
+    pair.give(pair.west, DeletionRequested(request_id=2))
+    pair.give(pair.west, RekeyRequested(request_id=3, reauthenticate=True))
+    pair.settle()
+    assert {one.request_id: one.succeeded for one in pair.west.answers[1:]} == {2: True, 3: False}
+
+
+def test_two_who_ask_while_it_is_busy_are_one_reauthentication_after_the_other() -> None:
+    pair = Pair().establish()
+    pair.give(pair.west, RekeyRequested("net"))
+    for number in (2, 3):
+        pair.give(pair.west, RekeyRequested(request_id=number, reauthenticate=True))
+    assert not asked(pair.west)
+    pair.settle()
+    assert [one.request_id for one in asked(pair.west)] == [2, 3]
