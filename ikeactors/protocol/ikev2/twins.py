@@ -17,13 +17,13 @@ from ikeactors.protocol.settings import ChildSettings
 def twin_of(
     children: Iterable[ChildSa], settings: ChildSettings, agreement: Agreement
 ) -> ChildSa | None:
-    """One for the same traffic of the same child that there is already, or None."""
+    """One for the same traffic of the same child that there is already, and stays, or None."""
     return next(
         (
             one
             for one in children
             if one.settings is settings
-            and one.state is not ChildState.RETIRED
+            and one.state not in _GOING
             and one.agreement.is_alike(agreement)
         ),
         None,
@@ -42,3 +42,6 @@ def beside(children: Iterable[ChildSa], child: ChildSa) -> list[ChildSa]:
 def has_sender_beside(children: Iterable[ChildSa], child: ChildSa) -> bool:
     """Whether the same traffic leaves by another one still."""
     return any(one.outbound_installed for one in beside(children, child))
+
+
+_GOING = (ChildState.DELETING, ChildState.RETIRED)

@@ -146,6 +146,20 @@ def test_of_two_that_were_made_at_once_the_second_sends_when_the_first_is_gone()
     stage.assert_rest()
 
 
+def test_one_that_is_made_beside_one_that_is_deleted_is_no_twin() -> None:
+    """The answer to east, which asks for another one at once, may be lost."""
+    start = replace(QUIET, children=(replace(QUIET.children[0], close_action=DownAction.START),))
+    stage = Stage(west=start, gapless=False)
+    stage.delete("west")
+    (old,) = stage.pair.west.association.children
+    stage.arrive("east")
+    stage.arrive("west")
+    new = next(one for one in stage.pair.west.association.children if one is not old)
+    assert new.reqid != old.reqid
+    stage.settle()
+    stage.assert_rest("e1")
+
+
 def test_child_create_duplicate() -> None:
     """Two operators of one end want the same: it is made once."""
     stage = Stage(gapless=False)
