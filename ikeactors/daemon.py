@@ -231,6 +231,8 @@ def _surroundings(
         token_of=_token_of(configuration, hub),
         holds=budgets.hoard.hold,
         auth_difficulty=partial(_auth_difficulty, limits, registry, budgets),
+        wall_clock=time.time,
+        credentials=configuration.credentials,
         addresses=addresses.addresses,
         source_for=sockets.source_for,
     )

@@ -1,4 +1,4 @@
-"""The options of a connection and its two ends: name, what it takes, default, meaning.
+"""The options of a connection: name, what it takes, default, meaning.
 
 Names and meanings are those of swanctl.conf wherever it has them.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from ikeactors.config import values
 from ikeactors.config.addresses import address_patterns
-from ikeactors.config.identities import identity, identity_pattern
 from ikeactors.config.mistakes import Refused
 from ikeactors.config.proposals import ike_proposals
 from ikeactors.config.schema import Option, options
@@ -20,8 +19,8 @@ from ikeactors.config.values import (
     some,
     word,
 )
-from ikeactors.config.vocabulary import LEVEL_OR_INHERITED, enumeration, flat, later
-from ikeactors.protocol.settings import Fragmentation, Unique
+from ikeactors.config.vocabulary import LEVEL_OR_INHERITED, enumeration, flat
+from ikeactors.protocol.settings import Fragmentation, SendCertificate, Unique
 
 # Ours: answers kept for each IKE SA, of some hundred octets to some thousand each.
 _MAX_WINDOW_SIZE = 64
@@ -35,11 +34,6 @@ def _version(value: object) -> int:
         raise Refused((value, "there is no such IKE version: write 2"))
     return version
 
-
-_AUTH_LATER = {
-    name: later(f'"{name}"', '"psk"')
-    for name in ("pubkey", "eap", "eap-tls", "eap-mschapv2", "xauth", "any", "null")
-}
 
 CONNECTION = options(
     Option("version", _version, "2", "IKE version; only 2 so far."),
@@ -151,6 +145,13 @@ CONNECTION = options(
         "0",
         'How often a child that is to be up is tried; 0 or "%forever" is without end.',
     ),
+    Option(
+        "send_cert",
+        word(enumeration(*SendCertificate)),
+        '"ifasked"',
+        'When our certificate is sent: "ifasked", "always", "never".',
+    ),
+    Option("send_certreq", boolean, "true", "Ask the peer for its certificate."),
     Option("send_initial_contact", boolean, "true", "Tell the peer when we know no older IKE SA."),
     Option("if_id_in", values.if_id, "0", "XFRM interface of all children, inbound; 0 is none."),
     Option("if_id_out", values.if_id, "0", "XFRM interface of all children, outbound; 0 is none."),
@@ -175,20 +176,5 @@ CONNECTION = options(
         boolean,
         "false",
         "Record its associations for tools/replay, sealed with the daemon's record_key_file.",
-    ),
-)
-
-LOCAL = options(
-    Option("auth", word({"psk": "psk"}, _AUTH_LATER), '"psk"', "How we prove who we are."),
-    Option("id", identity, '"%any"', "Who we are; the local address if not said."),
-)
-
-REMOTE = options(
-    Option("auth", word({"psk": "psk"}, _AUTH_LATER), '"psk"', "How the peer proves who it is."),
-    Option(
-        "id",
-        identity_pattern,
-        '"%any"',
-        'Who the peer is: an identity, "*.example.org", "*@example.org" or "%any".',
     ),
 )

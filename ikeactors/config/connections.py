@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ikeactors.config.addresses import AddressName
 from ikeactors.config.child_options import CHILD
-from ikeactors.config.connection_options import CONNECTION, LOCAL, REMOTE
+from ikeactors.config.connection_options import CONNECTION
+from ikeactors.config.end_options import LOCAL, REMOTE
+from ikeactors.config.ends import read_end
 from ikeactors.config.mistakes import Mistakes, Place
 from ikeactors.config.proposals import templates
-from ikeactors.config.schema import Options, Section, as_table, read_section
+from ikeactors.config.schema import Section, as_table, read_section
 from ikeactors.iana import ProtocolId
 from ikeactors.kernel.requests import HeaderCopying
 from ikeactors.protocol.settings import (
     AddressPattern,
-    AuthSettings,
     ChildSettings,
     ConnectionSettings,
     Retransmission,
@@ -49,6 +50,8 @@ _SAME_NAME = (
     "quick_crash_detection",
     "unique",
     "keyingtries",
+    "send_cert",
+    "send_certreq",
     "send_initial_contact",
     "if_id_in",
     "if_id_out",
@@ -65,9 +68,12 @@ _SAME_NAME_OF_CHILD = tuple(
 
 
 def read_connection(
-    name: str, table: object, place: Place, mistakes: Mistakes
+    name: str, table: object, place: Place, directory: Path, mistakes: Mistakes
 ) -> ConnectionSettings:
-    """The settings of a section; with mistakes they are fit for further checks only."""
+    """The settings of a section; with mistakes they are fit for further checks only.
+
+    `directory` holds the certificates.
+    """
     check_name(name, place, mistakes)
     section = read_section(table, place, CONNECTION, mistakes, _SECTIONS)
     tables = table if isinstance(table, dict) else {}
@@ -78,8 +84,8 @@ def read_connection(
     return ConnectionSettings(
         name=name,
         proposals=templates(ProtocolId.IKE, section["proposals"]),
-        local=_end("local", LOCAL, tables, place, mistakes),
-        remote=_end("remote", REMOTE, tables, place, mistakes),
+        local=read_end("local", LOCAL, tables, place, directory, mistakes),
+        remote=read_end("remote", REMOTE, tables, place, directory, mistakes),
         children=children,
         rekey_time=rekey,
         over_time=over,
@@ -143,12 +149,6 @@ def _child(
         **section.only(*_SAME_NAME_OF_CHILD),
         **limits,
     )
-
-
-def _end(
-    end: str, known: Options, tables: Mapping[str, object], place: Place, mistakes: Mistakes
-) -> AuthSettings:
-    return AuthSettings(**read_section(tables.get(end, {}), place.of(end), known, mistakes).values)
 
 
 def _retransmission(section: Section) -> Retransmission:

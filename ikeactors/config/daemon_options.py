@@ -95,6 +95,12 @@ DAEMON = options(
         '"/var/lib/ikeactors"',
         "Where the daemon keeps what it must still know after a restart.",
     ),
+    Option(
+        "credentials",
+        text,
+        '""',
+        "The directory of x509, x509ca, x509crl, private, pubkey and pkcs12; this file's if empty.",
+    ),
     Option("workers", integer(1, 64), "2", "How many workers do slow public-key operations."),
     Option("log_level", LEVEL, '"info"', 'What is logged: "debug", "info", "warning", "error".'),
     Option(
@@ -115,6 +121,12 @@ DAEMON = options(
 )
 
 SECRET = options(
+    Option(
+        "file",
+        text,
+        None,
+        "Or the name of a private key or PKCS #12 file: the secret is its passphrase then.",
+    ),
     Option(
         "ids",
         identity_patterns,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 _SUBJECTS = {
     "a virtual address": "pools vips",
-    "authentication with certificates": "authorities ca_id cacert cacerts cert cert_policy certs "
-    "groups ocsp pubkeys revocation send_cert send_certreq",
+    "choosing certificates by what is in them": "authorities ca_id cacert cert groups ocsp",
+    "checking revocation": "revocation",
     "EAP": "aaa_id eap_id",
     "IKEv1": "aggressive pull xauth_id",
     "AH": "ah_proposals",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ikeactors.config.connections import check_name, read_connection
+from ikeactors.config.credentials import read_credentials
 from ikeactors.config.daemon_options import DAEMON, FILE
 from ikeactors.config.identities import ANYBODY
 from ikeactors.config.mistakes import ConfigurationFaults, Mistake, Mistakes, Place
@@ -31,7 +32,10 @@ def load(path: str | Path) -> Configuration:
         report_unknown(document.tables, _TOP, Place(document.source), mistakes)
     daemon = _daemon(documents, mistakes)
     secrets = _secrets(documents, mistakes)
-    connections = _connections(documents, mistakes)
+    directory = _credentials_directory(daemon, documents)
+    connections = _connections(documents, directory, mistakes)
+    settings = [connection for connection, _ in connections]
+    credentials = read_credentials(directory, secrets or (), settings, mistakes)
     record_key = b""
     if daemon is not None:
         record_key = read_record_key(daemon, mistakes)
@@ -49,10 +53,11 @@ def load(path: str | Path) -> Configuration:
     assert secrets is not None
     return Configuration(
         DaemonSettings(**daemon.values),
-        tuple(connection for connection, _ in connections),
-        secrets,
+        tuple(settings),
+        tuple(secret for secret in secrets if not secret.file),
         tuple(mistakes.warnings),
         record_key,
+        credentials,
     )
 
 
@@ -98,18 +103,24 @@ def _secrets(documents: list[Document], mistakes: Mistakes) -> tuple[Secret, ...
         secret = read_secret(name, table, place, mistakes)
         if secret is None:
             continue
-        rival = known.add(secret)
+        rival = "" if secret.file else known.add(secret)
         if rival:
             mistakes.add(place, f"it is for the same identities as secrets.{rival}")
         secrets.append(secret)
     return tuple(secrets) if len(mistakes.found) == before else None
 
 
+def _credentials_directory(daemon: Section | None, documents: list[Document]) -> Path:
+    """Where the certificates are: beside the first file, unless it says otherwise."""
+    beside = documents[0].source.path.parent if documents else Path()
+    return beside / daemon["credentials"] if daemon is not None else beside
+
+
 def _connections(
-    documents: list[Document], mistakes: Mistakes
+    documents: list[Document], directory: Path, mistakes: Mistakes
 ) -> list[tuple[ConnectionSettings, Place]]:
     return [
-        (read_connection(name, table, place, mistakes), place)
+        (read_connection(name, table, place, directory, mistakes), place)
         for name, table, place in _entries("connections", documents, mistakes)
     ]
 
@@ -143,8 +154,11 @@ def _check_secrets(
 ) -> None:
     known = KnownSecrets()
     for secret in secrets:
-        known.add(secret)
+        if not secret.file:
+            known.add(secret)
     for connection, place in connections:
+        if connection.local.by_public_key and connection.remote.by_public_key:
+            continue
         peer = _called_as(connection)
         if known.serve(peer):
             continue

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ikeactors.config.child_options import CHILD
-from ikeactors.config.connection_options import CONNECTION, LOCAL, REMOTE
+from ikeactors.config.connection_options import CONNECTION
 from ikeactors.config.daemon_options import DAEMON, FILE, SECRET
+from ikeactors.config.end_options import LOCAL, REMOTE
 from ikeactors.config.keywords import KEYWORDS, is_weak
 from ikeactors.config.proposals import ESP_DEFAULTS, IKE_DEFAULTS
 from ikeactors.config.schema import Option, Options

@@ -33,8 +33,10 @@ def read_secret(name: str, table: object, place: Place, mistakes: Mistakes) -> S
         return None
     if octets is None:
         return None
-    if len(octets) < WEAK_OCTETS:
+    if len(octets) < WEAK_OCTETS and section["file"] is None:
         mistakes.warn(place, f"a key of {len(octets)} octets can be guessed: take {WEAK_OCTETS}")
+    if section["file"] is not None:
+        return Secret(name, (), octets, section["file"])
     return Secret(name, section["ids"] or section["id"] or (), octets)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ikeactors.actors.budgets import BudgetLimits
 from ikeactors.config.mistakes import Mistake
+from ikeactors.protocol.credentials import Credentials, NoCredentials
 from ikeactors.protocol.ikev2.admission import AdmissionLimits
 from ikeactors.protocol.settings import Address, ConnectionSettings, Secret, Settings, nameless
 
@@ -27,6 +28,7 @@ class DaemonSettings:
     admin_socket: str = "/run/ikeactors/admin.sock"
     admin_group: str = ""
     state_directory: str = "/var/lib/ikeactors"
+    credentials: str = ""
     workers: int = 2
     log_level: str = "info"
     log_format: str = "text"
@@ -77,6 +79,7 @@ class Configuration:
     secrets: tuple[Secret, ...] = ()
     warnings: tuple[Mistake, ...] = ()
     record_key: bytes = field(default=b"", repr=False)
+    credentials: Credentials = field(default_factory=NoCredentials, compare=False)
 
     def settings(
         self, record_keys: bool = False, names_of: Callable[[Address], tuple[str, ...]] = nameless

@@ -271,11 +271,15 @@ class ConnectionSettings:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A pre-shared key and who uses it; with no owners it is anybody's."""
+    """A pre-shared key and who uses it; with no owners it is anybody's.
+
+    With a `file` it is no pre-shared key, but the passphrase of that private key.
+    """
 
     name: str
     owners: tuple[IdentityPattern, ...]
     secret: bytes = field(repr=False)
+    file: str = ""
 
 
 def nameless(address: Address) -> tuple[str, ...]:

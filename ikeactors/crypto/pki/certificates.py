@@ -1,4 +1,4 @@
-"""X.509 certificates: octets to objects, and how a sentence speaks of one."""
+"""X.509 certificates and revocation lists: octets to objects, and how a sentence speaks of one."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from ikeactors.errors import AuthenticationFailed, CertificateRefused
 
 # Ours: the largest certificates in use (ML-DSA-87, subject and issuer) have some 8,000 octets.
 MAX_CERTIFICATE_OCTETS = 32 * 1024
+
+# Ours: a list of a million revocations has some 40 MB.
+MAX_CRL_OCTETS = 64 * 1024 * 1024
 
 # Ours: a name in a sentence is cut there, whoever wrote it.
 _MAX_NAME_LENGTH = 120
@@ -36,6 +39,23 @@ def read_certificate(der: bytes) -> x509.Certificate:
     except (ValueError, TypeError, x509.DuplicateExtension, x509.InvalidVersion) as error:
         raise CertificateRefused(f"a certificate cannot be read: {_one_line(error)}") from None
     return certificate
+
+
+def read_crl(octets: bytes) -> x509.CertificateRevocationList:
+    """A list from DER or PEM. Raises CertificateRefused."""
+    if len(octets) > MAX_CRL_OCTETS:
+        raise CertificateRefused(
+            f"a CRL of {len(octets)} octets, at most {MAX_CRL_OCTETS} are read"
+        )
+    is_pem = octets.lstrip()[:11] == b"-----BEGIN "
+    read = x509.load_pem_x509_crl if is_pem else x509.load_der_x509_crl
+    try:
+        crl = read(octets)
+        # These are parsed on first use.
+        _ = crl.extensions, crl.issuer, crl.next_update_utc
+    except (ValueError, TypeError, x509.DuplicateExtension) as error:
+        raise CertificateRefused(f"a CRL cannot be read: {printable(str(error))}") from None
+    return crl
 
 
 def public_key_of(certificate: x509.Certificate) -> PublicKey:

@@ -15,10 +15,6 @@ from OpenSSL.crypto import X509, X509Store, X509StoreContext, X509StoreContextEr
 
 from ikeactors.crypto.pki.certificates import describe, printable
 from ikeactors.crypto.pki.paths import CertificationPath, TrustAnchors
-from ikeactors.errors import CertificateRefused
-
-# Ours: a list of a million revocations has some 40 MB.
-MAX_CRL_OCTETS = 64 * 1024 * 1024
 
 # X509_V_FLAG_EXTENDED_CRL_SUPPORT (lists signed by another key of the issuer, lists of some
 # reasons) and X509_V_FLAG_USE_DELTAS, which pyOpenSSL does not name.
@@ -45,23 +41,6 @@ class RevocationFinding:
 
     status: Revocation
     text: str
-
-
-def read_crl(octets: bytes) -> x509.CertificateRevocationList:
-    """A list from DER or PEM. Raises CertificateRefused."""
-    if len(octets) > MAX_CRL_OCTETS:
-        raise CertificateRefused(
-            f"a CRL of {len(octets)} octets, at most {MAX_CRL_OCTETS} are read"
-        )
-    is_pem = octets.lstrip()[:11] == b"-----BEGIN "
-    read = x509.load_pem_x509_crl if is_pem else x509.load_der_x509_crl
-    try:
-        crl = read(octets)
-        # These are parsed on first use.
-        _ = crl.extensions, crl.issuer, crl.next_update_utc
-    except (ValueError, TypeError, x509.DuplicateExtension) as error:
-        raise CertificateRefused(f"a CRL cannot be read: {printable(str(error))}") from None
-    return crl
 
 
 def is_indirect(crl: x509.CertificateRevocationList) -> bool:

@@ -1,0 +1,48 @@
+"""The keyring of a configuration: from the directories of certificates and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ikeactors.config.certificates import LoadedFiles, load_files, spki_of
+from ikeactors.config.mistakes import Mistakes
+from ikeactors.crypto.pki.certificates import public_key_of
+from ikeactors.errors import CertificateRefused
+from ikeactors.protocol.credentials import Credentials, NoCredentials
+from ikeactors.protocol.settings import ConnectionSettings, Secret
+
+
+def read_credentials(
+    directory: Path,
+    secrets: Iterable[Secret],
+    connections: Sequence[ConnectionSettings],
+    mistakes: Mistakes,
+) -> Credentials:
+    """Our keys, and whom we believe; nothing is read where no connection needs it."""
+    if not any(one.local.by_public_key or one.remote.by_public_key for one in connections):
+        return NoCredentials()
+    passphrases = {secret.file: secret.secret for secret in secrets if secret.file}
+    loaded = load_files(directory, passphrases, mistakes)
+    return _keyring(directory, loaded, mistakes)
+
+
+def _keyring(directory: Path, loaded: LoadedFiles, mistakes: Mistakes) -> Credentials:
+    try:
+        from ikeactors.protocol.keyring import Keyring, OwnCertificate
+    except ImportError:
+        mistakes.add_file(
+            directory,
+            'auth = "pubkey" needs pyOpenSSL: install the extra "certificates" of ikeactors',
+        )
+        return NoCredentials()
+    own = []
+    for certificate in loaded.certificates:
+        try:
+            key = loaded.keys.get(spki_of(public_key_of(certificate)))
+        except CertificateRefused:
+            continue
+        if key is not None:
+            own.append(OwnCertificate(certificate, key))
+    raw_keys = tuple(loaded.keys.values())
+    return Keyring(own, loaded.authorities, loaded.certificates, raw_keys)

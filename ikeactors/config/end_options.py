@@ -1,0 +1,103 @@
+"""The options of a connection's two ends: who one is, and how one proves it."""
+
+from __future__ import annotations
+
+import re
+
+from ikeactors.config.identities import identity, identity_pattern
+from ikeactors.config.mistakes import Refused
+from ikeactors.config.schema import Option, options
+from ikeactors.config.values import boolean, listed, text, word
+from ikeactors.config.vocabulary import enumeration, later
+from ikeactors.crypto.pki.profile import ExtendedKeyUsage
+from ikeactors.crypto.signature_constraints import SignatureConstraint
+
+PSK = "psk"
+
+_LATER = {
+    name: later(f'"{name}"', '"psk" or "pubkey"')
+    for name in ("eap", "eap-tls", "eap-mschapv2", "xauth", "any", "null")
+}
+
+_OID = re.compile(r"[0-2](\.(0|[1-9]\d{0,18})){1,32}")
+
+
+def auth_method(value: object) -> SignatureConstraint | None:
+    """None for a pre-shared key, else what signatures have to be."""
+    given = text(value)
+    if given == PSK:
+        return None
+    if given in _LATER:
+        raise Refused((value, _LATER[given]))
+    try:
+        return SignatureConstraint.from_text(given)
+    except ValueError as error:
+        raise Refused((value, f'"psk" or "pubkey" expected, or kinds of keys: {error}')) from None
+
+
+def _policy(value: object) -> str:
+    given = text(value)
+    if _OID.fullmatch(given):
+        return given
+    raise Refused((value, "an object identifier expected, such as 2.5.29.32.0"))
+
+
+_AUTH = (
+    '"psk", "pubkey", or the kinds of keys and hashes that will do: "ecdsa-ed25519", '
+    '"rsa-3072-sha256", "rsa/pss-sha384", "mldsa65".'
+)
+
+LOCAL = options(
+    Option("auth", auth_method, '"psk"', f"How we prove who we are: {_AUTH}"),
+    Option(
+        "id", identity, '"%any"', "Who we are; if not said, our certificate's subject, our address."
+    ),
+    Option(
+        "certs",
+        listed(text),
+        "[]",
+        "Files with our certificates, in x509/; the best of all that are loaded if none is named.",
+    ),
+    Option("pubkeys", listed(text), "[]", "Or files with our raw public keys, in pubkey/."),
+)
+
+REMOTE = options(
+    Option("auth", auth_method, '"psk"', f"How the peer proves who it is: {_AUTH}"),
+    Option(
+        "id",
+        identity_pattern,
+        '"%any"',
+        'Who the peer is: an identity, "*.example.org", "*@example.org" or "%any".',
+    ),
+    Option(
+        "certs",
+        listed(text),
+        "[]",
+        "Files with certificates of the peer's, in x509/: believed without an authority.",
+    ),
+    Option(
+        "cacerts",
+        listed(text),
+        "[]",
+        "Files with the authorities believed, in x509ca/; all that are loaded if none is named.",
+    ),
+    Option("pubkeys", listed(text), "[]", "Files with the peer's raw public keys, in pubkey/."),
+    Option(
+        "eku",
+        word(enumeration(*ExtendedKeyUsage)),
+        '"if-present"',
+        'Extended key usage: "require" ipsecIKE, "if-present" it or any, "ignore" it.',
+    ),
+    Option(
+        "match_address",
+        boolean,
+        "true",
+        "An identity that is an address must be where the peer's packets come from.",
+    ),
+    Option(
+        "cert_policy",
+        listed(_policy),
+        "[]",
+        "Certificate policies, one of which has to be valid; none asks for no policy.",
+    ),
+)

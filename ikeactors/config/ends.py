@@ -1,0 +1,89 @@
+"""One end of a connection: from its section and the files it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from ikeactors.config.certificates import certificates_in, public_key_in
+from ikeactors.config.identities import ANYBODY
+from ikeactors.config.mistakes import Mistakes, Place, Refused
+from ikeactors.config.schema import Options, Section, read_section
+from ikeactors.crypto.pki.bindings import identity_from
+from ikeactors.crypto.pki.certificates import read_certificate
+from ikeactors.crypto.pki.policies import PolicyDemand
+from ikeactors.protocol.settings import AuthSettings, IdentityPattern
+
+T = TypeVar("T")
+
+_OF_KEYS = ("certs", "cacerts", "pubkeys", "cert_policy")
+
+
+def read_end(
+    end: str,
+    known: Options,
+    tables: Mapping[str, object],
+    place: Place,
+    directory: Path,
+    mistakes: Mistakes,
+) -> AuthSettings:
+    """The settings of a section [connections.NAME.local] or remote."""
+    section = read_section(tables.get(end, {}), place.of(end), known, mistakes)
+    constraint = section["auth"]
+    if constraint is None:
+        for option in _OF_KEYS:
+            if section.values.get(option):
+                mistakes.add(place.of(end, option), 'it needs auth = "pubkey"')
+        return AuthSettings(id=section["id"])
+    certificates = _ders(section, "certs", directory / "x509", mistakes)
+    return AuthSettings(
+        "pubkey",
+        _who(end, section["id"], certificates),
+        constraint,
+        certificates,
+        _ders(section, "cacerts", directory / "x509ca", mistakes),
+        tuple(_read(section, "pubkeys", directory / "pubkey", public_key_in, mistakes)),
+        **_of_the_peer(section),
+    )
+
+
+def _of_the_peer(section: Section) -> dict[str, Any]:
+    if "eku" not in section.values:
+        return {}
+    return {
+        "usage": section["eku"],
+        "policies": PolicyDemand(section["cert_policy"], bool(section["cert_policy"])),
+        "match_address": section["match_address"],
+    }
+
+
+def _who(end: str, given: IdentityPattern, certificates: tuple[bytes, ...]) -> IdentityPattern:
+    """Without a word the subject of the certificate, as in swanctl.conf."""
+    if given != ANYBODY or not certificates or end == "remote":
+        return given
+    return IdentityPattern(identity_from(read_certificate(certificates[0])))
+
+
+def _ders(section: Section, option: str, directory: Path, mistakes: Mistakes) -> tuple[bytes, ...]:
+    if option not in section.values:
+        return ()
+    found = _read(section, option, directory, certificates_in, mistakes)
+    # What follows in a file are those above it.
+    return tuple(one[0].public_bytes(Encoding.DER) for one in found)
+
+
+def _read(
+    section: Section,
+    option: str,
+    directory: Path,
+    read: Callable[[Path], T],
+    mistakes: Mistakes,
+) -> Iterator[T]:
+    for name in section[option]:
+        try:
+            yield read(directory / name)
+        except Refused as refused:
+            mistakes.refuse(section.place.of(option), refused)
