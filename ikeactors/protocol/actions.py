@@ -70,6 +70,19 @@ class InstallChildSa:
     policies: tuple[PolicyRequest, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class AdoptChildSa:
+    """These SAs were installed before a restart: are they there still? Answered as an install is.
+
+    They are never made anew: what has counted their packets would be gone with them. Where one is
+    missing the others go.
+    """
+
+    ticket: int
+    sas: tuple[SaRequest, ...]
+    policies: tuple[PolicyRequest, ...] = ()
+
+
 @quick
 class RemoveChildSa:
     """Remove SAs and give up policies; what is gone already is no error."""
@@ -237,6 +250,7 @@ Action = (
     | ForgetSpi
     | KeepAnswer
     | InstallChildSa
+    | AdoptChildSa
     | RemoveChildSa
     | MoveChildSa
     | QueryUsage

@@ -18,13 +18,14 @@ from typing import Any
 import msgpack
 
 from ikeactors import iana
-from ikeactors.crypto import signature_constraints, suite
+from ikeactors.crypto import keys, signature_constraints, suite
 from ikeactors.crypto.pki.policies import PolicyDemand
 from ikeactors.crypto.pki.profile import ExtendedKeyUsage
 from ikeactors.crypto.signature_schemes import KeyKind
 from ikeactors.errors import Fault
 from ikeactors.kernel import requests
 from ikeactors.protocol import actions, credentials, events, settings, snapshot
+from ikeactors.protocol.ikev2 import checkpoint
 from ikeactors.wire import (
     configuration,
     identities,
@@ -124,6 +125,7 @@ def _address_row(address: IPv4Address | IPv6Address) -> tuple[bytes]:
 
 _DATA = _classes(
     iana,
+    keys,
     signature_constraints,
     suite,
     requests,
@@ -132,6 +134,7 @@ _DATA = _classes(
     settings,
     credentials,
     snapshot,
+    checkpoint,
     configuration,
     identities,
     notify,

@@ -176,6 +176,11 @@ class LocalAddressesChanged:
     """This host's addresses or routes are others now: it is time to look at them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The association was made of a checkpoint: it goes on where it was."""
+
+
 # What answers an action with a ticket.
 Reply = ChildSaInstalled | KernelRefused | IdentityClaimed | UsageReported
 
@@ -197,4 +202,5 @@ Event = (
     | SaExpired
     | SaMappingChanged
     | LocalAddressesChanged
+    | Restored
 )

@@ -55,6 +55,11 @@ class TimerTable:
         return self._due_at.get((timer, number), math.inf)
 
     @property
+    def running(self) -> tuple[tuple[tuple[Timer, int], float], ...]:
+        """Every timer, its number, and when it is due."""
+        return tuple(self._due_at.items())
+
+    @property
     def deadline(self) -> float:
         """When the first timer is due; infinity when none is running."""
         return min(self._due_at.values(), default=math.inf)

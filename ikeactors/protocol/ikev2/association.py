@@ -32,7 +32,10 @@ from ikeactors.protocol.ikev2 import (
     paths,
     reauthentication,
     refusing,
+    restoring,
+    saving,
 )
+from ikeactors.protocol.ikev2.checkpoint import Checkpoint
 from ikeactors.protocol.ikev2.child_sa import Path
 from ikeactors.protocol.ikev2.children import Children
 from ikeactors.protocol.ikev2.exchange import Answer, Continuation, Exchange, Payloads
@@ -50,6 +53,7 @@ from ikeactors.protocol.ikev2.phases import Authenticating, Closed, Established,
 from ikeactors.protocol.ikev2.protection import Opened
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.snapshots import snapshot_of
+from ikeactors.protocol.ikev2.stored import Unrestorable
 from ikeactors.protocol.ikev2.transcript import Transcript
 from ikeactors.protocol.ikev2.workload import is_heavy
 from ikeactors.protocol.settings import ConnectionSettings, Settings
@@ -133,6 +137,26 @@ class Association:
         """The responder's end; it is then given the IKE_SA_INIT request."""
         return cls(settings, _UNKNOWN, local, remote, surroundings)
 
+    @classmethod
+    def restored(
+        cls,
+        settings: Settings,
+        checkpoint: Checkpoint,
+        surroundings: Surroundings,
+        now: float,
+        elapsed: float,
+    ) -> Association:
+        """What the checkpoint says, `elapsed` seconds after it was taken; then Restored is given.
+
+        Raises `Unrestorable`.
+        """
+        connection = settings.connection(checkpoint.connection)
+        if connection is None:
+            raise Unrestorable(f"there is no connection {checkpoint.connection} any more")
+        association = cls(settings, connection, checkpoint.local, checkpoint.remote, surroundings)
+        restoring.put_back(association, checkpoint, now, elapsed)
+        return association
+
     # The contract with the actor.
 
     def handle(self, event: Event, now: float) -> list[Action]:
@@ -172,6 +196,10 @@ class Association:
     def snapshot(self, now: float) -> AssociationSnapshot:
         """What it looks like from outside."""
         return snapshot_of(self, now)
+
+    def checkpoint(self, now: float) -> Checkpoint:
+        """What it takes to go on after a restart; it must be established."""
+        return saving.take(self, now)
 
     def needs_worker(self, event: Event) -> bool:
         """Whether the step for this event does public-key work that is worth a worker."""
@@ -293,6 +321,11 @@ class Association:
         """A number that names an IKE SA, a Child SA or a ticket within this association."""
         self.numbers += 1
         return self.numbers
+
+    @property
+    def waiting(self) -> tuple[Continuation, ...]:
+        """What goes on when the surroundings answer."""
+        return tuple(self._waiting.values())
 
     def resume(self, answer: Reply) -> None:
         """Go on where an action was waited for."""

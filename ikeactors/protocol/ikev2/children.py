@@ -35,13 +35,13 @@ REDUNDANT_FOR = 30.0
 class Children:
     """The Child SAs of one association, by number."""
 
-    __slots__ = ("_association", "_by_number", "_early", "_told", "wanted")
+    __slots__ = ("_association", "_by_number", "early", "told", "wanted")
 
     def __init__(self, association: Association) -> None:
         self._association = association
         self._by_number: dict[int, ChildSa] = {}
-        self._early: tuple[int, ...] | None = None
-        self._told: tuple[str, ...] = ()
+        self.early: tuple[int, ...] | None = None
+        self.told: tuple[str, ...] = ()
         self.wanted: dict[int, ChildSettings] = {}
 
     def __iter__(self) -> Iterator[ChildSa]:
@@ -92,6 +92,10 @@ class Children:
         self._by_number[number] = child
         return child
 
+    def put_back(self, child: ChildSa) -> None:
+        """After a restart: it is there."""
+        self._by_number[child.number] = child
+
     def discard(self, child: ChildSa) -> None:
         """Forget a Child SA of which the data plane has nothing."""
         self.replacement_lost(child)
@@ -135,9 +139,13 @@ class Children:
         following = child.successor
         old.successor = following if following is not None and self._lives(following) else None
         if old.state is ChildState.REKEYED and old.successor is None:
-            old.state = ChildState.INSTALLED
-            self._age(old)
-            self.retry_rekey(old)
+            self.goes_on(old)
+
+    def goes_on(self, old: ChildSa) -> None:
+        """The peer's successor of it did not come about: it is as it was, and rekeyed later."""
+        old.state = ChildState.INSTALLED
+        self._age(old)
+        self.retry_rekey(old)
 
     def prevailed(self, child: ChildSa, old: ChildSa, rival: ChildSa | None) -> None:
         """Ours is in the data plane in place of `old`: what the peer has made is redundant."""
@@ -163,8 +171,8 @@ class Children:
             association.timers.start(Timer.CHILD_REKEY, due_at, child.number)
         self._age(child)
         word = "rekeyed" if replaced is not None else "added"
-        if child.name not in self._told:
-            self._told = (*self._told, child.name)
+        if child.name not in self.told:
+            self.told = (*self.told, child.name)
             word = "up"
         if not association.outbox.hears(Level.INFO):
             return
@@ -185,9 +193,9 @@ class Children:
 
     def went_down(self, child: ChildSa, reason: str) -> None:
         """Say so, once, unless another of its name carries on."""
-        if child.name not in self._told or self.stands(child.name):
+        if child.name not in self.told or self.stands(child.name):
             return
-        self._told = tuple(name for name in self._told if name != child.name)
+        self.told = tuple(name for name in self.told if name != child.name)
         self._tell("down", child, reason)
 
     def _tell(self, word: str, child: ChildSa, text: str) -> None:
@@ -258,18 +266,18 @@ class Children:
 
     def expect_answer(self) -> None:
         """A request for a Child SA is out: Deletes may overtake its answer."""
-        self._early = self._early or ()
+        self.early = self.early or ()
 
     def remember_deleted(self, spi_out: int) -> None:
         """The peer deletes what we do not have, or not yet."""
-        if self._early is not None:
-            self._early = (*self._early, spi_out)[-MAX_REMEMBERED:]
+        if self.early is not None:
+            self.early = (*self.early, spi_out)[-MAX_REMEMBERED:]
 
     def answer_came(self, *, is_last: bool) -> tuple[int, ...]:
         """The SPIs that the peer has deleted while we waited; forgotten with the last answer."""
-        early = self._early or ()
+        early = self.early or ()
         if is_last:
-            self._early = None
+            self.early = None
         return early
 
     def lost(self, child: ChildSa, request: Request) -> None:

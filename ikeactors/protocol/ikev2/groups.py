@@ -35,28 +35,43 @@ def offered_groups(offer: tuple[Proposal, ...]) -> list[KeyExchangeMethod]:
 class GroupChoice:
     """The group of our KE payload, which the peer may correct (RFC 7296 section 1.3)."""
 
-    __slots__ = ("_tried", "method")
+    __slots__ = ("method", "tried")
 
     def __init__(self, method: KeyExchangeMethod) -> None:
         self.method = method
-        self._tried = {method}
+        self.tried = {method}
 
     def corrected(self, data: bytes, offer: tuple[Proposal, ...]) -> bool:
         """Take the group that INVALID_KE_PAYLOAD asks for: one we offered and have not tried."""
         method = KeyExchangeMethod(int.from_bytes(data, "big")) if len(data) == 2 else None
-        if method is None or method in self._tried or len(self._tried) > MAX_GROUPS:
+        if method is None or method in self.tried or len(self.tried) > MAX_GROUPS:
             return False
         if method not in offered_groups(offer):
             return False
         self.method = method
-        self._tried.add(method)
+        self.tried.add(method)
         return True
 
 
-def private_key(entropy: Entropy, method: KeyExchangeMethod) -> PrivateKey:
+class Half:
+    """Our half of a key exchange, and the octets it is made of: a restart makes it again."""
+
+    __slots__ = ("_private", "method", "public", "seed")
+
+    def __init__(self, method: KeyExchangeMethod, seed: bytes) -> None:
+        self._private: PrivateKey = key_exchange_for(method).generate(seed)
+        self.public = self._private.public
+        self.method = method
+        self.seed = seed
+
+    def exchange(self, peer_public: bytes) -> bytes:
+        """The shared secret, or `InvalidKeyExchange`."""
+        return self._private.exchange(peer_public)
+
+
+def private_key(entropy: Entropy, method: KeyExchangeMethod) -> Half:
     """A fresh private key of a group; never used twice."""
-    exchange = key_exchange_for(method)
-    return exchange.generate(entropy.octets(exchange.secret_octets))
+    return Half(method, entropy.octets(key_exchange_for(method).secret_octets))
 
 
 @lru_cache(maxsize=_REMEMBERED_GROUPS)

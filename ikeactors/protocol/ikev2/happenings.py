@@ -17,6 +17,7 @@ from ikeactors.protocol.events import (
     ReauthenticationFailed,
     RekeyRequested,
     Renewed,
+    Restored,
     SaExpired,
     SaMappingChanged,
     SendingFailed,
@@ -30,6 +31,7 @@ from ikeactors.protocol.ikev2 import (
     overlap,
     paths,
     reauthentication,
+    restoring,
     roaming,
 )
 from ikeactors.protocol.ikev2.ike_sa_init import InitSent
@@ -58,6 +60,8 @@ def dispatch(association: Association, event: Event) -> None:
             operating.rekey(association, event)
         case DeletionRequested():
             operating.delete(association, event)
+        case Restored():
+            restoring.go_on(association)
         case Superseded():
             _supersede(association, event)
         case Renewed():

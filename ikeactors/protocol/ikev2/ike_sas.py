@@ -26,13 +26,13 @@ RETIRED_FOR = 200.0
 class IkeSas:
     """The IKE SAs of one association, by our SPI."""
 
-    __slots__ = ("_association", "_by_spi", "_current", "_patience", "is_replacing", "rival")
+    __slots__ = ("_association", "_by_spi", "_current", "is_replacing", "patience", "rival")
 
     def __init__(self, association: Association) -> None:
         self._association = association
         self._by_spi: dict[bytes, IkeSa] = {}
         self._current: IkeSa | None = None
-        self._patience = FRESH_PATIENCE
+        self.patience = FRESH_PATIENCE
         self.is_replacing = False
         self.rival: RivalIkeSa | None = None
 
@@ -49,6 +49,11 @@ class IkeSas:
 
     def __iter__(self) -> Iterator[IkeSa]:
         return iter(tuple(self._by_spi.values()))
+
+    def put_back(self, ike_sas: tuple[IkeSa, ...], current: int) -> None:
+        """After a restart: these are there, and the one of this number stands."""
+        self._by_spi = {one.spis.ours: one for one in ike_sas}
+        self._current = self.numbered(current)
 
     def find(self, spi: bytes) -> IkeSa | None:
         """The IKE SA that has this SPI of ours, or None."""
@@ -96,7 +101,7 @@ class IkeSas:
         is_unwanted = old.state is IkeSaState.DELETING
         old.state = IkeSaState.REKEYED
         new.state = IkeSaState.DELETING if is_unwanted else IkeSaState.ESTABLISHED
-        self._patience = FRESH_PATIENCE
+        self.patience = FRESH_PATIENCE
         self.add(new, register=new.spis.ours not in self._by_spi)
         association.timers.stop(Timer.IKE_RETIRE, new.number)
         new.queue.extend(old.queue)
@@ -173,18 +178,18 @@ class IkeSas:
     def put_off(self) -> None:
         """The peer cannot now; when it cannot for minutes, the two ends are out of step."""
         association = self._association
-        self._patience = self._patience.tried(association.now)
-        if self._patience.is_over(association.now):
+        self.patience = self.patience.tried(association.now)
+        if self.patience.is_over(association.now):
             reason = "the peer has answered TEMPORARY_FAILURE for minutes"
             association.delete_ike_sa(reason, Request(None))
 
     def succeeded(self) -> None:
         """The peer serves our requests."""
-        self._patience = FRESH_PATIENCE
+        self.patience = FRESH_PATIENCE
 
     def wait(self) -> float:
         """How long until what could not be is tried again."""
-        return self._patience.wait(self._association.surroundings.fraction())
+        return self.patience.wait(self._association.surroundings.fraction())
 
     def retry_rekey(self) -> None:
         """Rekey later: this time it could not be."""

@@ -216,6 +216,20 @@ class ResponseWindow:
         self._repeated_at = now
         return self.last_response
 
+    @property
+    def answers(self) -> tuple[tuple[int, Datagrams], ...]:
+        """The answers that may be asked for again, the last one last."""
+        former = self._wide.former if self._wide is not None else {}
+        last = ((self.expected_id - 1, self.last_response),) if self.last_response else ()
+        return (*((message_id, kept.response) for message_id, kept in former.items()), *last)
+
+    def put_back(self, answers: tuple[tuple[int, Datagrams], ...]) -> None:
+        """After a restart: these are the answers."""
+        *former, (_, self.last_response) = answers
+        if former:
+            self._wide = _Wide()
+            self._wide.former = {one: _Kept(response, -math.inf) for one, response in former}
+
     # Requests that have overtaken others.
 
     def early(self, message_id: int) -> Early | None:
