@@ -80,7 +80,8 @@ class DurablePair(Pair):
 
     def _remove(self, end: End, sas: tuple[SaId, ...], policies: tuple[Any, ...]) -> None:
         # What was not adopted may be given up before that is heard of.
-        super()._remove(end, sas, tuple(one for one in policies if one in end.policies))
+        is_there = not sas or any(sa_id in end.sas for sa_id in sas)
+        super()._remove(end, sas, policies if is_there else ())
 
     def kill(self, end: End) -> bool:
         """Kill an end and start it again; False where nothing was durable yet."""

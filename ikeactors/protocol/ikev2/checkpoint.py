@@ -47,6 +47,7 @@ class SavedIkeSa:
     expected_id: int
     answers: tuple[tuple[int, tuple[bytes, ...]], ...]
     iv_counter: int
+    token: bytes = field(default=b"", repr=False)
     outstanding: tuple[SavedRequest, ...] = ()
     queue: tuple[bytes, ...] = field(default=(), repr=False)
 

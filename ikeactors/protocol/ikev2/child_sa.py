@@ -68,6 +68,10 @@ class Agreement:
     spi_in: int
     spi_out: int
 
+    def __str__(self) -> str:
+        local, remote = ", ".join(map(str, self.local_ts)), ", ".join(map(str, self.remote_ts))
+        return f"{local} === {remote}, {self.suite}"
+
     def is_alike(self, other: Agreement) -> bool:
         """Whether both are for the same traffic."""
         return self._traffic == other._traffic

@@ -174,15 +174,8 @@ class Children:
         if child.name not in self.told:
             self.told = (*self.told, child.name)
             word = "up"
-        if not association.outbox.hears(Level.INFO):
-            return
-        agreement = child.agreement
-        self._tell(
-            word,
-            child,
-            f"{', '.join(map(str, agreement.local_ts))} === "
-            f"{', '.join(map(str, agreement.remote_ts))}, {agreement.suite}",
-        )
+        if association.outbox.hears(Level.INFO):
+            self._tell(word, child, str(child.agreement))
 
     def _age(self, child: ChildSa) -> None:
         timers = self._association.timers

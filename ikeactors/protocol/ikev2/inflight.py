@@ -30,7 +30,12 @@ from ikeactors.protocol.ikev2.informational import (
 from ikeactors.protocol.ikev2.installing import InstallOffered
 from ikeactors.protocol.ikev2.rekey_ike_sa import RekeyIkeInitiator
 from ikeactors.protocol.ikev2.requests import Request
-from ikeactors.protocol.ikev2.window_size import WindowSizeInitiator
+from ikeactors.protocol.ikev2.succession import SuccessionInitiator
+from ikeactors.protocol.ikev2.update_addresses import (
+    AnnounceInitiator,
+    RoutabilityInitiator,
+    UpdateInitiator,
+)
 from ikeactors.protocol.settings import ChildSettings
 
 if TYPE_CHECKING:
@@ -200,6 +205,7 @@ def _nonces(rival: RivalChild | RivalIkeSa) -> tuple[bytes, bytes]:
 _KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
+        AnnounceInitiator,
         CreateChildInitiator,
         DeleteChildInitiator,
         DeleteIkeInitiator,
@@ -207,6 +213,8 @@ _KINDS: dict[str, type] = {
         InstallOffered,
         LivenessInitiator,
         RekeyIkeInitiator,
-        WindowSizeInitiator,
+        RoutabilityInitiator,
+        SuccessionInitiator,
+        UpdateInitiator,
     )
 }

@@ -8,14 +8,20 @@ with one IV, whatever the checkpoint had missed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ikeactors.iana import ExchangeType
 from ikeactors.kernel.requests import SaRequest
-from ikeactors.protocol.actions import AdoptChildSa, ClaimIdentity, Level, RegisterSpi
-from ikeactors.protocol.events import KernelRefused, Reply
+from ikeactors.protocol.actions import (
+    AdoptChildSa,
+    ClaimIdentity,
+    Level,
+    RegisterSpi,
+    RemoveChildSa,
+)
+from ikeactors.protocol.events import Address, KernelRefused, Reply
 from ikeactors.protocol.ikev2.checkpoint import Checkpoint, SavedChildSa, SavedIkeSa
 from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, ChildState, policies_of
 from ikeactors.protocol.ikev2.collisions import NoncePair, Patience, RivalIkeSa
@@ -23,6 +29,7 @@ from ikeactors.protocol.ikev2.fragments import Fragmenting
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState, Spis
 from ikeactors.protocol.ikev2.inflight import Forgotten, thaw
 from ikeactors.protocol.ikev2.installing import InstallOffered
+from ikeactors.protocol.ikev2.mobike import Mobike
 from ikeactors.protocol.ikev2.nat import NatSituation
 from ikeactors.protocol.ikev2.phases import Established
 from ikeactors.protocol.ikev2.requests import Request
@@ -54,6 +61,9 @@ def put_back(association: Association, checkpoint: Checkpoint, now: float, elaps
     association.last_heard_at = began_at - checkpoint.silence
     association.octets_heard = checkpoint.octets_heard
     association.numbers = checkpoint.numbers
+    for name, values in checkpoint.extras.items():
+        if name in _EXTRAS:
+            _EXTRAS[name](association, *values)
     _put_back_ike_sas(association, checkpoint, began_at)
     departed = _put_back_children(association, checkpoint, began_at)
     for saved in checkpoint.ike_sas:
@@ -85,6 +95,7 @@ def _ike_sa(saved: SavedIkeSa) -> IkeSa:
     spis = Spis(saved.spi_i, saved.spi_r, saved.original_initiator)
     ike_sa = IkeSa(saved.number, spis, saved.suite, saved.keys, (requests, responses))
     ike_sa.state = IkeSaState(saved.state)
+    ike_sa.token = saved.token
     ike_sa.iv_counter = saved.iv_counter + RESERVED_IVS
     return ike_sa
 
@@ -156,6 +167,17 @@ def _put_back_timers(association: Association, checkpoint: Checkpoint, began_at:
             association.timers.start(known[name], began_at + due_in, number)
 
 
+def _put_back_mobike(
+    association: Association,
+    decides: bool,
+    peers: tuple[Address, ...],
+    told: tuple[Address, ...],
+    mapping: bytes,
+) -> None:
+    association.mobike = Mobike(decides, peers, told)
+    association.mobike.mapping = mapping
+
+
 # What it asks for in its first step.
 
 
@@ -218,6 +240,9 @@ class Adopted:
         children, child = association.children, self.child
         if not isinstance(event, KernelRefused):
             return
+        if child.inbound_installed:
+            # The outbound half may have come since; the policies may be another's too.
+            association.emit(RemoveChildSa(child.installed_sas))
         child.refused()
         if child not in children or child.state is ChildState.RETIRED:
             return
@@ -228,3 +253,7 @@ class Adopted:
             children.delete(child, Request(None))
         if was_up and association.connection.child(child.name) is not None:
             children.create(child.settings, Request(None))
+
+
+# What features of their own have in a checkpoint, by name; what is not known is left out.
+_EXTRAS: dict[str, Callable[..., None]] = {"mobike": _put_back_mobike}

@@ -20,6 +20,7 @@ from ikeactors.protocol.ikev2.collisions import RivalIkeSa
 from ikeactors.protocol.ikev2.ike_sa import IkeSa
 from ikeactors.protocol.ikev2.inflight import children_in, freeze
 from ikeactors.protocol.ikev2.installing import InstallDemanded, InstallOffered
+from ikeactors.protocol.ikev2.mobike import Mobike
 from ikeactors.protocol.ikev2.phases import Established
 from ikeactors.protocol.timers import Timer
 
@@ -62,8 +63,13 @@ def take(association: Association, now: float) -> Checkpoint:
         is_replacing=ike_sas.is_replacing,
         patience=(now - patience.since, patience.refusals),
         rival=None if rival is None else _rival(rival),
+        extras={} if association.mobike is None else {_MOBIKE: _mobike(association.mobike)},
         installs=tuple(freeze(one, demanded) for one in offered),
     )
+
+
+def _mobike(mobike: Mobike) -> tuple[Any, ...]:
+    return mobike.decides, mobike.peers, mobike.told, mobike.mapping
 
 
 def _rival(rival: RivalIkeSa) -> tuple[int, bytes, bytes]:
@@ -99,6 +105,7 @@ def _ike_sa(ike_sa: IkeSa, absent: frozenset[int]) -> SavedIkeSa:
         expected_id=responses.expected_id,
         answers=responses.answers,
         iv_counter=ike_sa.iv_counter,
+        token=ike_sa.token,
         outstanding=tuple(
             SavedRequest(
                 one.message_id,
@@ -144,5 +151,7 @@ def _timers(association: Association, now: float) -> tuple[tuple[str, int, float
     )
 
 
+# Names of `extras`.
+_MOBIKE = "mobike"
 # They belong to what is under way, and start again with it.
 _NOT_KEPT = frozenset({Timer.RETRANSMIT, Timer.REASSEMBLY})

@@ -26,6 +26,9 @@ class RestartingEnds(TwoEnds):
         assert self.pair.kill(self._end(west))
         self.pair.loses_plane = False
 
+    def initiate(self, west: bool, name: str) -> None:
+        """Not here: what both ends create at once is a matter of its own, without any kill."""
+
     @rule()
     def be_slow(self) -> None:
         self.pair.slow = self.pair.slow or []
