@@ -6,6 +6,7 @@ command it was killed over is noted in `KernelState` and done again by its succe
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from ikeactors.actors.installed import Inbox, Installed
 from ikeactors.kernel.policies import key_of
 from ikeactors.kernel.requests import KernelRefusal, PolicyRequest, SaId, SaUsage
 from ikeactors.protocol.actions import (
+    AdoptChildSa,
     Detail,
     InstallChildSa,
     Level,
@@ -33,7 +35,7 @@ from ikeactors.protocol.events import (
 )
 from ikeactors.quick import quick
 
-KernelAction = InstallChildSa | RemoveChildSa | MoveChildSa
+KernelAction = InstallChildSa | AdoptChildSa | RemoveChildSa | MoveChildSa
 Publish = Callable[[Report], None]
 
 # Ours: commands that wait; an association has at most a few under way, and who sends waits.
@@ -211,6 +213,8 @@ class KernelActor:
         match action:
             case InstallChildSa():
                 await self._install(owner, action, inbox)
+            case AdoptChildSa():
+                await self._adopt(owner, action, inbox)
             case MoveChildSa():
                 await self._move(owner, action, inbox)
             case RemoveChildSa(sas, policies):
@@ -219,6 +223,25 @@ class KernelActor:
     async def _install(self, owner: int, action: InstallChildSa, inbox: Inbox) -> None:
         try:
             await self._backend.install(action.sas, action.policies)
+        except KernelRefusal as refusal:
+            await self._put_back(action)
+            self._refused(refusal, action.ticket, inbox)
+            return
+        self._installed.add(owner, inbox, action.sas, action.policies)
+        inbox.post_assured(ChildSaInstalled(action.ticket))
+
+    async def _adopt(self, owner: int, action: AdoptChildSa, inbox: Inbox) -> None:
+        """Take over what a former process has installed; where a part is missing the rest goes."""
+        sas = [request.sa_id for request in action.sas]
+        there = {usage.sa_id for usage in await self._backend.usage(sas)}
+        missing = [sa_id for sa_id in sas if sa_id not in there]
+        if missing:
+            await self._backend.remove([sa_id for sa_id in sas if sa_id in there], ())
+            text = f"there is no SA with the SPI {missing[0].spi:08x}"
+            inbox.post_assured(KernelRefused(action.ticket, errno.ESRCH, text))
+            return
+        try:
+            await self._backend.install((), action.policies)
         except KernelRefusal as refusal:
             await self._put_back(action)
             self._refused(refusal, action.ticket, inbox)
@@ -256,7 +279,7 @@ class KernelActor:
         await self._backend.remove(ours, ())
         await self._put_back(action)
 
-    async def _put_back(self, action: InstallChildSa) -> None:
+    async def _put_back(self, action: InstallChildSa | AdoptChildSa) -> None:
         """Leave of the policies what was there before."""
         claimed = self._installed.in_force(action.policies)
         kept = {key_of(policy) for policy in claimed}

@@ -313,6 +313,7 @@ def _suspect(peer: Peer, action: actions.SuspectAddress, outlets: Outlets) -> No
 # A union would be taken apart at each look.
 _KERNEL_ACTIONS = (
     actions.InstallChildSa,
+    actions.AdoptChildSa,
     actions.RemoveChildSa,
     actions.MoveChildSa,
     actions.QueryUsage,

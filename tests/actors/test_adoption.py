@@ -1,0 +1,35 @@
+"""What a former process has installed is taken over, or what is left of it goes."""
+
+from __future__ import annotations
+
+import errno
+
+from ikeactors.protocol.actions import AdoptChildSa
+from ikeactors.protocol.events import ChildSaInstalled, KernelRefused
+from tests.actors.test_kernel import IN, OUT, POLICIES, Bench
+
+ADOPT = AdoptChildSa(7, (IN, OUT), POLICIES)
+
+
+async def test_what_is_there_is_adopted_with_its_policies() -> None:
+    bench = Bench()
+    await bench.kernel.install((IN, OUT), ())
+    async with bench.running():
+        await bench.ask(ADOPT)
+    assert bench.inbox.events == [ChildSaInstalled(7)]
+    assert set(bench.kernel.sas) == {IN.sa_id, OUT.sa_id}
+    assert len(bench.kernel.policies) == len(POLICIES)
+    assert bench.state.installed.is_held_by(1, IN.sa_id)
+
+
+async def test_where_a_part_is_missing_the_rest_goes() -> None:
+    bench = Bench()
+    await bench.kernel.install((IN,), ())
+    async with bench.running():
+        await bench.ask(ADOPT)
+    (refused,) = bench.inbox.events
+    assert isinstance(refused, KernelRefused)
+    assert (refused.ticket, refused.errno) == (7, errno.ESRCH)
+    assert not bench.kernel.sas
+    assert not bench.kernel.policies
+    assert bench.state.installed.sa_ids() == []
