@@ -28,6 +28,7 @@ from ikeactors.protocol.ikev2.informational import (
     LivenessInitiator,
 )
 from ikeactors.protocol.ikev2.installing import InstallOffered
+from ikeactors.protocol.ikev2.reauthentication import ArrivalInitiator, Turn
 from ikeactors.protocol.ikev2.rekey_ike_sa import RekeyIkeInitiator
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.succession import SuccessionInitiator
@@ -75,6 +76,9 @@ def freeze(thing: Exchange | Continuation, absent: frozenset[int] = frozenset())
     if kind.__name__ not in _KINDS:
         return b""
     slots = {name: _plain(getattr(thing, name), absent) for name in _slots(kind)}
+    if "_request_id" in slots:
+        # Who asked is gone, and another one may come to have the number.
+        slots["_request_id"] = ("value", None)
     return encode((kind.__name__, slots))
 
 
@@ -206,6 +210,7 @@ _KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         AnnounceInitiator,
+        ArrivalInitiator,
         CreateChildInitiator,
         DeleteChildInitiator,
         DeleteIkeInitiator,
@@ -215,6 +220,7 @@ _KINDS: dict[str, type] = {
         RekeyIkeInitiator,
         RoutabilityInitiator,
         SuccessionInitiator,
+        Turn,
         UpdateInitiator,
     )
 }

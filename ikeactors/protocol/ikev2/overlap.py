@@ -32,10 +32,10 @@ DRAINED_AFTER = 1.0
 class Overlap:
     """The Child SAs of the older IKE SA; `is_lost` where the newer is not to stay."""
 
-    __slots__ = ("_older", "is_lost")
+    __slots__ = ("is_lost", "older")
 
     def __init__(self, older: tuple[ChildSnapshot, ...]) -> None:
-        self._older = older
+        self.older = older
         self.is_lost = False
 
     def reqid(self, settings: ChildSettings, agreement: Agreement) -> int | None:
@@ -44,7 +44,7 @@ class Overlap:
         remote_ts = tuple(str(one) for one in agreement.remote_ts)
         same = (
             one.reqid
-            for one in self._older
+            for one in self.older
             if (one.name, one.local_ts, one.remote_ts) == (settings.name, local_ts, remote_ts)
         )
         return next(same, None)

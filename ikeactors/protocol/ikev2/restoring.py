@@ -31,12 +31,14 @@ from ikeactors.protocol.ikev2.inflight import Forgotten, thaw
 from ikeactors.protocol.ikev2.installing import InstallOffered
 from ikeactors.protocol.ikev2.mobike import Mobike
 from ikeactors.protocol.ikev2.nat import NatSituation
+from ikeactors.protocol.ikev2.overlap import Overlap
 from ikeactors.protocol.ikev2.phases import Established
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.retransmission import watch
 from ikeactors.protocol.ikev2.stored import Unrestorable
 from ikeactors.protocol.ikev2.window import Outstanding, RequestWindow, ResponseWindow
 from ikeactors.protocol.settings import ChildSettings, Unique
+from ikeactors.protocol.snapshot import ChildSnapshot
 from ikeactors.protocol.timers import Timer
 
 if TYPE_CHECKING:
@@ -178,6 +180,13 @@ def _put_back_mobike(
     association.mobike.mapping = mapping
 
 
+def _put_back_overlap(
+    association: Association, older: tuple[ChildSnapshot, ...], is_lost: bool
+) -> None:
+    association.overlap = Overlap(older)
+    association.overlap.is_lost = is_lost
+
+
 # What it asks for in its first step.
 
 
@@ -256,4 +265,7 @@ class Adopted:
 
 
 # What features of their own have in a checkpoint, by name; what is not known is left out.
-_EXTRAS: dict[str, Callable[..., None]] = {"mobike": _put_back_mobike}
+_EXTRAS: dict[str, Callable[..., None]] = {
+    "mobike": _put_back_mobike,
+    "overlap": _put_back_overlap,
+}

@@ -20,7 +20,6 @@ from ikeactors.protocol.ikev2.collisions import RivalIkeSa
 from ikeactors.protocol.ikev2.ike_sa import IkeSa
 from ikeactors.protocol.ikev2.inflight import children_in, freeze
 from ikeactors.protocol.ikev2.installing import InstallDemanded, InstallOffered
-from ikeactors.protocol.ikev2.mobike import Mobike
 from ikeactors.protocol.ikev2.phases import Established
 from ikeactors.protocol.timers import Timer
 
@@ -63,13 +62,20 @@ def take(association: Association, now: float) -> Checkpoint:
         is_replacing=ike_sas.is_replacing,
         patience=(now - patience.since, patience.refusals),
         rival=None if rival is None else _rival(rival),
-        extras={} if association.mobike is None else {_MOBIKE: _mobike(association.mobike)},
+        extras=_extras(association),
         installs=tuple(freeze(one, demanded) for one in offered),
     )
 
 
-def _mobike(mobike: Mobike) -> tuple[Any, ...]:
-    return mobike.decides, mobike.peers, mobike.told, mobike.mapping
+def _extras(association: Association) -> dict[str, tuple[Any, ...]]:
+    """What features of their own have, by name."""
+    extras: dict[str, tuple[Any, ...]] = {}
+    mobike, overlap = association.mobike, association.overlap
+    if mobike is not None:
+        extras["mobike"] = (mobike.decides, mobike.peers, mobike.told, mobike.mapping)
+    if overlap is not None:
+        extras["overlap"] = (overlap.older, overlap.is_lost)
+    return extras
 
 
 def _rival(rival: RivalIkeSa) -> tuple[int, bytes, bytes]:
@@ -151,7 +157,5 @@ def _timers(association: Association, now: float) -> tuple[tuple[str, int, float
     )
 
 
-# Names of `extras`.
-_MOBIKE = "mobike"
 # They belong to what is under way, and start again with it.
 _NOT_KEPT = frozenset({Timer.RETRANSMIT, Timer.REASSEMBLY})
