@@ -173,7 +173,7 @@ def _sequence_sent(bench: Bench) -> int:
     return max(int(found, 16) for found in re.findall(r"oseq (0x[0-9a-f]+)", bench.states()))
 
 
-async def _checked(network: Network, check: Callable[[Bench], Awaitable[None]]) -> None:
+async def checked(network: Network, check: Callable[[Bench], Awaitable[None]]) -> None:
     """Run a check; what one that fails has left is no other's concern."""
     bench = Bench(network)
     try:
@@ -206,4 +206,4 @@ def run() -> None:
     """All checks, one after the other, on one network."""
     with direct() as network:
         for name, check in CHECKS.items():
-            attempt(name, partial(trio.run, _checked, network, check))
+            attempt(name, partial(trio.run, checked, network, check))

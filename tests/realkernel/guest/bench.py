@@ -62,7 +62,11 @@ class Bench:
         self.network = network
         self.west = inside(network.west, open_xfrm)
         self.east = inside(network.east, open_xfrm)
-        self._sockets = [self.listen(network.west), self.listen(network.east)]
+        self._sockets = [
+            self.listen(gateway, address=gateway.outer[version])
+            for gateway in (network.west, network.east)
+            for version in (4, 6)
+        ]
         for near, far in ((network.west, network.east), (network.east, network.west)):
             for version in (4, 6):
                 near.run(
@@ -81,15 +85,17 @@ class Bench:
         """A socket whose ESP in UDP the kernel takes."""
 
         def opened() -> socket.socket:
-            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            udp.bind((address or gateway.outer[4], port))
+            place = address or gateway.outer[4]
+            family = socket.AF_INET6 if ":" in place else socket.AF_INET
+            udp = socket.socket(family, socket.SOCK_DGRAM)
+            udp.bind((place, port))
             udp.setsockopt(socket.IPPROTO_UDP, _UDP_ENCAP, _ESP_IN_UDP)
             return udp
 
         return inside(gateway, opened)
 
     def ends(
-        self, template: SaRequest | None = None, version: int = 4, west: str = "", udp: bool = True
+        self, template: SaRequest | None = None, version: int = 4, udp: bool = True, west: str = ""
     ) -> Ends:
         """A tunnel's four SAs, made after a template."""
         here = ip_address(west or self.network.west.outer[version])
@@ -164,7 +170,7 @@ def _policies(outbound: SaRequest, inner: Sequence[tuple[str, str]]) -> tuple[Po
             _between(policy(remote, local, direction), there, here)
             for direction in (Direction.IN, Direction.FWD)
         ]
-    return tuple(made)
+    return tuple(replace(one, protocol=outbound.protocol) for one in made)
 
 
 def _between(request: PolicyRequest, source: Address, destination: Address) -> PolicyRequest:

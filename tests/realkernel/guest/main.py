@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from tests.realkernel.guest import backend, everywhere, quickstart, same, strongswan
+from tests.realkernel.guest import backend, everywhere, features, quickstart, same, strongswan
 
 PARTS = {
     "quickstart": quickstart,
     "backend": backend,
+    "features": features,
     "same": same,
     "everywhere": everywhere,
     "strongswan": strongswan,
