@@ -20,6 +20,7 @@ from ikeactors.protocol.settings import (
     SelectorTemplate,
 )
 from ikeactors.protocol.snapshot import AssociationSnapshot, ChildSnapshot
+from ikeactors.wire.proposals import Proposal
 
 Facts = dict[str, object]
 Usages = Mapping[SaId, SaUsage]
@@ -173,13 +174,18 @@ def _child_settings(child: ChildSettings) -> Facts:
         "mode": child.mode.value,
         "local_ts": [_template(one) for one in child.local_ts],
         "remote_ts": [_template(one) for one in child.remote_ts],
-        "esp_proposals": [str(proposal) for proposal in child.esp_proposals],
+        "esp_proposals": [] if child.ah_proposals else _texts(child.esp_proposals),
+        "ah_proposals": _texts(child.ah_proposals),
         "rekey_time": child.rekey_time,
         "life_time": child.life_time,
         "start_action": child.start_action.value,
         "dpd_action": child.dpd_action.value,
         "close_action": child.close_action.value,
     }
+
+
+def _texts(proposals: Iterable[Proposal]) -> list[str]:
+    return [str(proposal) for proposal in proposals]
 
 
 def _template(template: SelectorTemplate) -> str:

@@ -6,7 +6,7 @@ Names and meanings are those of swanctl.conf wherever it has them.
 from __future__ import annotations
 
 from ikeactors.config import values
-from ikeactors.config.proposals import esp_proposals
+from ikeactors.config.proposals import ah_proposals, esp_proposals
 from ikeactors.config.schema import Option, options
 from ikeactors.config.selectors import selector_template
 from ikeactors.config.values import (
@@ -51,6 +51,13 @@ CHILD = options(
         some(flat(esp_proposals)),
         '["default"]',
         "What protects it, best first; a key exchange in it means perfect forward secrecy.",
+    ),
+    Option(
+        "ah_proposals",
+        flat(ah_proposals),
+        "[]",
+        "AH instead of ESP, which authenticates and does not encrypt, and passes no NAT: "
+        '"sha256-x25519".',
     ),
     Option("mode", word(enumeration(*Mode)), '"tunnel"', '"tunnel" or "transport".'),
     Option(

@@ -62,7 +62,7 @@ _SAME_NAME = (
 _SAME_NAME_OF_CHILD = tuple(
     name
     for name in CHILD
-    if name != "esp_proposals"
+    if name not in ("esp_proposals", "ah_proposals")
     and not name.startswith(("life_", "rand_", "rekey_", "if_id_", "copy_"))
 )
 
@@ -134,7 +134,9 @@ def _child(
 ) -> ChildSettings:
     check_name(name, place, mistakes)
     section = read_section(table, place, CHILD, mistakes)
-    _check_weak(section, "esp_proposals", connection["allow_weak"], mistakes)
+    for proposals in ("esp_proposals", "ah_proposals"):
+        _check_weak(section, proposals, connection["allow_weak"], mistakes)
+    _check_ah(section, connection, mistakes)
     _check_families(section, "local_ts", "remote_ts", mistakes)
     _check_start(section, connection, mistakes)
     limits: dict[str, Any] = {}
@@ -143,6 +145,7 @@ def _child(
     return ChildSettings(
         name=name,
         esp_proposals=templates(ProtocolId.ESP, section["esp_proposals"]),
+        ah_proposals=templates(ProtocolId.AH, section["ah_proposals"]),
         if_id_in=section["if_id_in"] or connection["if_id_in"],
         if_id_out=section["if_id_out"] or connection["if_id_out"],
         copying=HeaderCopying(section["copy_df"], section["copy_ecn"], section["copy_dscp"]),
@@ -211,6 +214,17 @@ def _check_weak(section: Section, name: str, allowed: bool, mistakes: Mistakes) 
         for keyword in proposal.weak:
             message = f"{keyword} is weak: only with allow_weak = true in the connection"
             mistakes.add(section.place.of(name), message, proposal.text)
+
+
+def _check_ah(section: Section, connection: Section, mistakes: Mistakes) -> None:
+    """A child has AH or ESP, and AH is never in UDP."""
+    if not section["ah_proposals"]:
+        return
+    place = section.place.of("ah_proposals")
+    if "esp_proposals" in section.written:
+        mistakes.add(place, "a child has AH or ESP: leave out ah_proposals or esp_proposals")
+    if connection["encap"]:
+        mistakes.add(place, "AH does not go in UDP: leave out encap in the connection")
 
 
 def _check_families(section: Section, ours: str, theirs: str, mistakes: Mistakes) -> None:

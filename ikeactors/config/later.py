@@ -8,7 +8,6 @@ _SUBJECTS = {
     "checking revocation": "revocation",
     "EAP": "aaa_id eap_id",
     "IKEv1": "aggressive pull xauth_id",
-    "AH": "ah_proposals",
     "a post-quantum pre-shared key": "ppk_id ppk_required",
     "a script at up and down": "hostaccess updown",
     "mediation": "mediated_by mediation mediation_peer",

@@ -187,17 +187,21 @@ def _called_as(connection: ConnectionSettings) -> IdentityPattern:
 def _check_data_plane(
     kernel: str, connections: list[tuple[ConnectionSettings, Place]], mistakes: Mistakes
 ) -> None:
-    """Transport mode is the kernel's alone."""
+    """Transport mode and AH are the kernel's alone."""
     for connection, place in connections:
         for child in connection.children:
-            if child.mode is not Mode.TRANSPORT:
-                continue
-            mode = place.of("children", child.name, "mode")
-            if kernel == "userspace":
-                message = 'transport mode needs the kernel\'s data plane, not kernel = "userspace"'
-                mistakes.add(mode, message)
-            elif kernel == "auto":
-                mistakes.warn(mode, "transport mode fails where the kernel has no ESP")
+            here = place.of("children", child.name)
+            needs = {"mode": "transport mode"} if child.mode is Mode.TRANSPORT else {}
+            needs |= {"ah_proposals": "AH"} if child.ah_proposals else {}
+            for key, what in needs.items():
+                _check_kernel(kernel, here.of(key), what, mistakes)
+
+
+def _check_kernel(kernel: str, place: Place, what: str, mistakes: Mistakes) -> None:
+    if kernel == "userspace":
+        mistakes.add(place, f'{what} needs the kernel\'s data plane, not kernel = "userspace"')
+    elif kernel == "auto":
+        mistakes.warn(place, f"{what} fails where the kernel has no IPsec")
 
 
 def _name(pattern: IdentityPattern) -> str:

@@ -26,12 +26,16 @@ ESP_DEFAULTS = (
     "aes256-aes128-sha256-sha384-sha512-esn-noesn",
 )
 
+AH_DEFAULTS = ("sha256-sha384-sha512-esn-noesn",)
+
 # Configurations repeat the same few proposals in thousands of connections.
 _CACHED_PROPOSALS = 256
 
 _NO_ESN = Transform(TransformType.ESN, Esn.NO_ESN)
 
 _COMPLAINTS = {"": "a keyword is missing", "default": '"default" stands alone'}
+
+_NO_INTEGRITY = "no integrity algorithm: add one, sha256 for example"
 
 _ORDER = (
     TransformType.ENCR,
@@ -65,6 +69,11 @@ def ike_proposals(value: object) -> tuple[WrittenProposal, ...]:
 def esp_proposals(value: object) -> tuple[WrittenProposal, ...]:
     """The ESP proposals one text stands for: two or so for "default", otherwise one."""
     return _of_words(text(value), ESP_DEFAULTS, _read_esp)
+
+
+def ah_proposals(value: object) -> tuple[WrittenProposal, ...]:
+    """The AH proposals one text stands for."""
+    return _of_words(text(value), AH_DEFAULTS, _read_ah)
 
 
 def templates(protocol: ProtocolId, written: Iterable[WrittenProposal]) -> tuple[Proposal, ...]:
@@ -114,6 +123,20 @@ def _read_esp(given: str) -> WrittenProposal:
     return _written(given, by_type)
 
 
+@lru_cache(maxsize=_CACHED_PROPOSALS)
+def _read_ah(given: str) -> WrittenProposal:
+    by_type = _transforms(given)
+    complaints = _esp_complaints(by_type)
+    if by_type[TransformType.ENCR]:
+        complaints.append("AH does not encrypt: remove the cipher, or use esp_proposals")
+    elif not by_type[TransformType.INTEG]:
+        complaints.append(_NO_INTEGRITY)
+    _refuse(given, complaints)
+    if not by_type[TransformType.ESN]:
+        by_type[TransformType.ESN] = [_NO_ESN]
+    return _written(given, by_type)
+
+
 def _written(given: str, by_type: dict[TransformType, list[Transform]]) -> WrittenProposal:
     return WrittenProposal(tuple(one for kind in _ORDER for one in by_type[kind]), given)
 
@@ -154,7 +177,11 @@ def _check(
     elif all(aead) and by_type[TransformType.INTEG]:
         complaints.append("an AEAD cipher takes no integrity algorithm: remove it")
     elif not any(aead) and not by_type[TransformType.INTEG]:
-        complaints.append("no integrity algorithm: add one, sha256 for example")
+        complaints.append(_NO_INTEGRITY)
+    _refuse(given, complaints)
+
+
+def _refuse(given: str, complaints: list[str]) -> None:
     if complaints:
         raise Refused(*((given, complaint) for complaint in complaints))
 

@@ -160,6 +160,8 @@ def index_of(number: int, direction: Direction) -> int:
 
 
 def _sa(request: SaRequest, carried: Carried | None) -> bytes:
+    if request.protocol == ProtocolId.AH and request.encapsulation is not None:
+        raise KernelRefusal(errno.EINVAL, "AH does not go in UDP: a NAT is on the way, or encap")
     window, replay = _replay(request)
     parts = [
         _state_selector(request),

@@ -183,6 +183,7 @@ class ChildSettings:
     local_ts: tuple[SelectorTemplate, ...] = (SelectorTemplate(),)
     remote_ts: tuple[SelectorTemplate, ...] = (SelectorTemplate(),)
     esp_proposals: tuple[Proposal, ...] = ()
+    ah_proposals: tuple[Proposal, ...] = ()
     mode: Mode = Mode.TUNNEL
     rekey_time: float = 3600.0
     life_time: float = 3960.0
@@ -210,6 +211,11 @@ class ChildSettings:
     single_pair: bool = False
     policies_fwd_out: bool = False
     copying: HeaderCopying = USUAL_COPYING
+
+    @property
+    def proposals(self) -> tuple[Proposal, ...]:
+        """What protects it: AH where that is configured, or else ESP."""
+        return self.ah_proposals or self.esp_proposals
 
 
 @dataclass(frozen=True, slots=True)

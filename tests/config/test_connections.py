@@ -178,6 +178,25 @@ def test_a_connection_without_children_is_a_warning(write, tmp_path):
     )
 
 
+def test_a_child_may_have_ah_in_place_of_esp(connection):
+    found = connection(of_connection("") + 'ah_proposals = "sha256-x25519, sha512"')
+    assert list(map(str, found.children[0].proposals)) == [
+        "AH:HMAC_SHA2_256_128/CURVE25519/NO_ESN",
+        "AH:HMAC_SHA2_512_256/NO_ESN",
+    ]
+    found = connection(of_connection("") + 'ah_proposals = "default"')
+    (default,) = found.children[0].proposals
+    assert str(default).endswith("HMAC_SHA2_512_256/ESN/NO_ESN")
+
+
+def test_ah_is_never_in_udp(mistakes_in):
+    text = of_connection("encap = true") + 'ah_proposals = "sha256"'
+    (mistake,) = mistakes_in(SECRET + text)
+    assert mistake.endswith(
+        "ah_proposals: AH does not go in UDP: leave out encap in the connection"
+    )
+
+
 def test_weak_algorithms_are_permitted_by_a_word_of_the_connection(connection):
     found = connection(
         of_connection('allow_weak = true\nproposals = "3des-md5-modp1024"')
@@ -236,6 +255,13 @@ BAD_CHILD = [
     ('esp_proposals = "aes128"', 'esp_proposals: "aes128": no integrity algorithm: add one'),
     ('esp_proposals = "null-sha1"', f'esp_proposals: "null-sha1": null {WEAK}'),
     ('esp_proposals = "default, aes128-md5"', f'esp_proposals: "aes128-md5": md5 {WEAK}'),
+    ('ah_proposals = "aes128-sha256"', 'ah_proposals: "aes128-sha256": AH does not encrypt'),
+    ('ah_proposals = "x25519"', 'ah_proposals: "x25519": no integrity algorithm: add one'),
+    ('ah_proposals = "md5"', f'ah_proposals: "md5": md5 {WEAK}'),
+    (
+        'ah_proposals = "sha256"\nesp_proposals = "default"',
+        "ah_proposals: a child has AH or ESP: leave out ah_proposals or esp_proposals",
+    ),
     ('start_action = "trap"', f'start_action: "trap": {TRAP}'),
     ('dpd_action = "trap"', f'dpd_action: "trap": {TRAP}'),
     (

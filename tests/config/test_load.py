@@ -164,8 +164,15 @@ def test_transport_mode_is_the_kernels_alone(write, mistakes_in, tmp_path):
     message = 'transport mode needs the kernel\'s data plane, not kernel = "userspace"'
     assert mistakes_in(f'{TRANSPORT}"userspace"') == [f"ike.toml:4: {key}: {message}"]
     (warning,) = load(write(f'{TRANSPORT}"auto"')).warnings
-    assert str(warning).endswith(f"{key}: transport mode fails where the kernel has no ESP")
+    assert str(warning).endswith(f"{key}: transport mode fails where the kernel has no IPsec")
     assert not load(write(f'{TRANSPORT}"xfrm"')).warnings
+
+
+def test_ah_is_the_kernels_alone(mistakes_in):
+    text = TRANSPORT.replace('mode = "transport"', 'ah_proposals = "sha256"')
+    key = "connections.gw.children.net.ah_proposals"
+    message = 'AH needs the kernel\'s data plane, not kernel = "userspace"'
+    assert mistakes_in(f'{text}"userspace"') == [f"ike.toml:4: {key}: {message}"]
 
 
 def test_included_files_are_merged(write):

@@ -124,10 +124,13 @@ def test_ah_has_integrity_only() -> None:
     suite = ChildSuite(
         ProtocolId.AH, Encr.NULL, None, Integ.HMAC_SHA2_256_128, KeyExchangeMethod.NONE, esn=False
     )
-    info, found = parts(xfrm.new_sa(sa(suite=suite)), structures.SaInfo)
+    request = replace(sa(suite=suite), encapsulation=None)
+    info, found = parts(xfrm.new_sa(request), structures.SaInfo)
     assert info.id.proto == 51
     assert algorithm(found["ALG_AUTH_TRUNC"], with_icv=True)[0] == b"hmac(sha256)"
     assert "ALG_CRYPT" not in found
+    with pytest.raises(KernelRefusal, match="AH does not go in UDP"):
+        xfrm.new_sa(sa(suite=suite))
 
 
 @pytest.mark.parametrize(

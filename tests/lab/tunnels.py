@@ -14,10 +14,19 @@ IDENTITIES = ["west.lab", "east.lab"]
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """The proposals of a connection and of its children."""
+    """The proposals of a connection and of its children, which have AH where that is said."""
 
     ike: str
     esp: str
+    ah: str = ""
+
+    @property
+    def of_child(self) -> Section:
+        """The one option of a child."""
+        return {"ah_proposals": self.ah} if self.ah else {"esp_proposals": self.esp}
+
+    def __str__(self) -> str:
+        return f"AH {self.ah}" if self.ah else self.esp
 
 
 GCM = Suite("aes128gcm16-prfsha256-x25519", "aes128gcm16-x25519")
@@ -25,6 +34,7 @@ CBC = Suite("aes256-sha256-ecp256", "aes256-sha256")
 # What GCM prefers is the second choice here, so the first KE payload is of the wrong group.
 OTHER_GROUP_FIRST = Suite("aes128gcm16-prfsha256-ecp256-x25519", "aes128gcm16-ecp256-x25519")
 DEFAULT = Suite("default", "default")
+AH = Suite("aes128gcm16-prfsha256-x25519", "", "sha256-x25519-esn")
 CHACHA = Suite("chacha20poly1305-prfsha512-modp2048", "chacha20poly1305")
 
 
@@ -62,7 +72,7 @@ def connection_settings(
             name: {
                 "local_ts": local.subnet[inner],
                 "remote_ts": remote.subnet[inner],
-                "esp_proposals": suite.esp,
+                **suite.of_child,
                 **(child or {}),
             }
             for inner, name in CHILD.items()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ikeactors.crypto.keys import child_keys
 from ikeactors.crypto.suite import ChildSuite
-from ikeactors.errors import InvalidSyntax, TsUnacceptable
+from ikeactors.errors import InvalidSyntax, NoProposalChosen, TsUnacceptable
 from ikeactors.iana import KeyExchangeMethod, NotifyType, ProtocolId
 from ikeactors.kernel.requests import Mode
 from ikeactors.protocol.choosing import (
@@ -90,7 +90,7 @@ class Offer:
         as wide as the SA it replaces (RFC 7296 section 2.9.2).
         """
         spi_in = _fresh_spi(association)
-        templates = settings.esp_proposals
+        templates = settings.proposals
         if in_auth:
             templates = without_key_exchange(templates)
         proposals = numbered(templates, spi_in.to_bytes(4, "big"))
@@ -194,6 +194,8 @@ def demanded(
     offered = only(payloads, SecurityAssociation).proposals
     acceptable = all_acceptable(fits, offered, in_auth, preferred_ke)
     fit, choice = acceptable[0]
+    if choice.protocol == ProtocolId.AH and association.path.encapsulated:
+        raise NoProposalChosen(f"child {fit.settings.name}: AH does not pass a NAT")
     if fit.settings.single_pair:
         fit = to_single_pair(fit, asked, rekeyed.agreement if rekeyed else None)
     mode = fit.settings.mode if asked.wants_transport else Mode.TUNNEL

@@ -130,13 +130,13 @@ def all_acceptable(
     """
     acceptable: list[tuple[Fit, Proposal]] = []
     for fit in fits:
-        templates = fit.settings.esp_proposals
+        templates = fit.settings.proposals
         choice = find_proposal(offered, templates, preferred_ke, in_auth=in_auth)
         if choice is not None:
             acceptable.append((fit, choice))
     if acceptable:
         return acceptable
-    configured = fits[0].settings.esp_proposals
+    configured = fits[0].settings.proposals
     if in_auth:
         offered, configured = without_key_exchange(offered), without_key_exchange(configured)
     raise NoProposalChosen(explain_mismatch(offered, configured))
@@ -190,7 +190,7 @@ def fitness(association: Association, payloads: Payloads, children: Sequence[Chi
     except ProtocolFault:
         return 0
     for fit in fits:
-        if find_proposal(offered, fit.settings.esp_proposals, in_auth=True) is not None:
+        if find_proposal(offered, fit.settings.proposals, in_auth=True) is not None:
             is_of_mode = (fit.settings.mode is Mode.TRANSPORT) is asked.wants_transport
             return 1 + _WORST_RANK - fit.rank + (1 + _WORST_RANK) * is_of_mode
     return 0

@@ -7,14 +7,17 @@ from ipaddress import ip_network
 
 import pytest
 
+from ikeactors.config.proposals import ah_proposals, templates
 from ikeactors.iana import (
     KeyExchangeMethod,
+    ProtocolId,
     TransformType,
 )
 from ikeactors.kernel.requests import Direction, Mode
 from ikeactors.protocol.events import RekeyRequested
 from ikeactors.protocol.ikev2.child_negotiation import _fresh_spi
 from ikeactors.protocol.ikev2.child_sa import ChildState
+from ikeactors.protocol.settings import ChildSettings
 from ikeactors.wire.payload import (
     SecurityAssociation,
     TrafficSelectorsInitiator,
@@ -29,6 +32,7 @@ from tests.protocol.forging import (
     change_sealed,
     swapped,
 )
+from tests.protocol.ikev2.test_nat import behind_nat
 
 
 def with_children(*children: object, **changes: object) -> Pair:
@@ -50,6 +54,38 @@ def test_transport_mode_is_asked_for_and_given() -> None:
         assert {sa.mode for sa in end.sas.values()} == {Mode.TRANSPORT}
         assert all(sa.selectors is not None for sa in end.sas.values())
         assert {one.direction for one in end.policies} == {Direction.IN, Direction.OUT}
+
+
+def ah(**changes: object) -> ChildSettings:
+    """A child that AH protects."""
+    proposals = templates(ProtocolId.AH, ah_proposals("sha256-x25519-noesn-esn"))
+    return child(ah_proposals=proposals, **changes)
+
+
+def test_ah_is_negotiated_rekeyed_and_deleted() -> None:
+    """(RFC 7296 section 3.3.1)"""
+    pair = with_children(ah(), dpd_delay=0.0).establish()
+    pair.assert_mirrored()
+    for end in pair.ends():
+        assert {one.protocol for one in (*end.sas.values(), *end.policies)} == {ProtocolId.AH}
+        assert all(len(one.integ_key) == 32 and not one.encr_key for one in end.sas.values())
+    before = pair.west.spis()
+    pair.give(pair.west, RekeyRequested("net", None, 7))
+    pair.settle()
+    pair.pass_time(5.1)
+    pair.assert_one_pair()
+    assert not pair.west.spis() & before
+    (west, east) = (end.association.children for end in pair.ends())
+    assert [str(one.agreement.suite) for one in (*west, *east)] == [
+        "AH:HMAC_SHA2_256_128/CURVE_25519/NO_ESN"
+    ] * 2
+
+
+def test_ah_is_refused_where_a_nat_is_between() -> None:
+    pair = behind_nat(children=(ah(),))
+    assert not pair.west.sas
+    assert not pair.east.sas
+    assert "AH does not pass a NAT" in str(pair.east.said("child-sa-refused")[0].text)
 
 
 def test_transport_mode_that_is_declined_is_deleted_again() -> None:

@@ -14,7 +14,7 @@ from tests.lab.ikeactors import IkeactorsPeer
 from tests.lab.namespaces import Gateway, Network, direct
 from tests.lab.pair import BOTH_ROLES, SETTLED_SECONDS, SIDES, Pair
 from tests.lab.strongswan import IN_KERNEL, StrongswanPeer
-from tests.lab.tunnels import CBC, CONNECTION, GCM, IDENTITIES, Suite, connection
+from tests.lab.tunnels import AH, CBC, CONNECTION, GCM, IDENTITIES, Suite, connection
 from tests.realkernel.guest.reporting import attempt, tell
 
 # An installed policy of an SA, and not the exemption that a daemon's own sockets have.
@@ -37,7 +37,7 @@ class Course:
     @property
     def name(self) -> str:
         over = "in UDP" if self.encap else "over IP"
-        return f"{' to '.join(self.kinds)}, {self.suite.esp} {over}"
+        return f"{' to '.join(self.kinds)}, {self.suite} {over}"
 
 
 def traffic(pair: Pair) -> None:
@@ -78,10 +78,15 @@ CHECKS: Mapping[str, Callable[[Pair], None]] = {
 }
 # Rekeying is the same with every suite, and slow under emulation.
 BRIEFLY = ("traffic", "nothing is left")
+WITH_A_REKEY = ("traffic", "child rekeys", "nothing is left")
 COURSES = tuple(
     Course(kinds, suite, encap, checks)
     for kinds in BOTH_ROLES
-    for suite, encap, checks in ((GCM, False, tuple(CHECKS)), (CBC, True, BRIEFLY))
+    for suite, encap, checks in (
+        (GCM, False, tuple(CHECKS)),
+        (CBC, True, BRIEFLY),
+        (AH, False, WITH_A_REKEY),
+    )
 )
 NAMES = tuple(f"{course.name}: {check}" for course in COURSES for check in course.checks)
 
