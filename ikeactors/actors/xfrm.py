@@ -126,9 +126,13 @@ class XfrmBackend:
         return self._events
 
     async def aclose(self) -> None:
+        self.close()
+        await trio.lowlevel.checkpoint()
+
+    def close(self) -> None:
+        """Let both sockets go."""
         self._netlink.close()
         self._events.close()
-        await trio.lowlevel.checkpoint()
 
     def try_sa(self, request: SaRequest) -> None:
         """Add an SA and take it away again; raises what the kernel has against it."""

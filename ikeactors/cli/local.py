@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import secrets
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,13 @@ from ikeactors.actors.printable import printable
 from ikeactors.cli.tables import print_document
 
 if TYPE_CHECKING:
-    from ikeactors.config import ConfigurationFaults, Mistake
+    from ikeactors.actors.needs import Lack
+    from ikeactors.config import Configuration, ConfigurationFaults, Mistake
 
 _NOTIFY_VARIABLE = "NOTIFY_SOCKET"
 _PARAGRAPH = 1024
+# Of what a kernel lacks: alternatives multiply. `--json` has all.
+_MOST_LINES = 6
 
 
 def daemon(options: argparse.Namespace) -> int:
@@ -47,13 +51,55 @@ def check(options: argparse.Namespace) -> int:
         configuration = load(options.config)
     except ConfigurationFaults as faults:
         return _tell_mistakes(options, faults)
+    found = lacks_of(configuration) if options.kernel else []
     if options.json:
-        warnings = list(map(asdict, configuration.warnings))
-        return print_document({"ok": True, "mistakes": [], "warnings": warnings})
+        document = {"ok": not found, "mistakes": []}
+        document["warnings"] = list(map(asdict, configuration.warnings))
+        document |= {"kernel": list(map(asdict, found))} if options.kernel else {}
+        print_document(document)
+        return 1 if found else 0
     _warn(configuration.warnings)
     count = len(configuration.connections)
     print(f"{options.config}: no mistakes; {count} connection{'' if count == 1 else 's'}")
-    return 0
+    if options.kernel:
+        _tell_lacks(configuration, found)
+    return 1 if found else 0
+
+
+def lacks_of(configuration: Configuration) -> list[Lack]:
+    """What the running kernel lacks of what a configuration needs."""
+    from ikeactors.actors.needs import Lack, lacks
+    from ikeactors.actors.probing import open_xfrm
+    from ikeactors.kernel.requests import KernelRefusal
+
+    if configuration.daemon.kernel == "userspace":
+        return []
+    try:
+        backend = open_xfrm()
+    except KernelRefusal as refusal:
+        return [Lack(str(refusal), (), ())]
+    try:
+        return lacks(backend, configuration.connections, secrets.token_bytes)
+    finally:
+        backend.close()
+
+
+def _tell_lacks(configuration: Configuration, found: Sequence[Lack]) -> None:
+    if configuration.daemon.kernel == "userspace":
+        print("kernel: not asked, for the user space carries ESP")
+    elif not found:
+        print("kernel: has all that is needed")
+    for lack in found:
+        print(f"kernel: {printable(lack.reason, _PARAGRAPH)}")
+        _tell_some(lack.what, "")
+        _tell_some(lack.needed_by, "needed by ")
+
+
+def _tell_some(lines: Sequence[str], prefix: str) -> None:
+    for line in lines[:_MOST_LINES]:
+        print(f"  {prefix}{printable(line, _PARAGRAPH)}")
+    if len(lines) > _MOST_LINES:
+        print(f"  {prefix}{len(lines) - _MOST_LINES} more")
 
 
 def notify_ready() -> None:

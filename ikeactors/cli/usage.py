@@ -75,6 +75,11 @@ def _add_local(words: _Words) -> None:
     check.add_argument(
         "config", type=Path, metavar="FILE", nargs="?", default=DEFAULT_CONFIGURATION
     )
+    check.add_argument(
+        "--kernel",
+        action="store_true",
+        help="ask the running kernel, as root, whether it has all that the configuration needs",
+    )
 
 
 def _add_queries(words: _Words) -> None:

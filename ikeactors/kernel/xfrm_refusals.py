@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 
 from ikeactors.iana import Encr, Integ, ProtocolId
 from ikeactors.kernel.netlink import Acknowledgement
@@ -14,20 +15,32 @@ def refusal_of(acknowledgement: Acknowledgement, request: SaRequest | None) -> K
     number = acknowledgement.errno
     name = errno.errorcode.get(number, str(number))
     said = f"{name}: {acknowledgement.text}" if acknowledgement.text else name
-    reason = _reason(number, request)
-    what = "the policy" if request is None else f"the SA {request.spi:#010x}"
+    reason = reason_of(number, request)
+    if request is None:
+        return KernelRefusal(number, f"the kernel refused the policy: {reason} ({said})")
+    what = f"the SA {request.spi:#010x}, {request.suite}"
     return KernelRefusal(number, f"the kernel refused {what}: {reason} ({said})")
 
 
-def _reason(number: int, request: SaRequest | None) -> str:
+def reason_of(number: int, request: SaRequest | None) -> str:
+    """Why the kernel says this of an SA, or with `request` None of a policy."""
     if request is not None and number == errno.EPROTONOSUPPORT:
-        return _MISSING_PROTOCOLS[request.protocol, request.destination.version]
+        option, module, what = _PROTOCOLS[request.protocol, request.destination.version]
+        return f"the kernel has no {what} ({option}) and no module {module}"
     if request is not None and number in (errno.ENOSYS, errno.ENOENT):
-        suite = request.suite
-        options = (_ENCR_OPTIONS.get(suite.encr), _INTEG_OPTIONS.get(suite.integ))
-        hint = " or ".join(filter(None, options)) or "CONFIG_CRYPTO"
-        return f"it lacks an algorithm of {suite} ({hint})"
+        hints = " or ".join(f"{option}, module {module}" for option, module in _needed(request))
+        return f"it lacks an algorithm ({hints or 'CONFIG_CRYPTO'})"
     return _REASONS.get(number, "it gives no reason")
+
+
+def _needed(request: SaRequest) -> Iterator[tuple[str, str]]:
+    suite = request.suite
+    if request.protocol == ProtocolId.ESP and suite.encr in _ENCR_OPTIONS:
+        yield _ENCR_OPTIONS[suite.encr]
+    if suite.integ in _INTEG_OPTIONS:
+        yield _INTEG_OPTIONS[suite.integ]
+    if suite.esn and not suite.cipher.is_aead and request.protocol == ProtocolId.ESP:
+        yield "CONFIG_CRYPTO_AUTHENC", "authencesn"
 
 
 _REASONS = {
@@ -39,32 +52,46 @@ _REASONS = {
     errno.ENOBUFS: "its answer was lost",
     errno.EINVAL: "it takes something in it for invalid; an older kernel may lack an option",
     errno.EOPNOTSUPP: "it lacks an option of XFRM",
+    errno.ENOPROTOOPT: "it has no XFRM over netlink (CONFIG_XFRM_USER, module xfrm_user)",
     errno.EAFNOSUPPORT: "it lacks the address family",
     errno.EPROTONOSUPPORT: "it lacks the protocol",
 }
 
-_MISSING_PROTOCOLS = {
-    (ProtocolId.ESP, 4): "the kernel has no ESP (CONFIG_INET_ESP)",
-    (ProtocolId.ESP, 6): "the kernel has no ESP for IPv6 (CONFIG_INET6_ESP)",
-    (ProtocolId.AH, 4): "the kernel has no AH (CONFIG_INET_AH)",
-    (ProtocolId.AH, 6): "the kernel has no AH for IPv6 (CONFIG_INET6_AH)",
+_PROTOCOLS = {
+    (ProtocolId.ESP, 4): ("CONFIG_INET_ESP", "esp4", "ESP"),
+    (ProtocolId.ESP, 6): ("CONFIG_INET6_ESP", "esp6", "ESP for IPv6"),
+    (ProtocolId.AH, 4): ("CONFIG_INET_AH", "ah4", "AH"),
+    (ProtocolId.AH, 6): ("CONFIG_INET6_AH", "ah6", "AH for IPv6"),
 }
 
-# Modules of their own in the kernel; what is not here comes with ESP.
+_GCM = ("CONFIG_CRYPTO_GCM", "gcm")
+_CCM = ("CONFIG_CRYPTO_CCM", "ccm")
 _ENCR_OPTIONS = {
-    Encr.AES_GCM_8: "CONFIG_CRYPTO_GCM",
-    Encr.AES_GCM_12: "CONFIG_CRYPTO_GCM",
-    Encr.AES_GCM_16: "CONFIG_CRYPTO_GCM",
-    Encr.NULL_AUTH_AES_GMAC: "CONFIG_CRYPTO_GCM",
-    Encr.AES_CCM_8: "CONFIG_CRYPTO_CCM",
-    Encr.AES_CCM_12: "CONFIG_CRYPTO_CCM",
-    Encr.AES_CCM_16: "CONFIG_CRYPTO_CCM",
-    Encr.CHACHA20_POLY1305: "CONFIG_CRYPTO_CHACHA20POLY1305",
-    Encr.AES_CTR: "CONFIG_CRYPTO_CTR",
-    Encr.TRIPLE_DES: "CONFIG_CRYPTO_DES",
+    Encr.AES_GCM_8: _GCM,
+    Encr.AES_GCM_12: _GCM,
+    Encr.AES_GCM_16: _GCM,
+    Encr.NULL_AUTH_AES_GMAC: _GCM,
+    Encr.AES_CCM_8: _CCM,
+    Encr.AES_CCM_12: _CCM,
+    Encr.AES_CCM_16: _CCM,
+    Encr.CHACHA20_POLY1305: ("CONFIG_CRYPTO_CHACHA20POLY1305", "chacha20poly1305"),
+    Encr.AES_CBC: ("CONFIG_CRYPTO_CBC", "cbc"),
+    Encr.AES_CTR: ("CONFIG_CRYPTO_CTR", "ctr"),
+    Encr.TRIPLE_DES: ("CONFIG_CRYPTO_DES", "des_generic"),
+    Encr.NULL: ("CONFIG_CRYPTO_NULL", "crypto_null"),
 }
 
+_SHA1 = ("CONFIG_CRYPTO_SHA1", "sha1_generic")
+_MD5 = ("CONFIG_CRYPTO_MD5", "md5")
+_SHA512 = ("CONFIG_CRYPTO_SHA512", "sha512_generic")
 _INTEG_OPTIONS = {
-    Integ.AES_XCBC_96: "CONFIG_CRYPTO_XCBC",
-    Integ.AES_CMAC_96: "CONFIG_CRYPTO_CMAC",
+    Integ.HMAC_MD5_96: _MD5,
+    Integ.HMAC_MD5_128: _MD5,
+    Integ.HMAC_SHA1_96: _SHA1,
+    Integ.HMAC_SHA1_160: _SHA1,
+    Integ.HMAC_SHA2_256_128: ("CONFIG_CRYPTO_SHA256", "sha256_generic"),
+    Integ.HMAC_SHA2_384_192: _SHA512,
+    Integ.HMAC_SHA2_512_256: _SHA512,
+    Integ.AES_XCBC_96: ("CONFIG_CRYPTO_XCBC", "xcbc"),
+    Integ.AES_CMAC_96: ("CONFIG_CRYPTO_CMAC", "cmac"),
 }

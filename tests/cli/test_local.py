@@ -37,6 +37,27 @@ def written(path: Path, text: str) -> str:
     return str(path)
 
 
+def test_a_kernel_that_carries_no_esp_is_not_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path / "ike.toml", f'[daemon]\nkernel = "userspace"\n{GOOD}')
+    assert main(["check", "--kernel", path]) == 0
+    assert "not asked" in capsys.readouterr().out
+
+
+def test_what_the_running_kernel_lacks_is_told_with_who_needs_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whichever kernel that is: its verdict and the exit code say the same."""
+    path = written(tmp_path / "ike.toml", f'[daemon]\nkernel = "xfrm"\n{GOOD}')
+    code = main(["check", "--kernel", path, "--json"])
+    document = json.loads(capsys.readouterr().out)
+    assert document["ok"] is (code == 0)
+    assert bool(document["kernel"]) is (code == 1)
+    assert main(["check", "--kernel", path]) == code
+    assert "kernel: " in capsys.readouterr().out
+
+
 def test_a_good_configuration_ends_with_0(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

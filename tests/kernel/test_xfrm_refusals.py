@@ -8,20 +8,38 @@ from ipaddress import ip_address
 
 import pytest
 
+from ikeactors.crypto.suite import ChildSuite
+from ikeactors.iana import Encr, Integ, KeyExchangeMethod, ProtocolId
 from ikeactors.kernel.netlink import Acknowledgement
 from ikeactors.kernel.requests import SaRequest
 from ikeactors.kernel.xfrm_refusals import refusal_of
-from tests.fakes.sas import sa
+from tests.fakes.sas import CBC, sa
 
+AH = sa(
+    suite=ChildSuite(
+        ProtocolId.AH, Encr.NULL, None, Integ.AES_CMAC_96, KeyExchangeMethod.NONE, esn=False
+    )
+)
 V6 = replace(sa(), source=ip_address("fd77::1"), destination=ip_address("fd77::2"))
 
 
 @pytest.mark.parametrize(
     ("number", "request_", "text"),
     [
-        (errno.EPROTONOSUPPORT, sa(), "the kernel has no ESP (CONFIG_INET_ESP)"),
-        (errno.EPROTONOSUPPORT, V6, "the kernel has no ESP for IPv6 (CONFIG_INET6_ESP)"),
-        (errno.ENOSYS, sa(), "ESP:AES_GCM_16_128/NO_ESN (CONFIG_CRYPTO_GCM)"),
+        (errno.EPROTONOSUPPORT, sa(), "no ESP (CONFIG_INET_ESP) and no module esp4"),
+        (errno.EPROTONOSUPPORT, V6, "no ESP for IPv6 (CONFIG_INET6_ESP) and no module esp6"),
+        (errno.EPROTONOSUPPORT, AH, "no AH (CONFIG_INET_AH) and no module ah4"),
+        (errno.ENOSYS, sa(), "ESP:AES_GCM_16_128/NO_ESN: it lacks an algorithm (CONFIG_CRYPTO_GCM"),
+        (errno.ENOENT, AH, "an algorithm (CONFIG_CRYPTO_CMAC, module cmac) (ENOENT)"),
+        (
+            errno.ENOSYS,
+            sa(suite=replace(CBC, esn=True)),
+            "(CONFIG_CRYPTO_CBC, module cbc or CONFIG_CRYPTO_SHA256, module sha256_generic or"
+            " CONFIG_CRYPTO_AUTHENC, module authencesn)",
+        ),
+        (errno.ENOPROTOOPT, None, "the policy: it has no XFRM over netlink (CONFIG_XFRM_USER"),
+        (errno.ESRCH, None, "it is not there"),
+        (errno.ENOMEM, sa(), "it has no memory left"),
         (errno.EEXIST, sa(), "there is one of that name already"),
         (errno.EPERM, None, "CAP_NET_ADMIN"),
         (12345, None, "no reason (12345)"),

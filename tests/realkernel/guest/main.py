@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import sys
 
-from tests.realkernel.guest import backend, everywhere, features, quickstart, same, strongswan
+from tests.realkernel.guest import (
+    backend,
+    everywhere,
+    features,
+    needs,
+    quickstart,
+    same,
+    strongswan,
+)
 
 PARTS = {
     "quickstart": quickstart,
     "backend": backend,
     "features": features,
+    "needs": needs,
     "same": same,
     "everywhere": everywhere,
     "strongswan": strongswan,
