@@ -59,15 +59,46 @@ async def test_a_child_sa_is_installed_in_one_datagram(
     assert not kernel.policies
 
 
+REFUSALS = (
+    (errno.EEXIST, "there is one of that name already"),
+    (errno.ESRCH, "it is not there"),
+    (errno.ENOMEM, "it has no memory left"),
+    (errno.EINVAL, "it takes something in it for invalid"),
+    (errno.ENOPROTOOPT, "CONFIG_XFRM_USER, module xfrm_user"),
+    (errno.EPERM, "CAP_NET_ADMIN"),
+    (errno.EPROTONOSUPPORT, "Requested type not found"),
+)
+
+
+@pytest.mark.parametrize(("refusal", "text"), REFUSALS)
 @pytest.mark.parametrize("number", range(5))
 async def test_a_refusal_of_anything_leaves_nothing(
-    kernel: FakeXfrmSocket, backend: XfrmBackend, number: int
+    kernel: FakeXfrmSocket, backend: XfrmBackend, number: int, refusal: int, text: str
 ) -> None:
-    kernel.refuse[number] = (errno.EPROTONOSUPPORT, "Requested type not found")
-    with pytest.raises(KernelRefusal, match="Requested type not found") as caught:
+    kernel.refuse[number] = (refusal, "Requested type not found")
+    with pytest.raises(KernelRefusal, match=text) as caught:
         await backend.install(PAIR, POLICIES)
-    assert caught.value.errno == errno.EPROTONOSUPPORT
+    assert caught.value.errno == refusal
     assert not kernel.sas
+    assert not kernel.policies
+
+
+@pytest.mark.parametrize(("refusal", "text"), REFUSALS)
+@pytest.mark.parametrize("number", range(4))
+async def test_a_refusal_of_a_part_of_a_successor_leaves_what_was_there(
+    kernel: FakeXfrmSocket, backend: XfrmBackend, number: int, refusal: int, text: str
+) -> None:
+    await backend.install(PAIR, POLICIES)
+    before = (dict(kernel.sas), dict(kernel.policies))
+    kernel.asked.clear()
+    kernel.refuse[number] = (refusal, "")
+    successor = (sa(0x3000, Direction.IN, reqid=8),)
+    with pytest.raises(KernelRefusal) as caught:
+        await backend.install(successor, [replace(one, reqid=8) for one in POLICIES])
+    assert caught.value.errno == refusal
+    assert (kernel.sas, kernel.policies) == before
+    assert DELPOLICY not in kernel.asked
+    await backend.remove(NAMES, POLICIES)
     assert not kernel.policies
 
 
