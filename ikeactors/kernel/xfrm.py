@@ -60,6 +60,7 @@ _XFRM_STATE_NOECN = 1
 _XFRM_STATE_DECAP_DSCP = 2
 _XFRM_STATE_NOPMTUDISC = 4
 _XFRM_STATE_AF_UNSPEC = 32
+_XFRM_STATE_ALIGN4 = 64
 _XFRM_STATE_ESN = 128
 _XFRM_SA_XFLAG_DONT_ENCAP_DSCP = 1
 _UDP_ENCAP_ESPINUDP = 2
@@ -200,8 +201,14 @@ def _replay(request: SaRequest) -> tuple[int, bytes]:
 
 
 def _flags(request: SaRequest) -> int:
-    """In tunnel mode either family may be inside, and there are two headers to copy between."""
+    """In tunnel mode either family may be inside, and there are two headers to copy between.
+
+    AH of IPv4 is padded to 32 bits (RFC 4302 section 3.3.3.2.1). Unless told so the kernel pads
+    it to 64, which only another Linux understands.
+    """
     flags = _XFRM_STATE_ESN if request.suite.esn else 0
+    if request.protocol == ProtocolId.AH and request.destination.version == 4:
+        flags |= _XFRM_STATE_ALIGN4
     if request.mode is not Mode.TUNNEL:
         return flags
     copying = request.copying

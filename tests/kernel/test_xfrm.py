@@ -121,12 +121,16 @@ def test_every_suite_has_the_names_and_lengths_of_the_kernel(suite: ChildSuite) 
 
 
 def test_ah_has_integrity_only() -> None:
+    """(RFC 4302 section 3.3.3.2.1)"""
     suite = ChildSuite(
         ProtocolId.AH, Encr.NULL, None, Integ.HMAC_SHA2_256_128, KeyExchangeMethod.NONE, esn=False
     )
     request = replace(sa(suite=suite), encapsulation=None)
     info, found = parts(xfrm.new_sa(request), structures.SaInfo)
     assert info.id.proto == 51
+    assert info.flags & 64, "the header is a multiple of 32 bits"
+    v6 = replace(request, source=ip_address("fd77::1"), destination=ip_address("fd77::2"))
+    assert not parts(xfrm.new_sa(v6), structures.SaInfo)[0].flags & 64
     assert algorithm(found["ALG_AUTH_TRUNC"], with_icv=True)[0] == b"hmac(sha256)"
     assert "ALG_CRYPT" not in found
     with pytest.raises(KernelRefusal, match="AH does not go in UDP"):
