@@ -59,6 +59,7 @@ from ikeactors.actors.reports import Answers, ReportHub
 from ikeactors.actors.restarting import Locator
 from ikeactors.actors.router import Router, run_router
 from ikeactors.actors.routes import Routing
+from ikeactors.actors.shunts import shunts
 from ikeactors.actors.signals import heed_signals
 from ikeactors.actors.sockets import Sockets, SocketSettings, run_sockets
 from ikeactors.actors.supervisor import ChildSpecification, Intensity, Supervisor
@@ -111,6 +112,8 @@ async def run_daemon(
             await nursery.start(heed_signals, daemon.stopping, nursery.cancel_scope, daemon.hub)
             nursery.start_soon(supervisor.run)
             daemon.hub.publish(Report("daemon-started", _description(daemon)))
+            for request in shunts(configuration.connections):
+                await daemon.kernel.send(request)
             daemon.peers.start_configured()
             settle()
             ready()

@@ -19,10 +19,13 @@ from ikeactors.actors.probing import Choice
 from ikeactors.actors.unix_socket import ControlSocketUnusable
 from ikeactors.config import Configuration, DaemonSettings
 from ikeactors.daemon import Options, run_daemon
+from ikeactors.kernel.requests import PolicyAction
 from ikeactors.protocol.recording.file import read
 from ikeactors.protocol.recording.replay import replay
+from ikeactors.protocol.settings import ConnectionSettings, Shunt
 from tests.fakes.kernel import SimulatedKernel
 from tests.fakes.peers import connection
+from tests.fakes.sas import policy
 from tests.pair import ike
 
 LOOPBACK = ip_address("127.0.0.1")
@@ -80,6 +83,24 @@ async def test_a_signal_takes_the_daemon_down_and_leaves_nothing(
     await run(told)
     assert run.was_ready
     assert not Path(configuration.daemon.admin_socket).exists()
+
+
+async def test_what_passes_and_what_is_dropped_is_in_force_while_the_daemon_runs(
+    configuration: Configuration,
+) -> None:
+    dropping = replace(policy(), action=PolicyAction.DROP)
+    local = ConnectionSettings("local", shunts=(Shunt("drop", (dropping,)),))
+    run = Run(replace(configuration, connections=(local,)))
+    async with trio.open_nursery() as nursery:
+        started = trio.Event()
+        nursery.start_soon(run_daemon, run.configuration, run.options, started.set)
+        with trio.fail_after(5):
+            await started.wait()
+            while not run.kernel.policies:
+                await trio.lowlevel.checkpoint()
+        assert list(run.kernel.policies.values()) == [dropping]
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert not run.kernel.policies
 
 
 async def test_a_second_daemon_on_the_same_admin_socket_is_refused(

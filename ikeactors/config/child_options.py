@@ -19,7 +19,7 @@ from ikeactors.config.values import (
     word,
 )
 from ikeactors.config.vocabulary import enumeration, flat, later
-from ikeactors.kernel.requests import CopyDscp, Mode
+from ikeactors.kernel.requests import CopyDscp, Mode, PolicyAction
 from ikeactors.protocol.settings import DownAction, StartAction
 
 # XFRMA_REPLAY_ESN_VAL_MAX: 4096 bits.
@@ -30,6 +30,10 @@ _CLEAR_WORDS = {
     "start": DownAction.START,
     "none": DownAction.CLEAR,
     "restart": DownAction.START,
+}
+_MODES: dict[str, Mode | PolicyAction] = {
+    **enumeration(*Mode),
+    **enumeration(PolicyAction.PASS, PolicyAction.DROP),
 }
 _TRAP = {"trap": later('"trap"', '"start", or leave it out')}
 
@@ -59,7 +63,13 @@ CHILD = options(
         "AH instead of ESP, which authenticates and does not encrypt, and passes no NAT: "
         '"sha256-x25519".',
     ),
-    Option("mode", word(enumeration(*Mode)), '"tunnel"', '"tunnel" or "transport".'),
+    Option(
+        "mode",
+        word(_MODES),
+        '"tunnel"',
+        '"tunnel" or "transport"; "pass" or "drop" what is not to be protected, as long as the '
+        "daemon runs.",
+    ),
     Option(
         "rekey_time",
         never_or_at_least_a_second,

@@ -14,6 +14,7 @@ from ikeactors.config.ends import read_end
 from ikeactors.config.mistakes import Mistakes, Place
 from ikeactors.config.proposals import templates
 from ikeactors.config.schema import Section, as_table, read_section
+from ikeactors.config.shunts import is_shunt, read_shunt
 from ikeactors.iana import ProtocolId
 from ikeactors.kernel.requests import HeaderCopying
 from ikeactors.protocol.settings import (
@@ -22,6 +23,7 @@ from ikeactors.protocol.settings import (
     ConnectionSettings,
     Retransmission,
     SelectorTemplate,
+    Shunt,
     StartAction,
 )
 
@@ -77,7 +79,7 @@ def read_connection(
     check_name(name, place, mistakes)
     section = read_section(table, place, CONNECTION, mistakes, _SECTIONS)
     tables = table if isinstance(table, dict) else {}
-    children = _children(tables.get("children", {}), section, mistakes)
+    children, shunts = _children(tables.get("children", {}), section, mistakes)
     _check_weak(section, "proposals", section["allow_weak"], mistakes)
     _check_families(section, "local_addrs", "remote_addrs", mistakes)
     rekey, over, rand = _ike_limits(section, mistakes)
@@ -88,6 +90,7 @@ def read_connection(
         remote=read_end("remote", REMOTE, tables, place, directory, mistakes),
         children=children,
         rekey_time=rekey,
+        shunts=shunts,
         over_time=over,
         rand_time=rand,
         retransmission=_retransmission(section),
@@ -118,26 +121,31 @@ def check_name(name: str, place: Place, mistakes: Mistakes) -> None:
         mistakes.add(place, "a name has up to 64 letters, digits, and any of _.:@-")
 
 
-def _children(table: object, connection: Section, mistakes: Mistakes) -> tuple[ChildSettings, ...]:
-    place = connection.place.of("children")
-    children = tuple(
-        _child(name, child, place.of(name), connection, mistakes)
-        for name, child in as_table(table, place, mistakes).items()
-    )
-    if not children:
+def _children(
+    table: object, connection: Section, mistakes: Mistakes
+) -> tuple[tuple[ChildSettings, ...], tuple[Shunt, ...]]:
+    """Those that are negotiated, and those that are not."""
+    children: list[ChildSettings] = []
+    shunts: list[Shunt] = []
+    all_of_them = connection.place.of("children")
+    for name, child in as_table(table, all_of_them, mistakes).items():
+        place = all_of_them.of(name)
+        check_name(name, place, mistakes)
+        section = read_section(child, place, CHILD, mistakes)
+        _check_families(section, "local_ts", "remote_ts", mistakes)
+        if is_shunt(section):
+            shunts.append(read_shunt(name, section, connection, mistakes))
+        else:
+            children.append(_child(name, section, connection, mistakes))
+    if not children and not shunts:
         mistakes.warn(connection.place, "no children: it protects nothing")
-    return children
+    return tuple(children), tuple(shunts)
 
 
-def _child(
-    name: str, table: object, place: Place, connection: Section, mistakes: Mistakes
-) -> ChildSettings:
-    check_name(name, place, mistakes)
-    section = read_section(table, place, CHILD, mistakes)
+def _child(name: str, section: Section, connection: Section, mistakes: Mistakes) -> ChildSettings:
     for proposals in ("esp_proposals", "ah_proposals"):
         _check_weak(section, proposals, connection["allow_weak"], mistakes)
     _check_ah(section, connection, mistakes)
-    _check_families(section, "local_ts", "remote_ts", mistakes)
     _check_start(section, connection, mistakes)
     limits: dict[str, Any] = {}
     for unit in ("time", "bytes", "packets"):

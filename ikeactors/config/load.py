@@ -157,7 +157,8 @@ def _check_secrets(
         if not secret.file:
             known.add(secret)
     for connection, place in connections:
-        if connection.local.by_public_key and connection.remote.by_public_key:
+        by_key = connection.local.by_public_key and connection.remote.by_public_key
+        if by_key or connection.is_local:
             continue
         peer = _called_as(connection)
         if known.serve(peer):

@@ -85,7 +85,8 @@ class Configuration:
         self, record_keys: bool = False, names_of: Callable[[Address], tuple[str, ...]] = nameless
     ) -> Settings:
         """The part an association may know."""
-        return Settings(self.connections, self.secrets, record_keys, names_of)
+        negotiated = tuple(one for one in self.connections if not one.is_local)
+        return Settings(negotiated, self.secrets, record_keys, names_of)
 
     def names(self) -> tuple[str, ...]:
         """The DNS names of all connections, each once."""

@@ -16,7 +16,13 @@ from ikeactors.crypto.pki.policies import ANY_OR_NO_POLICY, PolicyDemand
 from ikeactors.crypto.pki.profile import ExtendedKeyUsage
 from ikeactors.crypto.signature_constraints import ANY_SIGNATURE, SignatureConstraint
 from ikeactors.iana import IdType
-from ikeactors.kernel.requests import USUAL_COPYING, HeaderCopying, Mark, Mode
+from ikeactors.kernel.requests import (
+    USUAL_COPYING,
+    HeaderCopying,
+    Mark,
+    Mode,
+    PolicyRequest,
+)
 from ikeactors.protocol.index import Index
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.proposals import Proposal
@@ -219,6 +225,14 @@ class ChildSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Shunt:
+    """A child that is only policies: what passes without protection, or is dropped."""
+
+    name: str
+    policies: tuple[PolicyRequest, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionSettings:
     """A connection: with whom, proving what, under which proposals."""
 
@@ -232,6 +246,7 @@ class ConnectionSettings:
     local: AuthSettings = AuthSettings()
     remote: AuthSettings = AuthSettings()
     children: tuple[ChildSettings, ...] = ()
+    shunts: tuple[Shunt, ...] = ()
     rekey_time: float = 14400.0
     over_time: float = 1440.0
     rand_time: float = 1440.0
@@ -258,6 +273,11 @@ class ConnectionSettings:
     local_names: tuple[str, ...] = ()
     remote_names: tuple[str, ...] = ()
     make_before_break: bool = True
+
+    @property
+    def is_local(self) -> bool:
+        """Whether there is nothing in it to negotiate: it has no peer."""
+        return bool(self.shunts) and not self.children
 
     def child(self, name: str) -> ChildSettings | None:
         """The child of this name, or None."""

@@ -116,7 +116,7 @@ secret = 5
         'ike.toml:2: connections.gw.proposals: "sha265": unknown keyword; nearest: sha256',
         f'ike.toml:3: connections.gw.remote_addrs: "gw..org": {EXPECTED}',
         'ike.toml:5: connections.gw.children.net.mode: "tunel": '
-        "one of these expected: tunnel, transport; nearest: tunnel",
+        "one of these expected: tunnel, transport, pass, drop; nearest: tunnel",
         "ike.toml:7: connections.b.version: 1: IKEv1 is not available yet: write 2",
         'ike.toml:9: daemon.port: "http": a whole number expected, 1 to 65535',
         "ike.toml:11: secrets.psk.secret: (not shown): text expected, in quotes",
