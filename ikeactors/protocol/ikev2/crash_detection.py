@@ -56,38 +56,40 @@ def keep(association: Association, ike_sa: IkeSa, payloads: Payloads) -> None:
             ike_sa.token = notify.data
 
 
-def is_presented(ike_sa: IkeSa, octets: bytes) -> bool:
-    """Whether this may be a token: a look, for nobody has proven anything."""
-    return bool(ike_sa.token) and octets[_NEXT_PAYLOAD_AT] == PayloadType.NOTIFY
+def present(association: Association, ike_sa: IkeSa, datagram: DatagramReceived) -> bool:
+    """Take a token that comes unprotected, from whatever address; False where this has none.
 
-
-def verify(association: Association, ike_sa: IkeSa, datagram: DatagramReceived) -> None:
-    """The peer says that it has nothing of this IKE SA: if it proves it, nor have we.
-
-    From whatever address it comes. What does not verify is told, and changes nothing.
+    The peer says that it has nothing of this IKE SA: if it proves it, nor have we. What does not
+    verify is told, and changes nothing.
     """
-    if not _verifies(ike_sa.token, datagram.octets):
+    presented = _presented(datagram.octets) if ike_sa.token else ()
+    if not presented:
+        return False
+    if not any(hmac.compare_digest(ike_sa.token, one.data) for one in presented):
         if association.surroundings.complaints.take(association.now):
             text = f"{datagram.remote} presents a token that is not the peer's"
             association.report("token-refused", text, Level.WARNING)
-        return
+        return True
 
     # Authenticated: from here on we may change.
     if ike_sa is not association.ike_sa:
         association.ike_sas.forget(ike_sa)
-        return
+        return True
     association.fail(
         f"the peer {association.remote} has lost the IKE SA and proves it by its token"
     )
+    return True
 
 
-def _verifies(token: bytes, octets: bytes) -> bool:
+def _presented(octets: bytes) -> tuple[Notify, ...]:
+    """The tokens of a message in clear; a look at the header tells those that are protected."""
+    if octets[_NEXT_PAYLOAD_AT] != PayloadType.NOTIFY:
+        return ()
     try:
         payloads = read_message(octets).payloads
     except Fault:
-        return False
-    presented = notifies(payloads, NotifyType.QUICK_CRASH_DETECTION)[:MAX_TOKENS]
-    return any(hmac.compare_digest(token, one.data) for one in presented)
+        return ()
+    return tuple(notifies(payloads, NotifyType.QUICK_CRASH_DETECTION))[:MAX_TOKENS]
 
 
 _NEXT_PAYLOAD_AT = 16

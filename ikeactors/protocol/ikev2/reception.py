@@ -43,7 +43,5 @@ def _receive_protected(
     if ike_sa is None or (header.spi_i, header.spi_r) != (ike_sa.spis.spi_i, ike_sa.spis.spi_r):
         association.drop("the SPIs are of no IKE SA of this association")
         return
-    if crash_detection.is_presented(ike_sa, datagram.octets):
-        crash_detection.verify(association, ike_sa, datagram)
-        return
-    ike_sa.receive(association, datagram, header)
+    if not crash_detection.present(association, ike_sa, datagram):
+        ike_sa.receive(association, datagram, header)

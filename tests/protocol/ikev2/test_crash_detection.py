@@ -128,6 +128,8 @@ def test_an_error_without_a_token_changes_nothing() -> None:
     )
     pair.give(pair.west, DatagramReceived(octets, WEST, EAST))
     assert standing(pair.west) == before
+    assert not pair.west.said("token-refused")
+    assert pair.west.said("message-dropped")
 
 
 def test_a_stranger_gets_no_token_of_an_ike_sa_by_turning_its_initiator_flag() -> None:
