@@ -185,6 +185,10 @@ class World:
         """Rekeyings and nothing else: no packet is lost (S3)."""
         # What the faulty phase has left to be settled: late datagrams, deletes, retired SAs.
         await trio.sleep(min(self.plan.bound / 2, self.plan.settling))
+        # A late packet may have been the last that told where a peer behind a NAT is.
+        for way in self.ways:
+            self.probes.send(way)
+        await trio.sleep(1.0)
         sent: list[Probe] = []
         ends_at = trio.current_time() + self.plan.quiet
         self.operators.rekey_everything()

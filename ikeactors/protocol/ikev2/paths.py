@@ -15,6 +15,7 @@ from ikeactors.protocol.surroundings import IKE_PORT, NAT_PORT
 
 if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.association import Association
+    from ikeactors.protocol.ikev2.child_sa import Path
     from ikeactors.protocol.ikev2.ike_sa import IkeSa
 
 
@@ -49,9 +50,17 @@ def heard(association: Association, ike_sa: IkeSa, datagram: DatagramReceived) -
 
 
 def follow_mapping(association: Association, event: SaMappingChanged) -> None:
-    """The data plane has seen the peer's ESP, proven to be its, come from elsewhere."""
-    if association.established and _may_move(association):
+    """The data plane has seen the peer's ESP, proven to be its, come from elsewhere.
+
+    With MOBIKE the IKE SA stays where it is: no message but UPDATE_SA_ADDRESSES could take it back
+    from where a late packet came from.
+    """
+    if not (association.established and _may_move(association)):
+        return
+    if association.mobike is None:
         _move(association, association.local, event.remote)
+    else:
+        move_children(association, replace(association.path, remote=event.remote))
 
 
 def _may_move(association: Association) -> bool:
@@ -70,17 +79,18 @@ def _move(association: Association, local: Endpoint, remote: Endpoint) -> None:
     move_children(association)
 
 
-def move_children(association: Association) -> None:
-    """All Child SAs go where the IKE SA is, but those that are bound to their addresses."""
+def move_children(association: Association, path: Path | None = None) -> None:
+    """All Child SAs go where the IKE SA is, or elsewhere, but those bound to their addresses."""
+    path = path or association.path
     for child in association.children:
-        if child.is_on(association.path):
+        if child.is_on(path):
             continue
-        if child.agreement.mode is Mode.TRANSPORT and not child.is_between(association.path):
+        if child.agreement.mode is Mode.TRANSPORT and not child.is_between(path):
             text = f"Child SA {child.name} stays where it was: in transport mode it cannot move"
             association.report("child-sa-not-moved", text, Level.WARNING)
             continue
         old, old_policies = child.installed_sas, child.installed_policies
-        child.moved(association.connection, association.path)
+        child.moved(association.connection, path)
         sas = (child.inbound, child.outbound)[: len(old)]
         if sas:
             association.emit(MoveChildSa(old, sas, old_policies, child.policies))

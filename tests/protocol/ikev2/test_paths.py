@@ -102,6 +102,18 @@ def test_a_mapping_that_the_data_plane_has_seen_is_followed() -> None:
     assert pair.east.association.remote == WEST
 
 
+def test_with_mobike_the_ike_sa_does_not_follow_esp() -> None:
+    """(RFC 4555 section 3.8)"""
+    pair = behind_nat(mobike=True)
+    here = pair.east.association.remote
+    for remote in (ELSEWHERE, here):
+        pair.give(pair.east, SaMappingChanged(next(iter(pair.east.sas)), remote))
+        assert pair.east.association.remote == here
+        (one,) = pair.east.association.children
+        assert one.outbound.destination == remote.address
+        assert one.outbound.encapsulation.destination_port == remote.port
+
+
 @pytest.mark.parametrize("port", [500, 4500, 6000])
 def test_an_answer_goes_where_its_request_came_from(port: int) -> None:
     """(RFC 7296 section 2.11)"""
