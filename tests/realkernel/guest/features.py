@@ -31,7 +31,15 @@ from tests.realkernel.guest.bench import (
     ids,
 )
 from tests.realkernel.guest.reporting import attempt
-from tests.realkernel.guest.wire import AH, ESP, UDP, Program, arrives, watching
+from tests.realkernel.guest.wire import (
+    AH,
+    ESP,
+    UDP,
+    Program,
+    arrives,
+    host_behind_west,
+    watching,
+)
 
 _KEY_BITS = {
     **{encr: (128, 192, 256) for encr in AEAD_NAMES if encr is not Encr.CHACHA20_POLY1305},
@@ -200,6 +208,33 @@ async def goes_through_an_interface(bench: Bench) -> None:
         assert [one.protocol for one in wire.seen()] == [ESP]
 
 
+async def protects_what_it_forwards(bench: Bench) -> None:
+    """Of hosts behind west: out through the tunnel, in only through it (RFC 4301 section 5.2)"""
+    ends = bench.ends(udp=False)
+    back = replace(policy("10.2.0.0/24", "10.1.0.0/24", Direction.FWD), reqid=7)
+    wests = (policy(), back, replace(back, direction=Direction.IN))
+    there = (_turned(policy(), Direction.IN), replace(back, direction=Direction.OUT))
+    nothing_else = replace(
+        policy("0.0.0.0/0", "0.0.0.0/0", Direction.FWD), action=PolicyAction.DROP, priority=1 << 20
+    )
+    passing = replace(policy(direction=Direction.FWD), action=PolicyAction.PASS)
+    with host_behind_west(bench.network) as host, watching(bench.network) as wire:
+        await _connected(bench, ends, wests, there)
+        assert arrives(bench.network, Program(), source=host)
+        assert {one.protocol for one in wire.seen()} == {ESP}
+        assert arrives(bench.network, Program(), destination=host)
+        # What has come in is seen decrypted as well.
+        assert {one.protocol for one in wire.seen()} == {ESP, UDP}
+        await bench.west.install((), (nothing_else,))
+        assert arrives(bench.network, Program(), source=host) is None
+        await bench.west.install((), (passing,))
+        assert arrives(bench.network, Program(), source=host)
+        assert {one.protocol for one in wire.seen()} == {ESP}
+        await bench.east.remove(ids(ends.east), there)
+        assert arrives(bench.network, Program(), destination=host) is None, "it came in the clear"
+        await _disconnected(bench, ends, (*wests, nothing_else, passing), ())
+
+
 def _other(ends: Ends) -> Ends:
     """Another tunnel between the same ends."""
     shifted = [replace(one, spi=one.spi + 0x100, reqid=8) for one in (*ends.west, *ends.east)]
@@ -257,6 +292,7 @@ CHECKS: Mapping[str, Callable[[Bench], Awaitable[None]]] = {
     "shunts and priorities": lets_pass_and_drops,
     "the same subnets by mark": tells_tunnels_apart_by_mark,
     "an XFRM interface": goes_through_an_interface,
+    "what is forwarded": protects_what_it_forwards,
 }  # fmt: skip
 NAMES = tuple(CHECKS)
 

@@ -28,7 +28,7 @@ from tests.realkernel.guest.others import Others
 from tests.realkernel.guest.reporting import attempt
 from tests.simulation.kernel import HostKernel
 
-SEEDS = 12
+SEEDS = 8
 NAMES = (
     *(f"the simulated kernel is like the real one, seed {seed}" for seed in range(SEEDS)),
     "events that overflow their socket are told to be lost",

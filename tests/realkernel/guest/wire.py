@@ -9,7 +9,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from tests.lab.namespaces import Network
+from tests.lab.commands import run, run_freely
+from tests.lab.namespaces import Gateway, Network
 from tests.realkernel.guest.bench import inside
 
 SECRET = b"what nobody between the two may read"
@@ -87,6 +88,25 @@ def watching(network: Network) -> Iterator[Wire]:
         yield Wire(frames)
 
 
+@contextmanager
+def host_behind_west(network: Network) -> Iterator[Gateway]:
+    """A host in west's subnet, for which west is the router."""
+    west, name = network.west, f"{network.west.namespace}h"
+    host = Gateway(name, "host", {}, {4: "10.1.0.9"}, {})
+    run("ip", "netns", "add", name)
+    try:
+        west.run("ip", "link", "add", "lan", "type", "veth", "peer", "name", "eth", "netns", name)
+        west.run("ip", "link", "set", "lan", "up")
+        west.run("ip", "route", "add", "10.1.0.9/32", "dev", "lan")
+        west.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv4.conf.lan.proxy_arp=1")
+        host.run("ip", "addr", "add", "10.1.0.9/24", "dev", "eth")
+        host.run("ip", "link", "set", "eth", "up")
+        host.run("ip", "route", "add", "default", "via", "10.1.0.1")
+        yield host
+    finally:
+        run_freely("ip", "netns", "del", name)
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """How a program sends: the port it sends to, and what it asks of the kernel."""
@@ -97,14 +117,21 @@ class Program:
     mark: int = 0
 
 
-def arrives(network: Network, program: Program) -> tuple[bytes, int] | None:
-    """Send a packet from behind west to behind east: what came, and its traffic class."""
-    west, east = network.west.inner[program.version], network.east.inner[program.version]
+def arrives(
+    network: Network,
+    program: Program,
+    source: Gateway | None = None,
+    destination: Gateway | None = None,
+) -> tuple[bytes, int] | None:
+    """Send a packet, if not said otherwise from west to east: what came, and its traffic class."""
+    sending = source or (network.east if destination else network.west)
+    receiving = destination or network.east
+    here, there = sending.inner[program.version], receiving.inner[program.version]
     with ExitStack() as stack:
-        receiver = stack.enter_context(inside(network.east, partial(_receiver, east, program)))
-        sender = stack.enter_context(inside(network.west, partial(_sender, west, program)))
+        receiver = stack.enter_context(inside(receiving, partial(_receiver, there, program)))
+        sender = stack.enter_context(inside(sending, partial(_sender, here, program)))
         try:
-            sender.sendto(SECRET, (east, program.port))
+            sender.sendto(SECRET, (there, program.port))
             octets, said, _, _ = receiver.recvmsg(2048, 64)
         except OSError:
             return None
