@@ -75,7 +75,7 @@ CONNECTION = options(
         "reauth_time",
         never_or_at_least_a_second,
         "0",
-        "When both ends authenticate anew, on a new IKE SA; 0 is never. The initiator sees to it.",
+        "When both ends authenticate anew, on a new IKE SA; 0 is never. A responder asks for it.",
     ),
     Option(
         "make_before_break",

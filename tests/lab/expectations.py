@@ -96,6 +96,17 @@ def expect_reauthentication(pair: Pair, side: str, losses: int = 0) -> None:
     expect_traffic(pair)
 
 
+def expect_reauthentication_by_itself(pair: Pair, within: float, losses: int = 0) -> None:
+    """Nobody is asked, and within that time one IKE SA with new Child SAs is left."""
+    pair.up()
+    before = established(pair.west, CONNECTION)
+    assert before is not None
+    count = int(within / 0.05)
+    with Pings.start(pair.network.west, pair.network.east, count=count, interval=0.05) as pings:
+        wait_until(lambda: _is_renewed(pair, before), within, "the IKE SA is reauthenticated")
+        assert pings.lost() <= losses
+
+
 def expect_simultaneous_reauthentications(pair: Pair) -> None:
     """Both sides reauthenticate at the same time: one IKE SA is left, and no ping is lost."""
     pair.up()

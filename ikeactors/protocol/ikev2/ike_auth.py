@@ -20,7 +20,7 @@ from ikeactors.iana import ExchangeType, NotifyType
 from ikeactors.protocol.actions import ClaimIdentity, Level, SuspectAddress
 from ikeactors.protocol.credentials import OwnProof
 from ikeactors.protocol.events import IdentityClaimed, Reply
-from ikeactors.protocol.ikev2 import crash_detection, mobike
+from ikeactors.protocol.ikev2 import crash_detection, mobike, reauthentication
 from ikeactors.protocol.ikev2.authentication import (
     identity_of,
     prove,
@@ -123,6 +123,7 @@ class AuthInitiator:
             return
         remote = only(payloads, IdentificationResponder).identity
         window_size = announced(payloads)
+        lifetime = reauthentication.announced_lifetime(payloads)
         try:
             if not association.connection.remote.id.quality(remote):
                 raise AuthenticationFailed(
@@ -147,6 +148,7 @@ class AuthInitiator:
         ike_sa.requests.widen(window_size)
         crash_detection.keep(association, ike_sa, payloads)
         establish(association, ike_sa, self._local, remote)
+        reauthentication.obey(association, lifetime)
         mobike.agree(association, payloads, decides=True)
         claim = ClaimedByInitiator()
         _claim(association, self._local, remote, False, claim, self._transcript)
@@ -325,6 +327,7 @@ class ClaimedByResponder:
             *announcement(association),
             *crash_detection.token_for(association, self.ike_sa.spis),
             *mobike.answered(association, self.payloads),
+            *reauthentication.lifetime_of(association),
         )
         if find(self.payloads, SecurityAssociation) is None:
             return Answer(proven)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ikeactors.errors import ProtocolFault
 from ikeactors.iana import ExchangeType, NotifyType, ProtocolId
-from ikeactors.protocol.ikev2 import crash_detection, mobike, update_addresses
+from ikeactors.protocol.ikev2 import crash_detection, mobike, reauthentication, update_addresses
 from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
 from ikeactors.protocol.ikev2.exchange import Answer, Payloads
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState, error_of
@@ -206,6 +206,7 @@ def respond(association: Association, ike_sa: IkeSa, opened: Opened, payloads: P
         return Answer((), close=f"the peer reports {error.type.name}")
     ike_sa.requests.widen(announced(payloads))
     crash_detection.keep(association, ike_sa, payloads)
+    reauthentication.obey(association, reauthentication.announced_lifetime(payloads))
     deletes = [payload for payload in payloads if isinstance(payload, Delete)]
     if any(delete.protocol is ProtocolId.IKE for delete in deletes):
         return _delete_ike_sa(association, ike_sa)

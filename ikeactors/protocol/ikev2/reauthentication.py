@@ -20,15 +20,19 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ikeactors.iana import ExchangeType
+from ikeactors.iana import ExchangeType, NotifyType
 from ikeactors.protocol.actions import AnswerRequest, BeginAgain, HandOver, Level, Reauthenticate
 from ikeactors.protocol.events import ReauthenticationFailed
 from ikeactors.protocol.ikev2 import overlap
 from ikeactors.protocol.ikev2.child_sa import ChildSa
 from ikeactors.protocol.ikev2.exchange import Payloads
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState
+from ikeactors.protocol.ikev2.phases import Established
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.timers import Timer
+from ikeactors.wire.message import notifies
+from ikeactors.wire.notify import read_u32, write_u32
+from ikeactors.wire.payload import Notify
 
 if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.association import Association
@@ -36,6 +40,12 @@ if TYPE_CHECKING:
 
 # Ours: seconds until an IKE SA that has just come of a reauthentication is looked at again.
 BUSY_FOR = 5.0
+# Ours: how much sooner than its responder demands an initiator reauthenticates: part of the time,
+# and seconds, for a lost message or two.
+MARGIN = 0.1
+LEAST_MARGIN = 10.0
+# Ours: seconds to which a peer cannot bring us to reauthenticate sooner, whatever it demands.
+LEAST_LIFETIME = 5.0
 
 
 class ArrivalInitiator:
@@ -70,6 +80,36 @@ def schedule(association: Association, *, initiated: bool) -> None:
         due_in = max(connection.reauth_time - spread, connection.reauth_time / 2)
         timers.start(Timer.IKE_REAUTH, now + due_in)
     timers.start(Timer.AUTH_EXPIRE, now + connection.reauth_time + connection.over_time)
+
+
+def lifetime_of(association: Association) -> Payloads:
+    """What a responder tells of its reauth_time (RFC 4478 section 3)."""
+    seconds = int(association.connection.reauth_time)
+    return (Notify(NotifyType.AUTH_LIFETIME, write_u32(seconds)),) if seconds else ()
+
+
+def announced_lifetime(payloads: Payloads) -> int | None:
+    """For how long the peer says that the authentication is good."""
+    told = notifies(payloads, NotifyType.AUTH_LIFETIME)
+    return read_u32(told[0].data) if told else None
+
+
+def obey(association: Association, lifetime: int | None) -> None:
+    """The initiator reauthenticates before the responder's time is over (RFC 4478 section 2).
+
+    What is longer than what was due before changes nothing.
+    """
+    phase = association.phase
+    if lifetime is None or not isinstance(phase, Established) or phase.request is None:
+        return
+    margin = min(max(lifetime * MARGIN, LEAST_MARGIN), lifetime / 2)
+    spread = margin * association.surroundings.fraction() / 2
+    due_at = association.now + max(lifetime - margin + spread, LEAST_LIFETIME)
+    association.report(
+        "auth-lifetime", f"the peer wants to be authenticated anew within {lifetime} s"
+    )
+    if due_at < association.timers.due_at(Timer.IKE_REAUTH):
+        association.timers.start(Timer.IKE_REAUTH, due_at)
 
 
 def begin(association: Association, request_id: int | None = None) -> None:

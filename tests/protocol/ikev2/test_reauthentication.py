@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from ikeactors.errors import InvalidSyntax
+from ikeactors.iana import NotifyType, PayloadType
 from ikeactors.protocol.actions import BeginAgain, HandOver, Reauthenticate
 from ikeactors.protocol.events import (
     DeletionRequested,
@@ -15,9 +19,14 @@ from ikeactors.protocol.events import (
     Renewed,
     Superseded,
 )
+from ikeactors.protocol.ikev2 import informational
 from ikeactors.protocol.ikev2.child_sa import ChildState
+from ikeactors.protocol.ikev2.protection import Opened
+from ikeactors.protocol.ikev2.reauthentication import announced_lifetime
 from ikeactors.protocol.snapshot import ChildSnapshot
 from ikeactors.protocol.timers import Timer
+from ikeactors.wire.notify import write_u32
+from ikeactors.wire.payload import Notify
 from tests.pair import End, Pair, child, connection, opposite, selectors
 
 TWO = (child(), child("web", local_ts=selectors("10.3.0.0/16")))
@@ -264,3 +273,44 @@ def test_two_who_ask_while_it_is_busy_are_one_reauthentication_after_the_other()
     assert not asked(pair.west)
     pair.settle()
     assert [one.request_id for one in asked(pair.west)] == [2, 3]
+
+
+def test_a_responder_tells_its_lifetime_and_the_initiator_keeps_it() -> None:
+    """The responder says how long authentication is good (RFC 4478 section 3)."""
+    west = connection(rekey_time=0.0)
+    pair = Pair(west, opposite(replace(west, reauth_time=600.0, over_time=60.0))).establish()
+    assert "AUTH_LIFETIME" in pair.trace[3]
+    due_in = pair.west.association.timers.due_at(Timer.IKE_REAUTH) - pair.now
+    assert 540 <= due_in < 600
+    assert pair.west.said("auth-lifetime")
+    assert pair.east.association.timers.due_at(Timer.IKE_REAUTH) == float("inf")
+    pair.pass_time(661)
+    assert len(asked(pair.west)) == 1
+    assert pair.east.association.closed
+
+
+@pytest.mark.parametrize(
+    ("told", "earliest", "latest"),
+    [(100, 90, 95), (12, 6, 9), (0, 5, 5), (2**32 - 1, 900, 950)],
+)
+def test_a_lifetime_told_later_is_kept_by_the_initiator(
+    told: int, earliest: float, latest: float
+) -> None:
+    """It may come in INFORMATIONAL, at any time (RFC 4478 section 2)."""
+    pair = Pair(connection(rekey_time=0.0, reauth_time=1000.0, rand_time=0.0)).establish()
+    payloads = (Notify(NotifyType.AUTH_LIFETIME, write_u32(told)),)
+    for association in (pair.west.association, pair.east.association):
+        before = association.timers.due_at(Timer.IKE_REAUTH)
+        informational.respond(
+            association, association.ike_sa, Opened(PayloadType.NONE, b""), payloads
+        )
+        due_in = association.timers.due_at(Timer.IKE_REAUTH) - pair.now
+        if association is pair.east.association:
+            assert association.timers.due_at(Timer.IKE_REAUTH) == before
+        else:
+            assert earliest <= due_in <= latest
+
+
+def test_a_lifetime_that_is_no_number_ends_the_ike_sa() -> None:
+    with pytest.raises(InvalidSyntax):
+        announced_lifetime((Notify(NotifyType.AUTH_LIFETIME, b"\0\0\1"),))
