@@ -47,6 +47,7 @@ remote_port = {port}
 local_addrs = ["127.0.0.1"]
 proposals = ["{ike}"]
 rekey_time = 0
+mobike = false
 local = {{ id = "{local_id}" }}
 remote = {{ id = "{remote_id}" }}
 [connections.{name}.children.{child}]

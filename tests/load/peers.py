@@ -279,6 +279,7 @@ def connection(ike_word: str, esp_word: str) -> ConnectionSettings:
         remote=AuthSettings("psk", IdentityPattern(Identity.from_text(GATEWAY_ID))),
         children=(child,),
         rekey_time=0.0,
+        mobike=False,
     )
 
 
