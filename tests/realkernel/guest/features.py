@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -10,6 +11,7 @@ import trio
 
 from ikeactors.crypto.suite import ChildSuite
 from ikeactors.iana import Encr, Integ, KeyExchangeMethod, ProtocolId
+from ikeactors.kernel.esp import OutboundSa
 from ikeactors.kernel.requests import (
     CopyDscp,
     Direction,
@@ -21,7 +23,7 @@ from ikeactors.kernel.requests import (
 )
 from ikeactors.kernel.xfrm_algorithms import AEAD_NAMES, ENCRYPTION_NAMES, INTEGRITY_NAMES
 from ikeactors.protocol.events import SaExpired
-from tests.fakes.sas import CBC, GCM, policy, sa, selector
+from tests.fakes.sas import CBC, GCM, packet, policy, sa, selector
 from tests.lab.namespaces import direct
 from tests.realkernel.guest.backend import checked
 from tests.realkernel.guest.bench import (
@@ -38,6 +40,7 @@ from tests.realkernel.guest.wire import (
     Program,
     arrives,
     host_behind_west,
+    send_esp,
     watching,
 )
 
@@ -142,6 +145,26 @@ async def takes_ports_of_a_range_only(bench: Bench) -> None:
             carried.append([one.protocol for one in wire.seen()])
     await _disconnected(bench, ends, (outbound,), (inbound,))
     assert carried == [[UDP], [ESP], [ESP], [UDP]]
+
+
+async def takes_what_is_late_and_nothing_twice(bench: Bench) -> None:
+    """A window of 4096 packets, with and without ESN (RFC 4303 section 3.4.3)"""
+    rows = ((5000, True), (1000, True), (1000, False), (905, True), (904, False), (9000, True))
+    inner = packet("10.1.0.1", "10.2.0.1")
+    for suite in (GCM, replace(GCM, esn=True), replace(CBC, esn=True)):
+        ends = bench.ends(replace(sa(suite=suite), replay_window=4096), udp=False)
+        arriving = ends.east[1]
+        await bench.east.install((arriving,), ())
+        outbound = OutboundSa(ends.west[0], os.urandom)
+        taken = []
+        for sequence, _ in rows:
+            outbound.sequence = sequence - 1
+            before = await bench.east.usage((arriving.sa_id,))
+            send_esp(bench.network, outbound.seal(inner))
+            after = await bench.east.usage((arriving.sa_id,))
+            taken.append((sequence, after[0].packets > before[0].packets))
+        await bench.east.remove((arriving.sa_id,), ())
+        assert taken == list(rows), f"{suite}: {taken}"
 
 
 async def lets_pass_and_drops(bench: Bench) -> None:
@@ -289,6 +312,7 @@ CHECKS: Mapping[str, Callable[[Bench], Awaitable[None]]] = {
     "headers are copied as it is asked for": copies_between_headers,
     "an SA expires by octets": expires_by_octets,
     "a range of ports": takes_ports_of_a_range_only,
+    "a wide window": takes_what_is_late_and_nothing_twice,
     "shunts and priorities": lets_pass_and_drops,
     "the same subnets by mark": tells_tunnels_apart_by_mark,
     "an XFRM interface": goes_through_an_interface,

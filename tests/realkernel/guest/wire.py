@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ _ALL_PROTOCOLS = 0x0003
 _SO_MARK = 36
 _PATIENCE = 2.0
 _DF = 0x4000
+# Decryption may be put off to another of the kernel's threads.
+_ON_ITS_WAY = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,17 @@ def arrives(
             return None
     classes = [struct.unpack("=i", value.ljust(4, b"\0")[:4])[0] for _, _, value in said]
     return octets, (classes or [0])[0]
+
+
+def send_esp(network: Network, octets: bytes) -> None:
+    """Send ESP of our own making from west to east, and wait until it is there."""
+
+    def sent() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, ESP) as raw:
+            raw.sendto(octets, (network.east.outer[4], 0))
+
+    inside(network.west, sent)
+    time.sleep(_ON_ITS_WAY)
 
 
 def _receiver(address: str, program: Program) -> socket.socket:
