@@ -55,6 +55,15 @@ class IkeSas:
         self._by_spi = {one.spis.ours: one for one in ike_sas}
         self._current = self.numbered(current)
 
+    def known_to_peer(self) -> tuple[IkeSa, ...]:
+        """The one that stands, and before it those that the peer has rekeyed and not deleted.
+
+        It may not have our answer to that, and then it knows nothing of the one that stands.
+        """
+        rival = None if self.rival is None else self.rival.ike_sa
+        former = (one for one in self if one.state is IkeSaState.REKEYED)
+        return (*(one for one in former if one not in (self._current, rival)), self.current)
+
     def find(self, spi: bytes) -> IkeSa | None:
         """The IKE SA that has this SPI of ours, or None."""
         return self._by_spi.get(spi)

@@ -17,14 +17,16 @@ Child SAs move when their new end has proven that it receives what is sent there
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ikeactors.iana import ExchangeType, NotifyType
 from ikeactors.protocol.actions import Level
 from ikeactors.protocol.events import Endpoint
 from ikeactors.protocol.ikev2 import mobike, paths
-from ikeactors.protocol.ikev2.exchange import Payloads
-from ikeactors.protocol.ikev2.nat import detect
+from ikeactors.protocol.ikev2.exchange import Exchange, Payloads
+from ikeactors.protocol.ikev2.nat import NatSituation, detect
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.retransmission import send_all_again
 from ikeactors.protocol.timers import Timer
@@ -51,18 +53,21 @@ class UpdateInitiator:
     exchange = ExchangeType.INFORMATIONAL
     children = None
 
-    __slots__ = ("_came_from", "_cookie", "_path", "_tries")
+    __slots__ = ("_came_from", "_cookie", "_on", "_path", "_tries")
 
     def __init__(self, came_from: paths.Ends) -> None:
         self._came_from = came_from
         self._cookie = b""
         self._path = came_from
+        self._on: IkeSa | None = None
         self._tries = 0
 
     def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
         """The addresses are those in the IP header; the list of all others goes with them."""
         assert association.mobike is not None
         self._path = paths.ends(association)
+        self._on = ike_sa
+        _tell_former(association, ike_sa, partial(UpdateInitiator, self._came_from))
         self._cookie = association.surroundings.entropy.octets(COOKIE2_OCTETS)
         association.mobike.told = association.surroundings.addresses()
         return (
@@ -88,7 +93,7 @@ class UpdateInitiator:
         else:
             assert association.mobike is not None
             association.mobike.mapping = _mapping(payloads)
-            _move_children(association, ike_sa, payloads, *self._path)
+            _move_children(association, _situation(payloads, ike_sa, self._path))
 
     def _passed_nat(self, association: Association, ike_sa: IkeSa) -> None:
         """Somebody changes the addresses: again, for it may have been one packet's attacker."""
@@ -109,7 +114,9 @@ class UpdateInitiator:
             association.delete_ike_sa(text, Request(None))
 
     def abandoned(self, association: Association, reason: str) -> None:
-        """The IKE SA is gone."""
+        """The IKE SA is gone; where it has a successor the peer is told on that."""
+        if _goes_on(association, self._on) and paths.ends(association) == self._path:
+            update(association, self._came_from)
 
 
 class AnnounceInitiator:
@@ -118,11 +125,16 @@ class AnnounceInitiator:
     exchange = ExchangeType.INFORMATIONAL
     children = None
 
-    __slots__ = ()
+    __slots__ = ("_on",)
+
+    def __init__(self) -> None:
+        self._on: IkeSa | None = None
 
     def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
         """The whole list, as it is when the request's turn comes."""
         assert association.mobike is not None
+        self._on = ike_sa
+        _tell_former(association, ike_sa, AnnounceInitiator)
         association.mobike.told = association.surroundings.addresses()
         return (*mobike.additional(association), *mobike.prohibition(association))
 
@@ -132,7 +144,9 @@ class AnnounceInitiator:
         """The peer knows."""
 
     def abandoned(self, association: Association, reason: str) -> None:
-        """The IKE SA is gone."""
+        """The IKE SA is gone; where it has a successor the peer is told on that."""
+        if _goes_on(association, self._on):
+            announce(association)
 
 
 class RoutabilityInitiator:
@@ -141,17 +155,19 @@ class RoutabilityInitiator:
     exchange = ExchangeType.INFORMATIONAL
     children = ()
 
-    __slots__ = ("_asked_for", "_cookie", "_path")
+    __slots__ = ("_cookie", "_nat", "_on", "_path")
 
-    def __init__(self, asked_for: Payloads, path: paths.Ends) -> None:
-        self._asked_for = asked_for
+    def __init__(self, nat: NatSituation, path: paths.Ends) -> None:
+        self._nat = nat
         self._path = path
+        self._on: IkeSa | None = None
         self._cookie = b""
 
     def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
         """What only who receives it can repeat; nothing where the peer has moved on."""
         if paths.ends(association) != self._path:
             return None
+        self._on = ike_sa
         self._cookie = association.surroundings.entropy.octets(COOKIE2_OCTETS)
         return (Notify(NotifyType.COOKIE2, self._cookie),)
 
@@ -162,24 +178,42 @@ class RoutabilityInitiator:
         if not _is_echoed(association, self._cookie, payloads):
             return
         if paths.ends(association) == self._path:
-            _move_children(association, ike_sa, self._asked_for, *self._path)
+            _move_children(association, self._nat)
 
     def abandoned(self, association: Association, reason: str) -> None:
-        """The IKE SA is gone."""
+        """The IKE SA is gone; where it has a successor the peer is asked on that."""
+        if _goes_on(association, self._on):
+            again = RoutabilityInitiator(self._nat, self._path)
+            association.ike_sa.ask_first(association, again)
+
+
+# What tells the whole list of our addresses, as it is when its turn comes.
+_TELLING = (UpdateInitiator, AnnounceInitiator)
 
 
 def update(association: Association, came_from: paths.Ends) -> None:
     """Tell the peer where we are, before anything else that waits for its turn."""
-    ike_sa = association.ike_sa
-    if not any(isinstance(one, UpdateInitiator) for one in ike_sa.queue):
-        ike_sa.ask_first(association, UpdateInitiator(came_from))
+    for ike_sa in association.ike_sas.known_to_peer():
+        if not any(isinstance(one, UpdateInitiator) for one in ike_sa.queue):
+            # It has the whole list too.
+            ike_sa.queue = [one for one in ike_sa.queue if not isinstance(one, AnnounceInitiator)]
+            ike_sa.ask_first(association, UpdateInitiator(came_from))
 
 
 def announce(association: Association) -> None:
     """Tell the peer where else we are."""
-    ike_sa = association.ike_sa
-    if not any(isinstance(one, AnnounceInitiator) for one in ike_sa.queue):
-        ike_sa.ask_first(association, AnnounceInitiator())
+    for ike_sa in association.ike_sas.known_to_peer():
+        if not any(isinstance(one, _TELLING) for one in ike_sa.queue):
+            ike_sa.ask_first(association, AnnounceInitiator())
+
+
+def _tell_former(association: Association, ike_sa: IkeSa, exchange: Callable[[], Exchange]) -> None:
+    """What goes on the IKE SA that stands goes on those too that the peer may still rely on."""
+    if ike_sa is not association.ike_sa:
+        return
+    for former in association.ike_sas.known_to_peer():
+        if former is not ike_sa and not any(isinstance(one, _TELLING) for one in former.queue):
+            former.ask_first(association, exchange())
 
 
 def respond(association: Association, ike_sa: IkeSa, payloads: Payloads) -> Payloads:
@@ -240,10 +274,11 @@ def _take_update(
     is_proven = association.remote.address == remote.address
     association.local, association.remote = local, remote
     send_all_again(association)
+    nat = _situation(payloads, ike_sa, (local, remote))
     if is_proven:
-        _move_children(association, ike_sa, payloads, local, remote)
+        _move_children(association, nat)
     else:
-        ike_sa.queue_first(RoutabilityInitiator(payloads, (local, remote)))
+        ike_sa.queue_first(RoutabilityInitiator(nat, (local, remote)))
 
 
 def compare_mapping(association: Association, payloads: Payloads) -> None:
@@ -259,19 +294,25 @@ def compare_mapping(association: Association, payloads: Payloads) -> None:
     known.mapping = mapping
 
 
-def _move_children(
-    association: Association, ike_sa: IkeSa, payloads: Payloads, local: Endpoint, remote: Endpoint
-) -> None:
+def _situation(payloads: Payloads, ike_sa: IkeSa, path: paths.Ends) -> NatSituation:
+    return detect(payloads, ike_sa.spis.spi_i, ike_sa.spis.spi_r, *path)
+
+
+def _goes_on(association: Association, on: IkeSa | None) -> bool:
+    """Whether an exchange ended with a former IKE SA, and the association has another."""
+    return on is not None and association.established and on is not association.ike_sa
+
+
+def _move_children(association: Association, nat: NatSituation) -> None:
     """The peer is there and knows: NATs are where it says, and the Child SAs follow."""
-    spis = ike_sa.spis
-    nat = detect(payloads, spis.spi_i, spis.spi_r, local, remote)
     if nat.supported:
         association.nat = nat
     connection, timers = association.connection, association.timers
     timers.stop(Timer.KEEPALIVE)
     if connection.keepalive and association.nat.local:
         timers.start(Timer.KEEPALIVE, association.now + connection.keepalive)
-    association.report("path-changed", f"the IKE SA is now between {local} and {remote}")
+    text = f"the IKE SA is now between {association.local} and {association.remote}"
+    association.report("path-changed", text)
     paths.move_children(association)
 
 
