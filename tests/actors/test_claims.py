@@ -136,3 +136,20 @@ def test_who_yields_is_told_to_whom() -> None:
     claims.claim(1, crossing(False, 0.0, 1.0, b"\x02"))
     verdict = claims.claim(2, crossing(True, 0.0, 2.0, b"\x01"))
     assert verdict == Verdict(True, yielding=(2,), survivor=1)
+
+
+@pytest.mark.parametrize("unique", list(Unique))
+def test_who_reauthenticates_is_granted_beside_the_older(unique: Unique) -> None:
+    """The peer deletes the old IKE SA itself, later (RFC 7296 section 2.8.3)."""
+    claims = Claims()
+    claims.claim(1, claim(unique))
+    verdict = claims.claim(2, claim(unique), lambda older: older == 1)
+    assert verdict == Verdict(True, renewed=(1,))
+    assert claims.release(1) == (2,)
+
+
+def test_initial_contact_is_no_reauthentication() -> None:
+    claims = Claims()
+    claims.claim(1, claim(Unique.NO))
+    verdict = claims.claim(2, claim(Unique.NO, initial_contact=True), lambda _: True)
+    assert verdict == Verdict(True, (1,), silent=True)
