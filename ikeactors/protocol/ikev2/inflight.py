@@ -28,6 +28,7 @@ from ikeactors.protocol.ikev2.informational import (
     LivenessInitiator,
 )
 from ikeactors.protocol.ikev2.installing import InstallOffered
+from ikeactors.protocol.ikev2.nat import NatSituation
 from ikeactors.protocol.ikev2.reauthentication import ArrivalInitiator, Turn
 from ikeactors.protocol.ikev2.rekey_ike_sa import RekeyIkeInitiator
 from ikeactors.protocol.ikev2.requests import Request
@@ -176,6 +177,9 @@ class _Reader:
         choice.tried = {KeyExchangeMethod(one) for one in tried}
         return choice
 
+    def _nat(self, *parts: bool) -> NatSituation:
+        return NatSituation(*parts)
+
     def _half(self, method: int, seed: bytes) -> Half:
         return Half(KeyExchangeMethod(method), seed)
 
@@ -192,6 +196,7 @@ _REFERENCES: tuple[tuple[type, str, Callable[[Any], tuple[Any, ...]]], ...] = (
     (IkeSa, "ike-sa", lambda value: (value.number,)),
     (ChildSettings, "settings", lambda value: (value.name,)),
     (GroupChoice, "groups", lambda value: (int(value.method), *sorted(map(int, value.tried)))),
+    (NatSituation, "nat", lambda value: (value.supported, value.local, value.remote)),
     (Half, "half", lambda value: (int(value.method), value.seed)),
     (Offer, "offer", lambda value: (value.settings.name, *_offered(value))),
     (RivalChild, "rival-child", lambda value: (value.child.number, *_nonces(value))),

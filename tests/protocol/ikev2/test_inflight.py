@@ -12,7 +12,13 @@ from ikeactors.protocol.events import RekeyRequested
 from ikeactors.protocol.ikev2.ike_auth import AuthInitiator
 from ikeactors.protocol.ikev2.inflight import _KINDS, freeze, thaw
 from ikeactors.protocol.ikev2.informational import FailureInitiator
+from ikeactors.protocol.ikev2.update_addresses import (
+    AnnounceInitiator,
+    RoutabilityInitiator,
+    UpdateInitiator,
+)
 from tests.pair import Pair, child, connection, esp
+from tests.protocol.roaming import WEST_1, WEST_2, RoamingPair
 
 
 def test_every_exchange_of_an_established_association_is_kept() -> None:
@@ -41,6 +47,26 @@ def test_an_exchange_is_thawed_with_its_half_of_the_key_exchange() -> None:
         assert freeze(again) == frozen
         assert again._private.public == outstanding.exchange._private.public
         pair.settle()
+
+
+def test_exchanges_about_addresses_are_thawed_as_they_were() -> None:
+    pair = RoamingPair().establish()
+    pair.readdress(pair.west, WEST_1, WEST_2)
+    announced = pair.west.association.ike_sa.requests.outstanding[0].exchange
+    pair.settle()
+    pair.readdress(pair.west, WEST_2)
+    updated = pair.west.association.ike_sa.requests.outstanding[0].exchange
+    pair.deliver(pair.flights[0])
+    checked = pair.east.association.ike_sa.requests.outstanding[0].exchange
+    expected = (AnnounceInitiator, UpdateInitiator, RoutabilityInitiator)
+    for end, exchange, kind in zip(
+        (pair.west, pair.west, pair.east), (announced, updated, checked), expected, strict=True
+    ):
+        assert type(exchange) is kind
+        again = thaw(end.association, {}, freeze(exchange))
+        assert type(again) is kind
+        for name in kind.__slots__:
+            assert getattr(again, name) == getattr(exchange, name)
 
 
 def test_what_cannot_be_known_any_more_is_none() -> None:
