@@ -6,7 +6,7 @@ A `Fault` is somebody else's mistake: a peer's message, a file, a request. Our o
 
 from __future__ import annotations
 
-from ikeactors.iana import NotifyType
+from ikeactors.iana import NotifyType, ProtocolId
 
 
 class Fault(Exception):
@@ -88,9 +88,13 @@ class TemporaryFailure(ProtocolFault):
 
 
 class ChildSaNotFound(ProtocolFault):
-    """The Child SA to be rekeyed is not here; the Notify carries its SPI."""
+    """The Child SA to be rekeyed is not here; the Notify carries its protocol and its SPI."""
 
     notify = NotifyType.CHILD_SA_NOT_FOUND
+
+    def __init__(self, text: str, spi: bytes, protocol: ProtocolId) -> None:
+        super().__init__(text, spi)
+        self.protocol = protocol
 
 
 class IntegrityFailed(Fault):

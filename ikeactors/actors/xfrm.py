@@ -188,8 +188,10 @@ class XfrmBackend:
 
         So does what comes into UDP or out of it, where the kernel says EINVAL to an update.
         """
+        # What cannot be said at all costs no SA.
+        update = update_sa(request)
         if sa_id == request.sa_id:
-            reply = self._netlink.ask([update_sa(request)])[0]
+            reply = self._netlink.ask([update])[0]
             if not reply.errno:
                 return
             if reply.errno != errno.EINVAL:

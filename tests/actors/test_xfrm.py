@@ -13,6 +13,8 @@ import pytest
 from ikeactors.actors.backends import EventsLost
 from ikeactors.actors.netlink import BATCH
 from ikeactors.actors.xfrm import XfrmBackend, XfrmEvents
+from ikeactors.crypto.suite import ChildSuite
+from ikeactors.iana import Encr, Integ, KeyExchangeMethod, ProtocolId
 from ikeactors.kernel.requests import Direction, Encapsulation, KernelRefusal
 from ikeactors.protocol.events import Endpoint, SaExpired, SaMappingChanged
 from tests.fakes.netlink import (
@@ -275,3 +277,18 @@ async def test_an_overflow_is_told_once_and_events_go_on(event_socket: EventSock
     with pytest.raises(EventsLost):
         await anext(events)
     assert await anext(events) == SaExpired(NAMES[0], hard=True)
+
+
+async def test_a_move_that_cannot_be_said_costs_no_sa(
+    kernel: FakeXfrmSocket, backend: XfrmBackend
+) -> None:
+    suite = ChildSuite(
+        ProtocolId.AH, Encr.NULL, None, Integ.HMAC_SHA2_256_128, KeyExchangeMethod.NONE, esn=False
+    )
+    request = replace(sa(suite=suite), encapsulation=None)
+    await backend.install((request,), ())
+    moved = replace(request, source=ip_address("10.88.0.1"), encapsulation=Encapsulation(1, 2))
+    with pytest.raises(KernelRefusal, match="AH does not go in UDP"):
+        await backend.move((request.sa_id,), (moved,), (), ())
+    assert kernel.asked == [NEWSA]
+    assert len(kernel.sas) == 1

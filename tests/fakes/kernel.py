@@ -152,6 +152,7 @@ class SimulatedKernel:
         return None if found is None else self.sas.pop(found.sa_id)
 
     def _move(self, sa_id: SaId, request: SaRequest) -> None:
+        _check_sayable(request)
         is_larval, found = self.is_larval(sa_id), self.find(sa_id)
         if found is None and not is_larval:
             if sa_id != request.sa_id and self._is_taken(request.sa_id):
@@ -250,11 +251,15 @@ def _is_updated(found: SaRequest, sa_id: SaId, request: SaRequest) -> bool:
     return sa_id == request.sa_id and len(set(is_in_udp)) == 1
 
 
-def _check_sa(request: SaRequest) -> None:
-    if request.replay_window > MAX_REPLAY_WINDOW and request.direction is Direction.IN:
-        raise KernelRefusal(errno.EINVAL, "a replay window is at most that wide")
+def _check_sayable(request: SaRequest) -> None:
     if request.protocol == ProtocolId.AH and request.encapsulation is not None:
         raise KernelRefusal(errno.EINVAL, "AH is never in UDP")
+
+
+def _check_sa(request: SaRequest) -> None:
+    _check_sayable(request)
+    if request.replay_window > MAX_REPLAY_WINDOW and request.direction is Direction.IN:
+        raise KernelRefusal(errno.EINVAL, "a replay window is at most that wide")
 
 
 def _check_policy(policy: PolicyRequest) -> None:

@@ -358,7 +358,8 @@ def _rekeyed(association: Association, ike_sa: IkeSa, payloads: Payloads) -> Chi
         or child.state is ChildState.RETIRED
         or child.agreement.suite.protocol != notify.protocol
     ):
-        raise ChildSaNotFound(f"no Child SA has the SPI {notify.spi.hex()}", notify.spi)
+        text = f"no Child SA has the SPI {notify.spi.hex()}"
+        raise ChildSaNotFound(text, notify.spi, ProtocolId(notify.protocol))
     crosses = any(one.crosses(child, child.settings) for one in ours) and not child.successor
     if child.state is not ChildState.INSTALLED and not (
         crosses and child.state is ChildState.REKEYING

@@ -11,7 +11,6 @@ from ikeactors.errors import (
     ProtocolFault,
     UnsupportedCriticalPayload,
 )
-from ikeactors.iana import ProtocolId
 from ikeactors.protocol.actions import Level
 from ikeactors.protocol.ikev2.exchange import Answer, Exchange
 from ikeactors.protocol.ikev2.ike_sa import IkeSa
@@ -28,7 +27,7 @@ def refuse(association: Association, fault: ProtocolFault) -> Answer:
     association.report("request-refused", f"a request was refused: {fault}", Level.WARNING)
     notify = Notify(fault.notify, fault.data)
     if isinstance(fault, ChildSaNotFound):
-        notify = replace(notify, data=b"", protocol=ProtocolId.ESP, spi=fault.data)
+        notify = replace(notify, data=b"", protocol=fault.protocol, spi=fault.data)
     close = str(fault) if isinstance(fault, InvalidSyntax) or not association.established else ""
     return Answer((notify,), close=close)
 
