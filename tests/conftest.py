@@ -7,10 +7,15 @@ from collections.abc import Generator, Iterator
 from types import FrameType
 
 import pytest
+from hypothesis import settings
 
 from tests.lab.logs import LOGS
 from tests.lab.namespaces import remove_remains
 from tests.lab.needs import missing, needs_of, require
+
+# A busy machine is no failure of an example.
+settings.register_profile("any-machine", deadline=None)
+settings.load_profile("any-machine")
 
 
 @pytest.fixture(scope="session", autouse=True)

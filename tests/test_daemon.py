@@ -18,8 +18,9 @@ from ikeactors.actors.backends import Backend
 from ikeactors.actors.probing import Choice
 from ikeactors.actors.unix_socket import ControlSocketUnusable
 from ikeactors.config import Configuration, DaemonSettings
-from ikeactors.daemon import Options, run_daemon
+from ikeactors.daemon import run_daemon
 from ikeactors.kernel.requests import PolicyAction
+from ikeactors.parts import Options
 from ikeactors.protocol.recording.file import read
 from ikeactors.protocol.recording.replay import replay
 from ikeactors.protocol.settings import ConnectionSettings, Shunt

@@ -32,7 +32,8 @@ def daemon(options: argparse.Namespace) -> int:
     import trio
 
     from ikeactors.config import load
-    from ikeactors.daemon import Options, run_daemon
+    from ikeactors.daemon import run_daemon
+    from ikeactors.parts import Options
 
     configuration = load(options.config)
     _warn(configuration.warnings)

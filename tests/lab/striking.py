@@ -22,7 +22,8 @@ import trio
 from ikeactors.actors.entropy import SystemEntropy
 from ikeactors.cli.local import notify_ready
 from ikeactors.config import load
-from ikeactors.daemon import Options, run_daemon
+from ikeactors.daemon import run_daemon
+from ikeactors.parts import Options
 from ikeactors.protocol.ikev2.transcript import NONCE_OCTETS
 from tests.simulation.injection import CrashAtWait
 

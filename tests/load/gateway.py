@@ -22,8 +22,9 @@ import trio
 from ikeactors.actors.backends import EventQueue, KernelEvent
 from ikeactors.actors.probing import Choice
 from ikeactors.config import load
-from ikeactors.daemon import Options, run_daemon
+from ikeactors.daemon import run_daemon
 from ikeactors.kernel.requests import PolicyRequest, SaId, SaRequest, SaUsage
+from ikeactors.parts import Options
 
 
 class NoDataPlane:

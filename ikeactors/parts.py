@@ -1,0 +1,233 @@
+"""All that outlives the actors: what they work on, made in the order in which it is needed."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from ikeactors.actors.addresses import HostAddresses
+from ikeactors.actors.alarms import Alarms
+from ikeactors.actors.backends import Backend
+from ikeactors.actors.budgets import Budgets
+from ikeactors.actors.core import CoreAssociations
+from ikeactors.actors.entropy import SystemEntropy
+from ikeactors.actors.kernel import (
+    Command,
+    KernelState,
+    open_commands,
+    remove_all,
+)
+from ikeactors.actors.lives import Lives
+from ikeactors.actors.names import Lookup, Names, system_lookup
+from ikeactors.actors.peer import Outlets
+from ikeactors.actors.peers import Peers
+from ikeactors.actors.probing import Choice, Entropy, OpenUserspace, probe
+from ikeactors.actors.registry import PeerRegistry
+from ikeactors.actors.reports import Answers, ReportHub
+from ikeactors.actors.restarting import Locator
+from ikeactors.actors.router import Router
+from ikeactors.actors.routes import Routing
+from ikeactors.actors.sockets import Sockets, SocketSettings
+from ikeactors.actors.token_secret import token_of_unless_refused
+from ikeactors.actors.unix_socket import ControlListener, open_listener
+from ikeactors.actors.userspace import UserspaceBackend
+from ikeactors.actors.workers import Workers, threads
+from ikeactors.actors.xfrm_routes import with_routes
+from ikeactors.admin.authority import Authority, authority_of
+from ikeactors.config import Configuration, DaemonSettings
+from ikeactors.protocol.entropy import Entropy as CoreEntropy
+from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits
+from ikeactors.protocol.settings import Settings
+from ikeactors.protocol.surroundings import Surroundings
+from ikeactors.protocol.tokens import TokenOf
+from ikeactors.writers import Writers, open_writers
+
+# For the kernel actor to remove what unresponsive peers have left.
+_REMOVAL_PATIENCE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says beside the configuration; whence data plane and chance come."""
+
+    key_log: Path | None = None
+    probe: Callable[[str, Entropy, OpenUserspace], Awaitable[Choice]] = probe
+    entropy: CoreEntropy = field(default_factory=SystemEntropy)
+    lookup: Lookup = system_lookup
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All that outlives the actors."""
+
+    configuration: Configuration
+    hub: ReportHub
+    answers: Answers
+    sockets: Sockets
+    addresses: HostAddresses
+    names: Names
+    router: Router
+    admission: Admission
+    alarms: Alarms
+    workers: Workers
+    choice: Choice
+    kernel_state: KernelState
+    commands: trio.MemoryReceiveChannel[Command]
+    kernel: trio.MemorySendChannel[Command]
+    peers: Peers
+    writers: Writers
+    listener: ControlListener
+    authority: Authority
+    stopping: trio.Event
+
+
+async def build(configuration: Configuration, options: Options, stack: AsyncExitStack) -> Parts:
+    """Make everything, in the order in which it is needed; `stack` closes it."""
+    settings = configuration.daemon
+    hub = ReportHub(time.time)
+    # First of all, so that it hears everything.
+    names = Names(options.lookup, configuration.names(), hub)
+    core = configuration.settings(options.key_log is not None, names.names_of)
+    writers = open_writers(configuration, core, options.key_log, hub)
+    stack.push_async_callback(writers.aclose)
+    authority = authority_of(settings.admin_group)
+    listener = open_listener(Path(settings.admin_socket), authority.group)
+    stack.callback(listener.close)
+    sockets = Sockets(_socket_settings(settings), hub)
+    stack.callback(sockets.close)
+    open_userspace = partial(_open_userspace, settings, sockets)
+    choice = await options.probe(settings.kernel, SystemEntropy().octets, open_userspace)
+    choice = replace(choice, backend=await with_routes(choice.backend, _routing(settings)))
+    is_userspace = isinstance(choice.backend, UserspaceBackend)
+    kernel_state = KernelState()
+    stack.push_async_callback(_clear, choice.backend, kernel_state)
+    sockets.open(esp_in_kernel=not is_userspace)
+    router, alarms, answers = Router(hub, Budgets(settings.budget_limits())), Alarms(), Answers()
+    workers = Workers(threads(settings.workers))
+    kernel, commands = open_commands()
+    registry = PeerRegistry(router, kernel, answers)
+    addresses = HostAddresses()
+    outlets = Outlets(router, sockets, kernel, workers, alarms, hub, writers.key_log, registry)
+    surroundings = _surroundings(
+        configuration, options, sockets, addresses, hub, registry, router.budgets, is_userspace
+    )
+    associations = CoreAssociations(core, surroundings, writers.recorder)
+    lives = _lives(core, associations, outlets, registry, sockets, names)
+    return Parts(
+        configuration=configuration,
+        hub=hub,
+        answers=answers,
+        sockets=sockets,
+        addresses=addresses,
+        names=names,
+        router=router,
+        admission=Admission(
+            surroundings.entropy,
+            settings.admission_limits(),
+            surroundings.refusals,
+            surroundings.token_of,
+        ),
+        alarms=alarms,
+        workers=workers,
+        choice=choice,
+        kernel_state=kernel_state,
+        commands=commands,
+        kernel=kernel,
+        peers=Peers(core, lives, registry, router),
+        writers=writers,
+        listener=listener,
+        authority=authority,
+        stopping=trio.Event(),
+    )
+
+
+def _surroundings(
+    configuration: Configuration,
+    options: Options,
+    sockets: Sockets,
+    addresses: HostAddresses,
+    hub: ReportHub,
+    registry: PeerRegistry,
+    budgets: Budgets,
+    is_userspace: bool,
+) -> Surroundings:
+    """What all associations share."""
+    limits = configuration.daemon.admission_limits()
+    _, nat_port = sockets.local_ports()
+    return Surroundings(
+        options.entropy,
+        nat_port=nat_port,
+        encapsulate=is_userspace,
+        puzzle_max_difficulty=configuration.daemon.puzzle_max_difficulty,
+        half_open_timeout=lambda: limits.timeout_among(registry.census.half_open),
+        is_heard=hub.is_wanted,
+        stands=registry.claims.stands,
+        is_up=registry.census.is_up,
+        token_of=_token_of(configuration, hub),
+        holds=budgets.hoard.hold,
+        auth_difficulty=partial(_auth_difficulty, limits, registry, budgets),
+        wall_clock=time.time,
+        credentials=configuration.credentials,
+        addresses=addresses.addresses,
+        source_for=sockets.source_for,
+    )
+
+
+def _auth_difficulty(limits: AdmissionLimits, registry: PeerRegistry, budgets: Budgets) -> int:
+    return (
+        0 if budgets.suspects.is_quiet else limits.auth_difficulty_among(registry.census.half_open)
+    )
+
+
+def _token_of(configuration: Configuration, hub: ReportHub) -> TokenOf:
+    wanted = any(one.quick_crash_detection for one in configuration.connections)
+    directory = Path(configuration.daemon.state_directory)
+    return token_of_unless_refused(wanted, directory, SystemEntropy().octets, hub)
+
+
+def _lives(
+    settings: Settings,
+    associations: CoreAssociations,
+    outlets: Outlets,
+    registry: PeerRegistry,
+    sockets: Sockets,
+    names: Names,
+) -> Lives:
+    """Associations from their beginning to their end, and where they call from."""
+    ike_port, _ = sockets.local_ports()
+    locator = Locator(sockets.source_for, ike_port, names.resolve)
+    return Lives(settings, associations, locator, outlets, registry, random.random)
+
+
+async def _clear(backend: Backend, state: KernelState) -> None:
+    """Take away what unresponsive peers have left in the data plane, and the data plane."""
+    with trio.move_on_after(_REMOVAL_PATIENCE, shield=True):
+        await remove_all(backend, state)
+    await backend.aclose()
+
+
+async def _open_userspace(settings: DaemonSettings, sockets: Sockets) -> Backend:
+    return await UserspaceBackend.open(
+        sockets.send,
+        SystemEntropy().octets,
+        device=settings.tun_name,
+        mtu=settings.tun_mtu,
+        routing=_routing(settings),
+    )
+
+
+def _routing(settings: DaemonSettings) -> Routing:
+    return Routing(settings.install_routes, settings.routing_table, mark=settings.routing_mark)
+
+
+def _socket_settings(settings: DaemonSettings) -> SocketSettings:
+    return SocketSettings(
+        settings.listen, settings.port, settings.port_nat_t, settings.routing_mark
+    )

@@ -1,0 +1,144 @@
+"""The tree of actors: who supervises whom, and what the admin socket is shown of them.
+
+    supervisor (one_for_one)
+      workers         the crypto pool
+      alarms          the deadlines of all associations
+      kernel          what is installed; userspace: the data plane's own actor, where it is in use
+      sockets         UDP 500 and 4500
+      addresses       this host's addresses and routes, as they change
+      names           what the DNS names of the configuration resolve to
+      router          admission of strangers
+      peers           one actor per association, supervised apart
+      control         the admin socket
+      log, key-log, recorder    write down what happens (see `writers`)
+
+One_for_one, because what an actor works on is made here and outlives it: sockets, the TUN device,
+channels, mailboxes, tables and the registry of what is installed. A successor picks all that up,
+so the death of one actor is no reason to end those started after it; with rest_for_one the peers,
+which come late, would lose every established association with the first of the others.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
+
+import trio
+
+from ikeactors.actors.addresses import run_addresses
+from ikeactors.actors.alarms import run_alarms
+from ikeactors.actors.control import run_control
+from ikeactors.actors.core import consider
+from ikeactors.actors.kernel import (
+    kernel_statistics,
+    run_kernel,
+    usage_of,
+)
+from ikeactors.actors.names import run_names
+from ikeactors.actors.router import run_router
+from ikeactors.actors.sockets import run_sockets
+from ikeactors.actors.supervisor import ChildSpecification, Intensity, Supervisor
+from ikeactors.actors.userspace import UserspaceBackend, run_userspace
+from ikeactors.actors.workers import run_worker
+from ikeactors.admin.ports import Surroundings as AdminSurroundings
+from ikeactors.admin.server import Dispatcher
+from ikeactors.parts import Parts
+from ikeactors.protocol.events import Endpoint
+
+# More crashes than an unlucky hour has. The back-off of five seconds comes before that, so that
+# a stranger who found a way to crash the router alone could not end the daemon with it.
+_INTENSITY = Intensity(restarts=25, period=60.0)
+
+
+def supervise(daemon: Parts) -> Supervisor:
+    """The supervisor of all actors; the admin socket shows its statistics too."""
+
+    def statistics() -> Mapping[str, object]:
+        return {"supervisor": supervisor.statistics(), **_statistics(daemon)}
+
+    dispatcher = Dispatcher(_admin_surroundings(daemon, statistics))
+    children = (*_carriers(daemon), *daemon.writers.children(), _control(daemon, dispatcher))
+    supervisor = Supervisor("daemon", children, daemon.hub, random.random, intensity=_INTENSITY)
+    return supervisor
+
+
+def _carriers(daemon: Parts) -> Iterator[ChildSpecification]:
+    """The actors between the network, the associations and the data plane."""
+    backend, peers, sockets = daemon.choice.backend, daemon.peers, daemon.sockets
+    run_actor: dict[str, Callable[[], Awaitable[None]]] = {
+        f"worker-{number}": partial(run_worker, daemon.workers)
+        for number in range(1, daemon.configuration.daemon.workers + 1)
+    }
+    receive_esp = _ignore_esp
+    if isinstance(backend, UserspaceBackend):
+        run_actor["userspace"] = partial(run_userspace, backend)
+        receive_esp = backend.plane.receive
+    ask_admission = partial(consider, daemon.admission, peers)
+    run_actor |= {
+        "alarms": partial(run_alarms, daemon.alarms),
+        "kernel": partial(
+            run_kernel, daemon.commands, backend, daemon.kernel_state, daemon.hub.publish
+        ),
+        "sockets": partial(run_sockets, sockets, daemon.router.deliver, receive_esp),
+        "addresses": partial(run_addresses, daemon.addresses, daemon.hub, peers.look_around),
+        "names": partial(run_names, daemon.names, peers.look_around),
+        "router": partial(run_router, daemon.router, ask_admission, peers, sockets.send_message),
+        "peers": peers.run,
+    }
+    for name, start in run_actor.items():
+        yield ChildSpecification(name, start)
+
+
+def _ignore_esp(octets: bytes, local: Endpoint, remote: Endpoint) -> None:
+    """The kernel takes ESP out before we see it; what comes here is of no SA."""
+
+
+def _control(daemon: Parts, dispatcher: Dispatcher) -> ChildSpecification:
+    return ChildSpecification(
+        "control", partial(run_control, daemon.listener, dispatcher, daemon.hub)
+    )
+
+
+def _admin_surroundings(
+    daemon: Parts, statistics: Callable[[], Mapping[str, object]]
+) -> AdminSurroundings:
+    core = daemon.configuration.settings()
+    return AdminSurroundings(
+        peers=daemon.peers,
+        hub=daemon.hub,
+        answers=daemon.answers,
+        levels=daemon.writers.log.levels,
+        authority=daemon.authority,
+        settings=lambda: core,
+        usage=partial(usage_of, daemon.kernel),
+        statistics=statistics,
+        failures=daemon.peers.failures,
+        stop=daemon.stopping.set,
+        kernel=daemon.choice.backend.name,
+        kernel_reason=daemon.choice.reason,
+        pid=os.getpid(),
+        started_at=trio.current_time(),
+        monotonic=trio.current_time,
+    )
+
+
+def _statistics(daemon: Parts) -> dict[str, object]:
+    statistics: dict[str, object] = {
+        "sockets": daemon.sockets.statistics(),
+        "addresses": daemon.addresses.statistics(),
+        "names": daemon.names.statistics(),
+        "router": daemon.router.statistics(),
+        "peers": daemon.peers.statistics(),
+        "budgets": daemon.router.budgets.statistics(trio.current_time()),
+        "alarms": daemon.alarms.statistics(),
+        "workers": daemon.workers.statistics(),
+        "kernel": kernel_statistics(daemon.choice.backend, daemon.kernel_state),
+        "control": daemon.listener.statistics(),
+        "reports": daemon.hub.statistics(),
+        **daemon.writers.statistics(),
+    }
+    if isinstance(daemon.choice.backend, UserspaceBackend):
+        statistics["userspace"] = daemon.choice.backend.statistics()
+    return statistics
