@@ -44,7 +44,8 @@ def _policy(value: object) -> str:
 
 _AUTH = (
     '"psk", "pubkey", or the kinds of keys and hashes that will do: "ecdsa-ed25519", '
-    '"rsa-3072-sha256", "rsa/pss-sha384", "mldsa65".'
+    '"rsa-3072-sha256", "rsa/pss-sha384", "rsa/pkcs1", "mldsa65"; of authorities, too, but '
+    'for "ike:ecdsa-384".'
 )
 
 LOCAL = options(

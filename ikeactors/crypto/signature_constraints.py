@@ -9,47 +9,58 @@ from ikeactors.crypto.signatures import PrivateKey, PublicKey, kind_of, strength
 from ikeactors.iana import SignatureHash
 
 _HASHES = {word: digest for digest, word in HASH_WORDS.items()}
-_PSS = "rsa/pss"
+_PADDINGS = {"rsa/pss": True, "rsa/pkcs1": False}
 _ANYTHING = "pubkey"
+_IKE_ONLY = "ike:"
 
 
 @dataclass(frozen=True, slots=True)
 class KeyDemand:
-    """A kind of key, its least strength in bits, and for RSA whether only PSS will do."""
+    """A kind of key, its least strength in bits, and for RSA the one padding that will do."""
 
     kind: KeyKind
     strength: int = 0
-    pss: bool = False
+    pss: bool | None = None
 
     def allows(self, kind: KeyKind, strength: int) -> bool:
         """Whether a key is of this kind and strong enough."""
         return kind is self.kind and strength >= self.strength
 
+    def allows_scheme(self, scheme: SignatureScheme) -> bool:
+        """Whether a key of this kind may sign this way."""
+        return scheme.kind is self.kind and self.pss in (None, scheme.pss)
+
     def __str__(self) -> str:
-        name = _PSS if self.pss else self.kind.value
+        words = {pss: word for word, pss in _PADDINGS.items()}
+        name = self.kind.value if self.pss is None else words[self.pss]
         return f"{name}-{self.strength}" if self.strength else name
 
 
 @dataclass(frozen=True, slots=True)
 class SignatureConstraint:
-    """Kinds of keys and hashes that will do; none named means all, but SHA-1 only by name."""
+    """Kinds of keys and hashes that will do; none named means all, but SHA-1 only by name.
+
+    `ike_only` says that the authorities' keys and signatures are not meant.
+    """
 
     keys: tuple[KeyDemand, ...] = ()
     hashes: tuple[SignatureHash, ...] = ()
+    ike_only: bool = False
 
     @classmethod
     def from_text(cls, text: str) -> SignatureConstraint:
         """From strongSwan's words, separated by "-". ValueError says what is wrong."""
         keys: list[KeyDemand] = []
         hashes: list[SignatureHash] = []
-        for word in text.lower().removeprefix("ike:").split("-"):
+        lower = text.lower()
+        for word in lower.removeprefix(_IKE_ONLY).split("-"):
             if word in _HASHES:
                 hashes.append(_HASHES[word])
             elif word.isdecimal():
                 keys[-1:] = [_with_strength(keys[-1:], word)]
             elif word != _ANYTHING:
                 keys.append(_key_demand(word))
-        return cls(tuple(keys), tuple(hashes))
+        return cls(tuple(keys), tuple(hashes), lower.startswith(_IKE_ONLY))
 
     def permits_key(self, key: PublicKey | PrivateKey) -> bool:
         """Whether this key may be used."""
@@ -58,9 +69,7 @@ class SignatureConstraint:
 
     def permits(self, scheme: SignatureScheme) -> bool:
         """Whether a key may sign this way."""
-        if self.keys and not any(
-            one.kind is scheme.kind and (scheme.pss or not one.pss) for one in self.keys
-        ):
+        if self.keys and not any(one.allows_scheme(scheme) for one in self.keys):
             return False
         if scheme.hash is SignatureHash.IDENTITY:
             return True
@@ -75,7 +84,8 @@ class SignatureConstraint:
 
     def __str__(self) -> str:
         words = [*map(str, self.keys), *(HASH_WORDS[one] for one in self.hashes)]
-        return "-".join(words if self.keys else (_ANYTHING, *words))
+        text = "-".join(words if self.keys else (_ANYTHING, *words))
+        return f"{_IKE_ONLY}{text}" if self.ike_only else text
 
 
 ANY_SIGNATURE = SignatureConstraint()
@@ -84,12 +94,12 @@ _SHA1 = SignatureHash.SHA1
 
 
 def _key_demand(word: str) -> KeyDemand:
-    if word == _PSS:
-        return KeyDemand(KeyKind.RSA, pss=True)
+    if word in _PADDINGS:
+        return KeyDemand(KeyKind.RSA, pss=_PADDINGS[word])
     try:
         return KeyDemand(KeyKind(word))
     except ValueError:
-        known = ", ".join((_ANYTHING, *(kind.value for kind in KeyKind), _PSS, *_HASHES))
+        known = ", ".join((_ANYTHING, *(kind.value for kind in KeyKind), *_PADDINGS, *_HASHES))
         raise ValueError(f"{word!r} is none of {known}, or a strength in bits") from None
 
 

@@ -148,10 +148,7 @@ def verify(
             return scheme
         raise AuthenticationFailed(f"the signature ({scheme}) is wrong")
     if method is AuthMethod.RSA_SIGNATURE and isinstance(key, rsa.RSAPublicKey):
-        for scheme in _classic_rsa():
-            if permits(scheme) and _is_right(key, scheme, data, octets):
-                return scheme
-        raise AuthenticationFailed("the RSA signature is wrong, or its hash is not permitted")
+        return _verify_classic_rsa(key, data, octets, permits)
     if method in _CURVE_METHODS and isinstance(key, ec.EllipticCurvePublicKey):
         return _verify_curve(key, method, data, octets, permits)
     raise AuthenticationFailed(f"method {method.name} does not fit a key of {kind_of(key).value}")
@@ -173,6 +170,16 @@ def _check_scheme(key: PublicKey, scheme: SignatureScheme, permits: Permits) -> 
         raise AuthenticationFailed(f"signed by {scheme}, but the key is {kind_of(key).value}")
     if not permits(scheme):
         raise AuthenticationFailed(f"signed by {scheme}, which the connection does not permit")
+
+
+def _verify_classic_rsa(
+    key: rsa.RSAPublicKey, data: bytes, octets: bytes, permits: Permits
+) -> SignatureScheme:
+    for scheme in _classic_rsa():
+        if _is_right(key, scheme, data, octets):
+            _check_scheme(key, scheme, permits)
+            return scheme
+    raise AuthenticationFailed("the signature (RSA, method 1) is wrong")
 
 
 def _verify_curve(

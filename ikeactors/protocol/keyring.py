@@ -27,6 +27,7 @@ from ikeactors.crypto.pki.certificates import (
 )
 from ikeactors.crypto.pki.paths import MAX_PATH, TrustAnchors
 from ikeactors.crypto.pki.profile import check_profile, extension
+from ikeactors.crypto.pki.strength import check_strength
 from ikeactors.crypto.signatures import PrivateKey, PublicKey, check_key
 from ikeactors.errors import AuthenticationFailed
 from ikeactors.iana import AuthMethod, CertificateEncoding, SignatureHash
@@ -154,6 +155,7 @@ class Keyring:
             _check_validity(end_entity, at)
             return _CheckedKey(key, f"{describe(end_entity)}, which the connection names")
         path = self._trust(auth).validate(end_entity, parsed[1:], at, auth.policies)
+        check_strength(path, auth.constraint)
         return _CheckedKey(key, str(path), path.not_after)
 
     def _trust(self, auth: AuthSettings) -> TrustAnchors:

@@ -30,6 +30,7 @@ def test_pubkey_permits_everything_but_sha1() -> None:
     [
         ("rsa-sha256", {"rsa-sha256", "rsa/pss-sha256"}),
         ("rsa/pss-sha256-sha384", {"rsa/pss-sha256", "rsa/pss-sha384"}),
+        ("rsa/pkcs1-sha256", {"rsa-sha256"}),
         ("rsa-3072-sha1", {"rsa-sha1"}),
         ("ike:ecdsa-256-sha256", {"ecdsa-sha256"}),
         ("ed25519-mldsa65", {"ed25519", "mldsa65"}),
@@ -60,7 +61,13 @@ def test_a_key_has_to_be_of_a_kind_and_strong_enough(text: str, keys: list[objec
     assert [one for one in (RSA, P256, ED25519) if constraint.permits_key(one.public_key())] == keys
 
 
-@pytest.mark.parametrize("text", ["pubkey", "rsa-3072-sha256", "rsa/pss-ecdsa-384-sha384", "ed448"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("pubkey", "rsa-3072-sha256", "rsa/pss-ecdsa-384-sha384", "rsa/pkcs1-2048", "ed448"),
+        "ike:ecdsa-sha384",
+    ],
+)
 def test_text_is_written_as_it_is_read(text: str) -> None:
     assert str(SignatureConstraint.from_text(text)) == text
 

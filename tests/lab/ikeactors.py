@@ -42,6 +42,7 @@ class IkeactorsPeer:
         options: Section | None = None,
         arguments: tuple[str, ...] = (),
         program: tuple[str, ...] = _DAEMON,
+        credentials: Path | None = None,
     ) -> None:
         self.gateway = gateway
         self._program = program
@@ -51,7 +52,8 @@ class IkeactorsPeer:
         self.log_file = self.folder / "daemon.log"
         self._title = f"ikeactors, {gateway.label}"
         self._file = self.folder / "ikeactors.toml"
-        self._write(configuration, identities, secret, options or {})
+        beside: Section = {} if credentials is None else {"credentials": str(credentials)}
+        self._write(configuration, identities, secret, {**beside, **(options or {})})
         self._process = self._start()
         LOGS.add(self._title, self.log_file)
 

@@ -46,6 +46,7 @@ _AUTHORITY_DAYS = 3650
 _LIST_DAYS = 30
 # Clocks of a lab are not all the same.
 _BACKDATED = timedelta(minutes=10)
+_ALL_ADDRESSES = [ip_network("0.0.0.0/0"), ip_network("::/0")]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*")
 
 
@@ -170,7 +171,9 @@ class Pki:
         if not path.exists():
             raise Failed(f"{self.directory} has no authorities: tools/pki init {self.directory}")
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
-        key: Any = load_pem_private_key(path.with_suffix(".key").read_bytes(), None)
+        octets = path.with_suffix(".key").read_bytes()
+        # It is our own: whether its factors are primes need not be looked at each time.
+        key: Any = load_pem_private_key(octets, None, unsafe_skip_rsa_key_validation=True)
         return Holder(certificate, key)
 
     @property
@@ -187,6 +190,9 @@ class Pki:
         builder = _begun(subject, key, signing, None, _AUTHORITY_DAYS)
         builder = builder.add_extension(x509.BasicConstraints(True, None), critical=True)
         builder = builder.add_extension(key_usage(authority=True), critical=True)
+        # Whoever gives addresses to others has them itself. It is not
+        # critical because those who do not use it are to take the rest.
+        builder = builder.add_extension(address_blocks(_ALL_ADDRESSES), critical=False)
         if issuer:
             builder = self._with_urls(builder, issuer)
         _keep(self._authorities, name, signed(builder, key, signing))

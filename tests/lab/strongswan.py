@@ -42,6 +42,7 @@ charon-systemd {{
   retransmit_timeout = {timeout}
   retransmit_base = 1.2
   fragment_size = {fragment_size}
+  {options}
   filelog {{
     log {{
       path = {folder}/charon.log
@@ -59,7 +60,11 @@ charon-systemd {{
   }}
 }}
 """
-_TOKEN = re.compile(r"[{}\[\]]|[^\s{}\[\]]+")
+# A value ends where the next key, which is in small letters, or a bracket begins.
+_TOKEN = re.compile(
+    r"[{}\[\]]|[a-z][a-z0-9-]*=[^{}\[\]]*?(?=\s+[a-z][a-z0-9-]*(?:=|\s*\{)|\s*[{}\[\]])"
+    r"|[^\s{}\[\]]+"
+)
 _START_SECONDS = 15.0
 
 
@@ -75,14 +80,18 @@ class StrongswanPeer:
         carrier: str = IN_USER_SPACE,
         fragment_size: int = 1280,
         retransmit_tries: int = 5,
+        credentials: Path | None = None,
+        options: str = "",
     ) -> None:
         self.gateway = gateway
         self.folder = Path(tempfile.mkdtemp(prefix="ikl-"))
         self._title = f"strongSwan, {gateway.label}"
         (self.folder / "swanctl").mkdir()
-        plugins = f"{_PLUGINS} {carrier}"
+        if credentials is not None:
+            shutil.copytree(credentials, self.folder / "swanctl", dirs_exist_ok=True)
         text = _STRONGSWAN_CONF.format(
-            plugins=plugins,
+            plugins=f"{_PLUGINS} {carrier}",
+            options=options,
             folder=self.folder,
             tries=retransmit_tries,
             timeout=1.0,
@@ -200,7 +209,8 @@ def _word(value: Value) -> str:
         return "yes" if value else "no"
     if isinstance(value, list):
         return ",".join(value)
-    return str(value)
+    # What is behind # is a comment.
+    return f'"{value}"' if "#" in str(value) else str(value)
 
 
 def _sections(text: str) -> list[tuple[str, dict[str, object]]]:

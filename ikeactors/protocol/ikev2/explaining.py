@@ -38,9 +38,12 @@ def refused_auth(association: Association, error: NotifyType | None, local: Iden
     if error is NotifyType.AUTHENTICATION_FAILED:
         wanted = association.connection.remote.id.identity
         called = f", it is not {wanted}, as we ask for" if wanted else ""
+        key = "the pre-shared key is not the same on both ends"
+        if association.connection.local.by_public_key:
+            key = "it does not accept our certificate or signature"
         return (
             f"the peer {peer} answered AUTHENTICATION_FAILED: it does not know us as {local}"
-            f"{called}, or the pre-shared key is not the same on both ends. Its log says which"
+            f"{called}, or {key}. Its log says which"
         )
     return f"the peer {peer} answered IKE_AUTH with {error.name} and without its proof"
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from ikeactors.crypto.signatures import PrivateKey
 
@@ -61,5 +61,5 @@ def certify(
     for value, critical in extensions:
         builder = builder.add_extension(value, critical)
     signing = issuer.key if issuer else key
-    is_pure = not isinstance(signing, ec.EllipticCurvePrivateKey)
+    is_pure = not isinstance(signing, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)
     return Holder(builder.sign(signing, None if is_pure else hashes.SHA256()), key)
