@@ -19,6 +19,7 @@ from ikeactors.actors.signals import heed_signals
 from ikeactors.config import Configuration
 from ikeactors.parts import Options, Parts, build
 from ikeactors.protocol.actions import Report
+from ikeactors.returning import keeps, take_back
 from ikeactors.tree import supervise
 
 # For the kernel actor to remove what unresponsive peers have left.
@@ -41,22 +42,26 @@ async def run_daemon(
             daemon.hub.publish(Report("daemon-started", _description(daemon)))
             for request in shunts(configuration.connections):
                 await daemon.kernel.send(request)
+            await take_back(daemon.writers.keeper, daemon.peers)
             daemon.peers.start_configured()
             settle()
             ready()
             await daemon.stopping.wait()
             await _take_down(daemon)
-            daemon.hub.publish(Report("daemon-stopped", "everything is taken down"))
             await trio.lowlevel.checkpoint()
             nursery.cancel_scope.cancel()
 
 
 async def _take_down(daemon: Parts) -> None:
-    """Delete every IKE SA, and let the kernel actor do what that asks of it."""
+    """Delete every IKE SA, and let the kernel actor do what that asks of it; or leave it all."""
+    if keeps(daemon.configuration):
+        daemon.hub.publish(Report("daemon-stopped", "what is established is left as it is"))
+        return
     await daemon.peers.stop(daemon.configuration.daemon.stop_timeout)
     with trio.move_on_after(_REMOVAL_PATIENCE):
         # An answer means that all commands before it are done.
         await usage_of(daemon.kernel, ())
+    daemon.hub.publish(Report("daemon-stopped", "everything is taken down"))
 
 
 def _description(daemon: Parts) -> str:

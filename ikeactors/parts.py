@@ -47,6 +47,7 @@ from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits
 from ikeactors.protocol.settings import Settings
 from ikeactors.protocol.surroundings import Surroundings
 from ikeactors.protocol.tokens import TokenOf
+from ikeactors.returning import keeps
 from ikeactors.writers import Writers, open_writers
 
 # For the kernel actor to remove what unresponsive peers have left.
@@ -107,14 +108,24 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
     choice = replace(choice, backend=await with_routes(choice.backend, _routing(settings)))
     is_userspace = isinstance(choice.backend, UserspaceBackend)
     kernel_state = KernelState()
-    stack.push_async_callback(_clear, choice.backend, kernel_state)
+    stack.push_async_callback(_clear, configuration, choice.backend, kernel_state)
     sockets.open(esp_in_kernel=not is_userspace)
     router, alarms, answers = Router(hub, Budgets(settings.budget_limits())), Alarms(), Answers()
     workers = Workers(threads(settings.workers))
     kernel, commands = open_commands()
     registry = PeerRegistry(router, kernel, answers)
     addresses = HostAddresses()
-    outlets = Outlets(router, sockets, kernel, workers, alarms, hub, writers.key_log, registry)
+    outlets = Outlets(
+        router,
+        sockets,
+        kernel,
+        workers,
+        alarms,
+        hub,
+        writers.key_log,
+        registry,
+        writers.keeper,
+    )
     surroundings = _surroundings(
         configuration, options, sockets, addresses, hub, registry, router.budgets, is_userspace
     )
@@ -206,10 +217,11 @@ def _lives(
     return Lives(settings, associations, locator, outlets, registry, random.random)
 
 
-async def _clear(backend: Backend, state: KernelState) -> None:
+async def _clear(configuration: Configuration, backend: Backend, state: KernelState) -> None:
     """Take away what unresponsive peers have left in the data plane, and the data plane."""
     with trio.move_on_after(_REMOVAL_PATIENCE, shield=True):
-        await remove_all(backend, state)
+        if not keeps(configuration):
+            await remove_all(backend, state)
     await backend.aclose()
 
 

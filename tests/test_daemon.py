@@ -133,7 +133,7 @@ async def test_a_recording_of_the_daemon_is_played_again(
     configuration: Configuration, tmp_path: Path
 ) -> None:
     key = b"0123456789abcdef"
-    daemon = replace(configuration.daemon, state_dir=str(tmp_path))
+    daemon = replace(configuration.daemon, runtime_dir=str(tmp_path))
     proposals = ike("aes128gcm16-prfsha256-x25519")
     called = tuple(
         replace(one, record=True, proposals=proposals) for one in configuration.connections

@@ -31,7 +31,7 @@ async def test_the_log_is_always_there_and_the_others_on_demand(tmp_path: Path) 
 async def test_what_is_recorded_is_said_in_the_log(tmp_path: Path) -> None:
     hub = ReportHub(lambda: 0.0)
     heard = hub.subscribe()
-    daemon = replace(QUIET.daemon, state_dir=str(tmp_path))
+    daemon = replace(QUIET.daemon, runtime_dir=str(tmp_path))
     recorded = Configuration(daemon, (replace(connection("gw"), record=True),), record_key=b"key")
     open_writers(recorded, recorded.settings(), None, hub)
     published = await anext(aiter(heard))

@@ -9,6 +9,7 @@ from ikeactors.actors.router import Refusal
 from ikeactors.protocol.events import DatagramReceived, Endpoint
 from ikeactors.protocol.ikev2.admission import Admission, Refused
 from ikeactors.protocol.ikev2.association import Association
+from ikeactors.protocol.ikev2.checkpoint import Checkpoint
 from ikeactors.protocol.recording.making import Keep, recorded
 from ikeactors.protocol.recording.recorded import Beginning, RecordedAssociation
 from ikeactors.protocol.settings import ConnectionSettings, Settings
@@ -50,6 +51,9 @@ class CoreAssociations:
             if any(connection.record for connection in candidates):
                 return recorded(settings, None, (local, remote), around, self._recorder.begin)
         return Association.responding(settings, local, remote, around)
+
+    def restored(self, checkpoint: Checkpoint, now: float, elapsed: float) -> Association:
+        return Association.restored(self._settings, checkpoint, self._surroundings, now, elapsed)
 
 
 def consider(

@@ -18,7 +18,8 @@ from functools import partial
 
 import trio
 
-from ikeactors.actors.kernel import ForgetOwner
+from ikeactors.actors.keeper import Kept
+from ikeactors.actors.kernel import ForgetOwner, KernelRequest
 from ikeactors.actors.mailbox import Mailbox
 from ikeactors.actors.peer import Associations, Outlets, Peer, run_peer
 from ikeactors.actors.registry import PeerRegistry
@@ -38,8 +39,8 @@ from ikeactors.actors.supervisor import (
     crash_report,
     restarts_within,
 )
-from ikeactors.protocol.actions import Level, Report
-from ikeactors.protocol.events import InitiationRequested
+from ikeactors.protocol.actions import AdoptChildSa, Level, Report
+from ikeactors.protocol.events import InitiationRequested, Restored
 from ikeactors.protocol.settings import ConnectionSettings, Settings
 
 # More than five crashes in a minute, and nobody is helped by a sixth attempt.
@@ -68,6 +69,27 @@ class Lives:
         self._registry = registry
         self._chance = chance
         self._owners = itertools.count(1)
+
+    def take_back(self, peer: Peer, kept: Kept) -> None:
+        """Give a peer its association of before the restart. Raises `Unrestorable`."""
+        now, checkpoint = trio.current_time(), kept.checkpoint
+        peer.association = self._associations.restored(checkpoint, now, kept.elapsed)
+        peer.kept, peer.initiates, peer.children = kept.number, kept.initiates, kept.children
+        peer.local, peer.remote = checkpoint.local, checkpoint.remote
+        peer.owner = next(self._owners)
+        peer.mailbox.post_assured(Restored())
+
+    async def clear_away(self, kept: Kept) -> None:
+        """Remove the SAs of an association that does not come back: adopted by nobody, forgotten.
+
+        Its policies stay: which they were is not known, and to block is better than to leak.
+        """
+        owner, nobody = next(self._owners), Mailbox()
+        for child in kept.checkpoint.children:
+            for sa in (child.inbound, child.outbound):
+                adopt = KernelRequest(owner, AdoptChildSa(0, (sa,)), nobody)
+                await self._outlets.kernel.send(adopt)
+        await self._outlets.kernel.send(ForgetOwner(owner))
 
     async def live(self, peer: Peer) -> None:
         """An association's life, crashes and new beginnings included."""
@@ -256,6 +278,9 @@ class Lives:
             self._outlets.router.forget(spi)
         self._registry.expect_no_more(peer)
         self._registry.release(peer)
+        if self._outlets.durability is not None:
+            # Not even where it crashed: what has led there would lead there again.
+            self._outlets.durability.forget(peer)
         peer.spis = ()
         peer.association = None
         peer.midway = False

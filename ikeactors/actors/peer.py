@@ -22,7 +22,15 @@ from ikeactors.actors.router import Router
 from ikeactors.actors.workers import Workers
 from ikeactors.kernel.requests import SaRequest, SaUsage
 from ikeactors.protocol import actions
-from ikeactors.protocol.events import Address, Endpoint, Event, SendingFailed, UsageReported
+from ikeactors.protocol.events import (
+    Address,
+    ChildSaInstalled,
+    Endpoint,
+    Event,
+    SendingFailed,
+    UsageReported,
+)
+from ikeactors.protocol.ikev2.checkpoint import Checkpoint
 from ikeactors.protocol.settings import ConnectionSettings
 from ikeactors.protocol.snapshot import AssociationSnapshot
 
@@ -47,6 +55,7 @@ class Association(Protocol):
     def handle(self, event: Event, now: float) -> Sequence[actions.Action]: ...
     def needs_worker(self, event: Event) -> bool: ...
     def snapshot(self, now: float) -> AssociationSnapshot: ...
+    def checkpoint(self, now: float) -> Checkpoint: ...
 
 
 class Associations(Protocol):
@@ -56,6 +65,7 @@ class Associations(Protocol):
         self, connection: ConnectionSettings, local: Endpoint, remote: Endpoint
     ) -> Association: ...
     def responding(self, local: Endpoint, remote: Endpoint) -> Association: ...
+    def restored(self, checkpoint: Checkpoint, now: float, elapsed: float) -> Association: ...
 
 
 class Sender(Protocol):
@@ -83,13 +93,21 @@ class Registry(Protocol):
     async def progressed(self, peer: Peer, association: Association) -> None: ...
 
 
+class Durability(Protocol):
+    """What makes associations outlive the process."""
+
+    def mark(self, peer: Peer) -> None: ...
+    def forget(self, peer: Peer) -> None: ...
+    async def durable(self) -> None: ...
+
+
 class Peer:
     """What is known of an association outside of it; outlives its actor.
 
     `owner` names what this incarnation has in the kernel, `former_owners` what its crashed
     predecessors have there. `midway` is true from an event until its last action is carried out.
     `shown` is what to show while a worker has the association, `superseded_by` the number of the
-    association that has taken its place.
+    association that has taken its place, `kept` that under which the store has it.
     """
 
     __slots__ = (
@@ -102,6 +120,7 @@ class Peer:
         "former_owners",
         "half_open_at",
         "initiates",
+        "kept",
         "local",
         "mailbox",
         "midway",
@@ -138,6 +157,7 @@ class Peer:
         self.crashes: tuple[float, ...] = ()
         self.shown: AssociationSnapshot | None = None
         self.superseded_by = 0
+        self.kept = 0
 
     def is_at(self, address: Address) -> bool:
         """Whether the other end is at this address."""
@@ -156,6 +176,7 @@ class Outlets:
     hub: ReportHub
     key_records: KeyRecords | None
     registry: Registry
+    durability: Durability | None = None
 
 
 async def run_peer(peer: Peer, association: Association, outlets: Outlets) -> str:
@@ -180,6 +201,8 @@ async def _step(peer: Peer, association: Association, event: Event, outlets: Out
         asked = await _in_worker(peer, association, partial(handle, event), outlets.workers)
     else:
         asked = handle(event, trio.current_time())
+    if outlets.durability is not None and association.established:
+        await _make_durable(peer, event, asked, outlets.durability)
     for action in asked:
         carry = _CARRY.get(type(action))
         if carry is not None:
@@ -191,6 +214,17 @@ async def _step(peer: Peer, association: Association, event: Event, outlets: Out
     if not peer.established:
         await outlets.registry.progressed(peer, association)
     outlets.alarms.set(peer.number, association.deadline, peer.mailbox)
+
+
+async def _make_durable(
+    peer: Peer, event: Event, asked: Sequence[actions.Action], durability: Durability
+) -> None:
+    """What is sent must be what a successor of ours knows to have been sent."""
+    kinds = {type(action) for action in asked}
+    if isinstance(event, ChildSaInstalled) or not kinds.isdisjoint(_CHANGES):
+        durability.mark(peer)
+    if actions.SendDatagram in kinds:
+        await durability.durable()
 
 
 def _timed(peer: Peer, association: Association, outlets: Outlets) -> Handle:
@@ -317,6 +351,18 @@ _KERNEL_ACTIONS = (
     actions.RemoveChildSa,
     actions.MoveChildSa,
     actions.QueryUsage,
+)
+
+# What says that an association is not what it was. All that a peer sees is among it.
+_CHANGES = frozenset(
+    {
+        actions.SendDatagram,
+        actions.RegisterSpi,
+        actions.ForgetSpi,
+        actions.InstallChildSa,
+        actions.RemoveChildSa,
+        actions.MoveChildSa,
+    }
 )
 
 _CARRY: dict[type, Callable[[Peer, Any, Outlets], None]] = {

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import trio
 
+from ikeactors.actors.keeper import Kept
 from ikeactors.actors.lives import Lives
 from ikeactors.actors.peer import Peer
 from ikeactors.actors.registry import PeerRegistry
@@ -79,6 +80,20 @@ class Peers:
                 await trio.sleep_forever()
             finally:
                 self._nursery = None
+
+    def take_back(self, kept: Kept) -> None:
+        """Go on with an association of before the restart. Raises `Unrestorable`."""
+        peer = Peer(next(self._numbers), kept.checkpoint.connection)
+        self._lives.take_back(peer, kept)
+        self._add(peer)
+
+    async def clear_away(self, kept: Kept) -> None:
+        """Of an association that cannot go on nothing stays in the data plane."""
+        await self._lives.clear_away(kept)
+
+    def everybody(self) -> list[Peer]:
+        """All associations that are established."""
+        return [peer for peer in self._census if peer.established]
 
     def start_configured(self) -> None:
         """Bring up every connection that has children to start."""

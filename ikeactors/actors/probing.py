@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from ikeactors.actors.backends import Backend
 from ikeactors.actors.netlink import NetlinkSocket
-from ikeactors.actors.xfrm import EVENT_GROUPS, XfrmBackend
+from ikeactors.actors.xfrm import EVENT_GROUPS, FIRST_POLICY_NUMBER, XfrmBackend
 from ikeactors.crypto.suite import ChildSuite
 from ikeactors.iana import Encr, Integ, KeyExchangeMethod, ProtocolId
 from ikeactors.kernel.requests import Direction, KernelRefusal, Mode, SaRequest
@@ -35,7 +36,8 @@ def open_xfrm() -> XfrmBackend:
     """The kernel's IPsec; raises KernelRefusal where the kernel has no XFRM at all."""
     requests = NetlinkSocket()
     try:
-        return XfrmBackend(requests, NetlinkSocket(EVENT_GROUPS))
+        first = FIRST_POLICY_NUMBER + int.from_bytes(os.urandom(4), "big") % FIRST_POLICY_NUMBER
+        return XfrmBackend(requests, NetlinkSocket(EVENT_GROUPS), first)
     except KernelRefusal:
         requests.close()
         raise

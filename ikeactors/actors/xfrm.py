@@ -45,8 +45,9 @@ from ikeactors.quick import quick
 EVENT_GROUPS = (2, 8)
 
 # Ours: far above what the kernel counts up from, so that other programs' policies do not collide
-# with ours; where one does, policies are removed by their selectors.
-_FIRST_POLICY_NUMBER = 1 << 27
+# with ours; where one does, policies are removed by their selectors. Each process begins somewhere
+# else above that: what a former one has left keeps its indices, and they must not be another's.
+FIRST_POLICY_NUMBER = 1 << 27
 
 # Ours: datagrams of events read before others have their turn.
 _DRAIN_LIMIT = 64
@@ -67,10 +68,12 @@ class XfrmBackend:
 
     name = "xfrm"
 
-    def __init__(self, requests: Socket, events: Socket) -> None:
+    def __init__(
+        self, requests: Socket, events: Socket, first_number: int = FIRST_POLICY_NUMBER
+    ) -> None:
         self._netlink = Netlink(requests)
         self._events = XfrmEvents(events)
-        self._numbers = itertools.count(_FIRST_POLICY_NUMBER)
+        self._numbers = itertools.count(first_number)
         self._placed: dict[PolicyKey, _Placed] = {}
 
     async def install(self, sas: Sequence[SaRequest], policies: Sequence[PolicyRequest]) -> None:

@@ -12,8 +12,8 @@ from ikeactors.config.identities import identity_patterns
 from ikeactors.config.mistakes import Refused
 from ikeactors.config.recording import RECORDING
 from ikeactors.config.schema import Option, options
+from ikeactors.config.state import STATE
 from ikeactors.config.values import (
-    absolute_path,
     boolean,
     duration,
     integer,
@@ -109,12 +109,7 @@ DAEMON = options(
         '"text"',
         'How it is logged: "text" or "json", one line per event.',
     ),
-    Option(
-        "state_dir",
-        absolute_path,
-        '"/run/ikeactors"',
-        "Where the daemon keeps what outlives it: recordings.",
-    ),
+    *STATE,
     *RECORDING,
     *ADMISSION,
     Option("stop_timeout", duration, '"2s"', "How long a stopping daemon waits for its peers."),

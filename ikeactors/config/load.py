@@ -11,7 +11,7 @@ from ikeactors.config.daemon_options import DAEMON, FILE
 from ikeactors.config.identities import ANYBODY
 from ikeactors.config.mistakes import ConfigurationFaults, Mistake, Mistakes, Place
 from ikeactors.config.schema import Section, as_table, read_section, report_unknown
-from ikeactors.config.secrets import KnownSecrets, read_record_key, read_secret
+from ikeactors.config.secrets import KnownSecrets, read_keys, read_secret
 from ikeactors.config.settings import Configuration, DaemonSettings
 from ikeactors.config.sources import Document, read_documents
 from ikeactors.kernel.requests import Mode
@@ -36,9 +36,9 @@ def load(path: str | Path) -> Configuration:
     connections = _connections(documents, directory, mistakes)
     settings = [connection for connection, _ in connections]
     credentials = read_credentials(directory, secrets or (), settings, mistakes)
-    record_key = b""
+    keys: dict[str, bytes] = {}
     if daemon is not None:
-        record_key = read_record_key(daemon, mistakes)
+        keys = read_keys(daemon, mistakes)
         _check_recording(daemon, connections, mistakes)
         _check_ports(daemon, connections, mistakes)
         _check_data_plane(daemon["kernel"], connections, mistakes)
@@ -56,8 +56,8 @@ def load(path: str | Path) -> Configuration:
         tuple(settings),
         tuple(secret for secret in secrets if not secret.file),
         tuple(mistakes.warnings),
-        record_key,
-        credentials,
+        credentials=credentials,
+        **keys,
     )
 
 

@@ -40,9 +40,14 @@ def read_secret(name: str, table: object, place: Place, mistakes: Mistakes) -> S
     return Secret(name, section["ids"] or section["id"] or (), octets)
 
 
-def read_record_key(daemon: Section, mistakes: Mistakes) -> bytes:
-    """The key of recordings; empty where there is none, or a mistake about it."""
-    file = daemon["record_key_file"]
+def read_keys(daemon: Section, mistakes: Mistakes) -> dict[str, bytes]:
+    """The daemon's own keys, by what they are called in the configuration."""
+    return {name: _key_of(daemon, f"{name}_file", mistakes) for name in ("record_key", "store_key")}
+
+
+def _key_of(daemon: Section, name: str, mistakes: Mistakes) -> bytes:
+    """The key in the file of this option; empty where there is none, or a mistake about it."""
+    file = daemon[name]
     if not file:
         return b""
     try:
@@ -50,7 +55,7 @@ def read_record_key(daemon: Section, mistakes: Mistakes) -> bytes:
         if len(key) < WEAK_OCTETS:
             raise Refused((file, f"a key of {len(key)} octets: at least {WEAK_OCTETS} expected"))
     except Refused as refused:
-        mistakes.refuse(daemon.place.of("record_key_file"), refused)
+        mistakes.refuse(daemon.place.of(name), refused)
         return b""
     return key
 

@@ -32,7 +32,10 @@ class DaemonSettings:
     workers: int = 2
     log_level: str = "info"
     log_format: str = "text"
-    state_dir: str = "/run/ikeactors"
+    runtime_dir: str = "/run/ikeactors"
+    store: str = "none"
+    store_key_file: str = ""
+    stop_action: str = "delete"
     record_key_file: str = ""
     record_size: int = 16 << 20
     record_files: int = 16
@@ -71,7 +74,8 @@ class DaemonSettings:
 class Configuration:
     """Everything the operator said, and what of it is hardly meant.
 
-    `record_key` seals recordings; there is one where a connection is recorded.
+    `record_key` seals recordings; there is one where a connection is recorded. `store_key` seals
+    checkpoints where the operator has one.
     """
 
     daemon: DaemonSettings = DaemonSettings()
@@ -79,6 +83,7 @@ class Configuration:
     secrets: tuple[Secret, ...] = ()
     warnings: tuple[Mistake, ...] = ()
     record_key: bytes = field(default=b"", repr=False)
+    store_key: bytes = field(default=b"", repr=False)
     credentials: Credentials = field(default_factory=NoCredentials, compare=False)
 
     def settings(

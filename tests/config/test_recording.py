@@ -51,5 +51,5 @@ def test_a_key_that_is_none_is_a_mistake(write, mistakes_in, content, mode, why)
 
 
 def test_the_state_directory_is_an_absolute_path(mistakes_in):
-    (mistake,) = mistakes_in('[daemon]\nstate_dir = "state"')
-    assert mistake == 'ike.toml:2: daemon.state_dir: "state": an absolute path expected'
+    (mistake,) = mistakes_in('[daemon]\nruntime_dir = "state"')
+    assert mistake == 'ike.toml:2: daemon.runtime_dir: "state": an absolute path expected'

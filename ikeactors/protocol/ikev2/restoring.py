@@ -227,8 +227,8 @@ def _adopt(association: Association, child: ChildSa, offered: InstallOffered | N
     sas = tuple(_installed(child))
     if not sas:
         return
-    then = offered or Adopted(child)
-    association.emit(AdoptChildSa(association.wait_for(then), sas, child.policies))
+    ticket = association.wait_for(Adopted(child, offered))
+    association.emit(AdoptChildSa(ticket, sas, child.policies))
 
 
 def _installed(child: ChildSa) -> Iterator[SaRequest]:
@@ -240,13 +240,19 @@ def _installed(child: ChildSa) -> Iterator[SaRequest]:
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """A Child SA that was there before the restart."""
+    """A Child SA that was there before the restart, or was to be: then `offered` goes on."""
 
     child: ChildSa
+    offered: InstallOffered | None = None
 
     def resumed(self, association: Association, event: Reply) -> None:
         """It goes on; where the data plane has lost it, another one comes in its place."""
-        children, child = association.children, self.child
+        children, child, offered = association.children, self.child, self.offered
+        if offered is not None:
+            offered.resumed(association, event)
+            if isinstance(event, KernelRefused) and offered.old is None:
+                self._replace(association)
+            return
         if not isinstance(event, KernelRefused):
             return
         if child.inbound_installed:
@@ -260,8 +266,13 @@ class Adopted:
         was_up = child.is_up
         if child.state is not ChildState.DELETING:
             children.delete(child, Request(None))
-        if was_up and association.connection.child(child.name) is not None:
-            children.create(child.settings, Request(None))
+        if was_up:
+            self._replace(association)
+
+    def _replace(self, association: Association) -> None:
+        name = self.child.name
+        if association.connection.child(name) is not None:
+            association.children.create(self.child.settings, Request(None))
 
 
 # What features of their own have in a checkpoint, by name; what is not known is left out.

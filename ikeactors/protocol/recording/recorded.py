@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from ikeactors.protocol.actions import Action, Level, Report, Trace
 from ikeactors.protocol.events import Endpoint, Event
+from ikeactors.protocol.ikev2.checkpoint import Checkpoint
 from ikeactors.protocol.recording.tape import Answer, NotingTape
 from ikeactors.protocol.settings import ConnectionSettings
 from ikeactors.protocol.snapshot import AssociationSnapshot
@@ -52,6 +53,7 @@ class Recordable(Protocol):
     def handle(self, event: Event, now: float) -> Sequence[Action]: ...
     def needs_worker(self, event: Event) -> bool: ...
     def snapshot(self, now: float) -> AssociationSnapshot: ...
+    def checkpoint(self, now: float) -> Checkpoint: ...
 
 
 class RecordedAssociation:
@@ -89,6 +91,9 @@ class RecordedAssociation:
 
     def snapshot(self, now: float) -> AssociationSnapshot:
         return self.core.snapshot(now)
+
+    def checkpoint(self, now: float) -> Checkpoint:
+        return self.core.checkpoint(now)
 
     @property
     def deadline(self) -> float:

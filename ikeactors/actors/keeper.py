@@ -1,0 +1,230 @@
+"""The store actor: checkpoints of associations, many in one commit.
+
+An association's actor marks it after a step, and where the step sends anything new it waits until
+that is durable. Who is marked while a commit is under way is in the next one. A checkpoint is taken
+when its commit begins: an association that has taken several steps meanwhile is written once.
+
+When the store fails the daemon goes on and says so; what was kept before is made invalid, since
+message IDs in it would come to be used twice. With the store back all associations are written.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+
+from ikeactors.actors.peer import Peer
+from ikeactors.actors.store import Row, Store, StoreFailed
+from ikeactors.protocol.actions import Level, Report
+from ikeactors.protocol.encoding import Undecodable, decode, encode
+from ikeactors.protocol.ikev2.checkpoint import Checkpoint
+from ikeactors.protocol.ikev2.stored import Unrestorable, read_checkpoint, write_checkpoint
+
+Carry = Callable[..., Awaitable[Any]]
+
+# Seconds until a store that has failed is tried again.
+RETRY_AFTER = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An association that was there before the restart, and so many seconds ago."""
+
+    number: int
+    initiates: bool
+    children: tuple[str, ...]
+    checkpoint: Checkpoint
+    elapsed: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperStatistics:
+    """Associations that wait to be written, commits, rows in them, and failures."""
+
+    waiting: int
+    commits: int
+    rows: int
+    failures: int
+    is_failing: bool
+
+
+class Keeper:
+    """Who is to be written; it outlives the actor.
+
+    `clock` counts from the host's boot, `carry` calls a function of the store in a thread.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        publish: Callable[[Report], None],
+        clock: Callable[[], float],
+        carry: Carry = trio.to_thread.run_sync,
+    ) -> None:
+        self._store = store
+        self._carry = carry
+        self._publish = publish
+        self._clock = clock
+        self._numbers = itertools.count(1)
+        self._marked: dict[Peer, None] = {}
+        self._pending: dict[int, Row | None] = {}
+        self._writer = trio.lowlevel.ParkingLot()
+        self._waiters = trio.lowlevel.ParkingLot()
+        self._marks = 0
+        self._durable = 0
+        self._failing_until: float | None = None
+        self._commits = self._rows = self._failures = 0
+        self.everybody: Callable[[], Iterable[Peer]] = tuple
+
+    async def open(self) -> list[Kept]:
+        """What was kept; a store that cannot be opened is tried again later."""
+        try:
+            opened = await self._carry(self._store.open)
+        except StoreFailed as fault:
+            self._fail(fault)
+            return []
+        for remark in opened.remarks:
+            self._publish(Report("store-remark", remark, Level.WARNING))
+        self._numbers = itertools.count(max(opened.rows, default=0) + 1)
+        return list(self._read(opened.rows))
+
+    def _read(self, rows: dict[int, Row]) -> Iterator[Kept]:
+        now = self._clock()
+        for number, row in rows.items():
+            try:
+                kept = _kept(number, row, now)
+            except (Undecodable, Unrestorable) as fault:
+                self.drop(number, str(fault))
+            else:
+                yield kept
+
+    def drop(self, number: int, why: str) -> None:
+        """What is kept under this number is of no use."""
+        text = f"an association that was kept cannot go on: {why}"
+        self._publish(Report("association-not-restored", text, Level.WARNING))
+        self._pending[number] = None
+        self._wake()
+
+    def mark(self, peer: Peer) -> None:
+        """The association is not what it was when it was written last."""
+        if not self._is_resting():
+            self._marked[peer] = None
+            self._wake()
+
+    def forget(self, peer: Peer) -> None:
+        """The association is no more."""
+        self._marked.pop(peer, None)
+        number, peer.kept = peer.kept, 0
+        if number:
+            self._pending[number] = None
+            self._wake()
+
+    async def durable(self) -> None:
+        """Wait until all that is marked is written, or cannot be."""
+        wanted = self._marks
+        while self._durable < wanted and self._failing_until is None:
+            await self._waiters.park()
+
+    async def commit_waiting(self) -> None:
+        """Wait for something to write, and write all there is."""
+        while not self._marked and not self._pending:
+            await self._writer.park()
+        marks = self._marks
+        self._take_checkpoints()
+        changes = dict(self._pending)
+        try:
+            await self._carry(self._store.commit, changes)
+        except StoreFailed as fault:
+            await self._carry(self._store.invalidate)
+            self._fail(fault)
+        else:
+            self._done(changes, marks)
+        self._waiters.unpark_all()
+
+    async def aclose(self) -> None:
+        """Write what waits, and close."""
+        with trio.CancelScope(shield=True):
+            if (self._marked or self._pending) and self._failing_until is None:
+                await self.commit_waiting()
+            await self._carry(self._store.close)
+
+    def statistics(self) -> KeeperStatistics:
+        """What the admin socket shows."""
+        return KeeperStatistics(
+            len(self._marked) + len(self._pending),
+            self._commits,
+            self._rows,
+            self._failures,
+            self._failing_until is not None,
+        )
+
+    def _take_checkpoints(self) -> None:
+        now, clock = trio.current_time(), self._clock()
+        marked, self._marked = self._marked, {}
+        for peer in marked:
+            association = peer.association
+            if association is None or not association.established:
+                continue
+            if peer.shown is not None:
+                # A worker has it: after its step it is marked again.
+                continue
+            peer.kept = peer.kept or next(self._numbers)
+            self._pending[peer.kept] = Row(clock, _octets(peer, association.checkpoint(now)))
+
+    def _done(self, changes: dict[int, Row | None], marks: int) -> None:
+        for number, row in changes.items():
+            if self._pending.get(number, row) is row:
+                self._pending.pop(number, None)
+        self._durable = marks
+        self._commits += 1
+        self._rows += len(changes)
+        if self._failing_until is not None:
+            self._failing_until = None
+            self._publish(Report("store-recovered", "IKE SAs are kept over a restart again"))
+
+    def _fail(self, fault: StoreFailed) -> None:
+        self._failures += 1
+        if self._failing_until is None:
+            text = f"IKE SAs are not kept, and would be lost with a restart: {fault}"
+            self._publish(Report("store-failed", text, Level.ERROR))
+        self._failing_until = trio.current_time() + RETRY_AFTER
+        # Everybody is written when it is tried again.
+        self._marked.clear()
+        self._pending.clear()
+
+    def _is_resting(self) -> bool:
+        """Whether the store has failed just now; when that is over everybody is to be written."""
+        if self._failing_until is None:
+            return False
+        if trio.current_time() < self._failing_until:
+            return True
+        self._failing_until += RETRY_AFTER
+        self._marked = dict.fromkeys(self.everybody())
+        return False
+
+    def _wake(self) -> None:
+        self._marks += 1
+        self._writer.unpark()
+
+
+async def run_keeper(keeper: Keeper) -> None:
+    """Write what is marked, again and again."""
+    while True:
+        await keeper.commit_waiting()
+
+
+def _octets(peer: Peer, checkpoint: Checkpoint) -> bytes:
+    return encode((peer.initiates, peer.children, write_checkpoint(checkpoint)))
+
+
+def _kept(number: int, row: Row, now: float) -> Kept:
+    match decode(row.octets):
+        case (bool(initiates), tuple(children), bytes(octets)):
+            elapsed = max(0.0, now - row.saved_at)
+            return Kept(number, initiates, children, read_checkpoint(octets), elapsed)
+        case _:
+            raise Unrestorable("this is no association")

@@ -1,0 +1,245 @@
+"""Where checkpoints are kept: the interface, SQLite behind it, and one in memory for tests.
+
+All of it waits for the disk. What is kept holds for one boot of the host: after that the data plane
+is empty, and with the power the last commits may be lost, so that message IDs would be used again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from ikeactors.crypto.at_rest import SALT_OCTETS, AtRest
+from ikeactors.errors import Fault, IntegrityFailed
+
+# Ours: the schema's number; `_MIGRATIONS` leads to it from the older ones.
+SCHEMA = 1
+_PURPOSE = "state"
+# Seconds that another process may hold the file.
+_PATIENCE = 1.0
+
+
+class StoreFailed(Fault):
+    """Nothing can be kept; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is kept of an association, and when it was taken, in seconds since the host booted."""
+
+    saved_at: float
+    octets: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What was kept before, and what is to be said about it."""
+
+    rows: dict[int, Row]
+    remarks: tuple[str, ...] = ()
+
+
+# By the number under which an association is kept; None where it is kept no more.
+Changes = Mapping[int, Row | None]
+
+
+class Store(Protocol):
+    """Keeps rows. Each method may wait, and raises `StoreFailed`."""
+
+    def open(self) -> Opened:
+        """What was kept before."""
+        ...
+
+    def commit(self, changes: Changes) -> None:
+        """Keep these, all or none of them; when it returns they are durable."""
+        ...
+
+    def invalidate(self) -> None:
+        """What is there is not true any more: it must not be restored."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more is kept."""
+        ...
+
+
+class MemoryStore:
+    """Keeps rows as long as the process lives; `fault` makes it fail."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, Row] = {}
+        self.commits = 0
+        self.fault = ""
+
+    def open(self) -> Opened:
+        return Opened(dict(self.rows))
+
+    def commit(self, changes: Changes) -> None:
+        if self.fault:
+            raise StoreFailed(self.fault)
+        self.commits += 1
+        for number, row in changes.items():
+            if row is None:
+                self.rows.pop(number, None)
+            else:
+                self.rows[number] = row
+
+    def invalidate(self) -> None:
+        self.rows.clear()
+
+    def close(self) -> None:
+        """Nothing to be closed."""
+
+
+class SqliteStore:
+    """A file of SQLite's, for its owner alone, and for one process at a time."""
+
+    def __init__(
+        self, path: Path, boot: str, key: bytes = b"", octets: Callable[[int], bytes] = os.urandom
+    ) -> None:
+        self._path = path
+        self._boot = boot
+        self._key = key
+        self._octets = octets
+        self._connection: sqlite3.Connection | None = None
+
+    def open(self) -> Opened:
+        try:
+            return self._opened()
+        except sqlite3.DatabaseError as error:
+            self.close()
+            if isinstance(error, sqlite3.OperationalError):
+                raise StoreFailed(f"{self._path}: {error}") from None
+        except OSError as error:
+            raise StoreFailed(f"{self._path}: {error.strerror}") from None
+        remark = self._set_aside()
+        try:
+            return Opened(self._opened().rows, (remark,))
+        except (sqlite3.Error, OSError) as error:
+            raise StoreFailed(f"{self._path}: {error}") from None
+
+    def commit(self, changes: Changes) -> None:
+        rows = [(one, *self._sealed(one, row)) for one, row in changes.items() if row is not None]
+        gone = [(one,) for one, row in changes.items() if row is None]
+        try:
+            connection = self._connected()
+            with connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany(_PUT, rows)
+                connection.executemany("DELETE FROM associations WHERE number = ?", gone)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreFailed(f"{self._path}: {error}") from None
+
+    def invalidate(self) -> None:
+        """Removed: that takes no room on a disk that is full."""
+        self.close()
+        for path in self._files():
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._opened()
+        assert self._connection is not None
+        return self._connection
+
+    def _opened(self) -> Opened:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        os.chmod(self._path, 0o600)
+        # One thread at a time is at it, and not always the same one.
+        connection = self._connection = sqlite3.connect(
+            self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+        )
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+        ((verdict,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+        self._migrate(connection)
+        return self._rows(connection)
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        ((schema,),) = connection.execute("PRAGMA user_version").fetchall()
+        if schema > SCHEMA:
+            raise sqlite3.DatabaseError(f"it is of a newer version (schema {schema})")
+        for older in range(schema, SCHEMA):
+            connection.executescript(_MIGRATIONS[older])
+
+    def _rows(self, connection: sqlite3.Connection) -> Opened:
+        found = connection.execute("SELECT value FROM facts WHERE name = 'boot'").fetchall()
+        if found != [(self._boot,)]:
+            with connection:
+                connection.execute("DELETE FROM associations")
+                connection.execute("INSERT OR REPLACE INTO facts VALUES ('boot', ?)", (self._boot,))
+            return Opened({}, ("what was kept is of a former boot, and is over",) if found else ())
+        rows: dict[int, Row] = {}
+        remarks: list[str] = []
+        for number, saved_at, octets in connection.execute("SELECT * FROM associations"):
+            try:
+                rows[number] = Row(saved_at, self._unsealed(number, octets))
+            except IntegrityFailed:
+                remarks.append(f"association {number} was kept under another key, and is over")
+        return Opened(rows, tuple(remarks))
+
+    def _set_aside(self) -> str:
+        aside = self._path.with_name(f"{self._path.name}.corrupt")
+        with contextlib.suppress(OSError):
+            self._path.replace(aside)
+        for path in self._files()[1:]:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+        return f"{self._path} was not readable and is now {aside.name}: what it kept is lost"
+
+    def _files(self) -> list[Path]:
+        names = (self._path.name, f"{self._path.name}-wal", f"{self._path.name}-shm")
+        return [self._path.with_name(name) for name in names]
+
+    def _sealed(self, number: int, row: Row) -> tuple[float, bytes]:
+        if not self._key:
+            return row.saved_at, row.octets
+        salt = self._octets(SALT_OCTETS)
+        sealed = AtRest(self._key, salt, _PURPOSE).seal(0, row.octets, number.to_bytes(8, "big"))
+        return row.saved_at, salt + sealed
+
+    def _unsealed(self, number: int, octets: bytes) -> bytes:
+        if not self._key:
+            return octets
+        salt, sealed = octets[:SALT_OCTETS], octets[SALT_OCTETS:]
+        if len(salt) != SALT_OCTETS:
+            raise IntegrityFailed("too short")
+        return AtRest(self._key, salt, _PURPOSE).open(0, sealed, number.to_bytes(8, "big"))
+
+
+_PRAGMAS = (
+    # Held as long as the process lives: a second daemon in the same place is told so.
+    "PRAGMA locking_mode = EXCLUSIVE",
+    "PRAGMA journal_mode = WAL",
+    # Durable when the process dies; when the host does, what is kept is over anyway.
+    "PRAGMA synchronous = NORMAL",
+)
+_PUT = "INSERT OR REPLACE INTO associations VALUES (?, ?, ?)"
+
+# From a schema to the next.
+_MIGRATIONS = {
+    0: """
+        BEGIN;
+        CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+        CREATE TABLE associations (
+            number INTEGER PRIMARY KEY, saved_at REAL NOT NULL, octets BLOB NOT NULL
+        );
+        PRAGMA user_version = 1;
+        COMMIT;
+    """,
+}

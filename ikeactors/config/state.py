@@ -1,0 +1,34 @@
+"""The daemon's options about what outlives the process."""
+
+from __future__ import annotations
+
+from ikeactors.config import values
+from ikeactors.config.schema import Option
+from ikeactors.config.values import absolute_path, word
+
+STATE = (
+    Option(
+        "runtime_dir",
+        absolute_path,
+        '"/run/ikeactors"',
+        "Where checkpoints and recordings are: what outlives the process and not the host.",
+    ),
+    Option(
+        "store",
+        word({name: name for name in ("none", "sqlite")}),
+        '"none"',
+        'What keeps IKE SAs over a restart: "none", or "sqlite", a file in runtime_dir.',
+    ),
+    Option(
+        "store_key_file",
+        values.text,
+        '""',
+        "A file with the key that seals them there, closed to others; relative to this one.",
+    ),
+    Option(
+        "stop_action",
+        word({name: name for name in ("delete", "keep")}),
+        '"delete"',
+        'What a stopping daemon does to its SAs: "delete" them, or "keep" them for the next one.',
+    ),
+)
