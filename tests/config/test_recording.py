@@ -48,8 +48,3 @@ def test_a_key_that_is_none_is_a_mistake(write, mistakes_in, content, mode, why)
     (mistake,) = mistakes_in(f'[daemon]\nrecord_key_file = "record.key"\n{CONNECTION}')
     assert mistake.startswith("ike.toml:2: daemon.record_key_file: ")
     assert mistake.endswith(why)
-
-
-def test_the_state_directory_is_an_absolute_path(mistakes_in):
-    (mistake,) = mistakes_in('[daemon]\nruntime_dir = "state"')
-    assert mistake == 'ike.toml:2: daemon.runtime_dir: "state": an absolute path expected'
