@@ -252,7 +252,7 @@ def test_a_delete_of_very_many_is_quick_and_remembers_few() -> None:
     spis = tuple(number.to_bytes(4, "big") for number in range(1000, 17000))
     request(stage.pair, stage.pair.west, ExchangeType.INFORMATIONAL, Delete(ProtocolId.ESP, spis))
     assert answers(stage.pair, stage.pair.west)[-1] == ()
-    assert len(stage.pair.east.association.children._early or ()) == 16
+    assert len(stage.pair.east.association.children.early or ()) == 16
 
 
 @ENDS
