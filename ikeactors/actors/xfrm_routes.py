@@ -6,7 +6,7 @@ an address inside the local selector, so that what this host itself sends falls 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
 
@@ -27,9 +27,10 @@ from ikeactors.actors.routes import (
     source_within,
 )
 from ikeactors.actors.xfrm import XfrmBackend
+from ikeactors.actors.xfrm_interfaces import InterfacedBackend, Interfaces
+from ikeactors.kernel.interfaces import Interface
 from ikeactors.kernel.policies import key_of
 from ikeactors.kernel.requests import (
-    Address,
     Direction,
     KernelRefusal,
     Mark,
@@ -45,11 +46,17 @@ from ikeactors.kernel.requests import (
 _RTN_UNICAST = 1
 
 
+def _no_device(_: int) -> int | None:
+    """There are no interfaces of ours."""
+    return None
+
+
 class OuterWay:
     """Routes to where a tunnel's packets leave. `mark` is that of packets past our own table."""
 
-    def __init__(self, mark: int) -> None:
+    def __init__(self, mark: int, index_of: Callable[[int], int | None] = _no_device) -> None:
         self._mark = mark
+        self._index_of = index_of
 
     def open(self, ip: IPRoute) -> None:
         """There is no device of our own."""
@@ -57,17 +64,19 @@ class OuterWay:
     def routes_of(self, ip: IPRoute, policy: PolicyRequest) -> list[Route]:
         """The routes of a tunnel's outbound policy.
 
-        Who uses marks or XFRM interfaces routes by these, and transport mode has a route. What is
-        dropped is dropped whatever its route; what passes takes the host's ordinary routes.
+        Who uses marks or XFRM interfaces of her own routes by these, and transport mode has a
+        route. What is dropped is dropped whatever its route; what passes takes the host's ordinary
+        routes. An XFRM interface of ours is where its packets are routed to.
         """
+        device = self._index_of(policy.if_id) if policy.if_id else None
         is_routed = policy.direction == Direction.OUT and policy.mode is Mode.TUNNEL
-        if not is_routed or policy.mark is not None or policy.if_id:
+        if not is_routed or policy.mark is not None or (policy.if_id and device is None):
             return []
         networks = policy.destination.networks()
         if policy.action is not PolicyAction.PROTECT:
             is_spared = policy.action is PolicyAction.PASS
             return [Route(network, Kind.THROW) for network in networks] if is_spared else []
-        hop = self._hop(ip, policy.tunnel_source, policy.tunnel_destination)
+        hop = self._hop(ip, policy, device)
         if hop is None:
             return []
         version = policy.destination.start.version
@@ -81,8 +90,11 @@ class OuterWay:
             routes += kept_out(network, addresses, policy.tunnel_destination)
         return routes
 
-    def _hop(self, ip: IPRoute, source: Address, destination: Address) -> Hop | None:
-        """Where packets to a peer leave this host; None when they do not."""
+    def _hop(self, ip: IPRoute, policy: PolicyRequest, device: int | None) -> Hop | None:
+        """Where packets to a peer leave this host, or their interface; None when they do not."""
+        if device is not None:
+            return Hop(device)
+        source, destination = policy.tunnel_source, policy.tunnel_destination
         wanted = {"dst": str(destination), "src": str(source), "mark": self._mark}
         try:
             (found,) = ip.route("get", family=family_of(destination), **wanted)
@@ -95,17 +107,26 @@ class OuterWay:
         return Hop(attributes["RTA_OIF"], None if gateway is None else ip_address(gateway))
 
 
-async def with_routes(backend: Backend, routing: Routing) -> Backend:
-    """The kernel's IPsec with routes, where these are wanted; other data planes have their own."""
-    if not isinstance(backend, XfrmBackend) or not routing.install:
+async def with_routes(
+    backend: Backend, routing: Routing, interfaces: Sequence[Interface] = ()
+) -> Backend:
+    """The kernel's IPsec with routes and XFRM interfaces, where these are wanted.
+
+    Other data planes have their own routes.
+    """
+    if not isinstance(backend, XfrmBackend):
         return backend
-    routes = Routes(OuterWay(routing.mark), routing)
+    made = Interfaces(interfaces, routing.mark)
+    below: Backend = InterfacedBackend(backend, made) if interfaces else backend
+    if not routing.install:
+        return below
+    routes = Routes(OuterWay(routing.mark, made.index_of), routing)
     try:
         await routes.open()
     except KernelRefusal:
         await backend.aclose()
         raise
-    return RoutedBackend(backend, routes, routing.mark)
+    return RoutedBackend(below, routes, routing.mark)
 
 
 class RoutedBackend:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from ikeactors.config import values
 from ikeactors.config.addresses import address
 from ikeactors.config.admission import ADMISSION
 from ikeactors.config.identities import identity_patterns
+from ikeactors.config.interfaces import interface_name
 from ikeactors.config.mistakes import Refused
 from ikeactors.config.recording import RECORDING
 from ikeactors.config.schema import Option, options
@@ -23,18 +23,8 @@ from ikeactors.config.values import (
 )
 from ikeactors.config.vocabulary import LEVEL
 
-# The kernel's IFNAMSIZ and sockaddr_un.sun_path, less the final zero.
-_MAX_INTERFACE_NAME = 15
+# The kernel's sockaddr_un.sun_path, less the final zero.
 _MAX_SOCKET_PATH = 107
-
-_INTERFACE_NAME = re.compile(r"[^\s/:\x00-\x1f]+")
-
-
-def _interface_name(value: object) -> str:
-    given = text(value)
-    if _INTERFACE_NAME.fullmatch(given) and len(given) <= _MAX_INTERFACE_NAME:
-        return given
-    raise Refused((value, "an interface name has 1 to 15 characters, no space, slash or colon"))
 
 
 def _socket_path(value: object) -> str:
@@ -72,7 +62,7 @@ DAEMON = options(
         '"auto"',
         'Who carries ESP: "xfrm" (the kernel), "userspace" (over a TUN device), "auto" (probes).',
     ),
-    Option("tun_name", _interface_name, '"ike0"', "Name of the TUN device of the user space."),
+    Option("tun_name", interface_name, '"ike0"', "Name of the TUN device of the user space."),
     Option("tun_mtu", integer(576, 65535), "1400", "MTU of that device."),
     Option("install_routes", boolean, "true", "Install routes to the peers' networks."),
     Option("routing_table", values.routing_table, "220", "Routing table for these routes, 1-252."),

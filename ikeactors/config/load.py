@@ -9,16 +9,18 @@ from ikeactors.config.connections import check_name, read_connection
 from ikeactors.config.credentials import read_credentials
 from ikeactors.config.daemon_options import DAEMON, FILE
 from ikeactors.config.identities import ANYBODY
+from ikeactors.config.interfaces import check_interfaces, read_interface
 from ikeactors.config.mistakes import ConfigurationFaults, Mistake, Mistakes, Place
 from ikeactors.config.schema import Section, as_table, read_section, report_unknown
 from ikeactors.config.secrets import KnownSecrets, read_keys, read_secret
 from ikeactors.config.settings import Configuration, DaemonSettings
 from ikeactors.config.sources import Document, read_documents
+from ikeactors.kernel.interfaces import Interface
 from ikeactors.kernel.requests import Mode
 from ikeactors.protocol.settings import ConnectionSettings, IdentityPattern, Secret, StartAction
 from ikeactors.wire.identities import Identity
 
-_TOP = (*FILE, "daemon", "connections", "secrets")
+_TOP = (*FILE, "daemon", "connections", "secrets", "interfaces")
 
 Entry = tuple[str, object, Place]
 
@@ -36,12 +38,14 @@ def load(path: str | Path) -> Configuration:
     connections = _connections(documents, directory, mistakes)
     settings = [connection for connection, _ in connections]
     credentials = read_credentials(directory, secrets or (), settings, mistakes)
+    interfaces = _interfaces(documents, mistakes)
     keys: dict[str, bytes] = {}
     if daemon is not None:
         keys = read_keys(daemon, mistakes)
         _check_recording(daemon, connections, mistakes)
         _check_ports(daemon, connections, mistakes)
         _check_data_plane(daemon["kernel"], connections, mistakes)
+        check_interfaces(interfaces, daemon["kernel"], mistakes)
     if is_complete and secrets is not None:
         _check_secrets(secrets, connections, mistakes)
     if is_complete and not connections:
@@ -57,6 +61,7 @@ def load(path: str | Path) -> Configuration:
         tuple(secret for secret in secrets if not secret.file),
         tuple(mistakes.warnings),
         credentials=credentials,
+        interfaces=tuple(interface for interface, _ in interfaces),
         **keys,
     )
 
@@ -123,6 +128,15 @@ def _connections(
         (read_connection(name, table, place, directory, mistakes), place)
         for name, table, place in _entries("connections", documents, mistakes)
     ]
+
+
+def _interfaces(documents: list[Document], mistakes: Mistakes) -> list[tuple[Interface, Place]]:
+    found = []
+    for name, table, place in _entries("interfaces", documents, mistakes):
+        interface = read_interface(name, table, place, mistakes)
+        if interface is not None:
+            found.append((interface, place))
+    return found
 
 
 def _check_ports(

@@ -10,6 +10,7 @@ from ikeactors.config.child_options import CHILD
 from ikeactors.config.connection_options import CONNECTION
 from ikeactors.config.daemon_options import DAEMON, FILE, SECRET
 from ikeactors.config.end_options import LOCAL, REMOTE
+from ikeactors.config.interfaces import INTERFACE
 from ikeactors.config.keywords import KEYWORDS, is_weak
 from ikeactors.config.proposals import ESP_DEFAULTS, IKE_DEFAULTS
 from ikeactors.config.schema import Option, Options
@@ -59,6 +60,13 @@ CHAPTERS = (
         CHILD,
         "A child: what is protected, and how.",
         {"local_ts": '["10.1.0.0/16"]', "remote_ts": '["10.2.0.0/16"]'},
+    ),
+    Chapter(
+        "interfaces.ipsec7",
+        "[interfaces.NAME]",
+        INTERFACE,
+        "An XFRM interface, there as long as something is installed under its number.",
+        {"if_id": "7"},
     ),
     Chapter(
         "secrets.example",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ikeactors.actors.budgets import BudgetLimits
 from ikeactors.config.mistakes import Mistake
+from ikeactors.kernel.interfaces import Interface
 from ikeactors.protocol.credentials import Credentials, NoCredentials
 from ikeactors.protocol.ikev2.admission import AdmissionLimits
 from ikeactors.protocol.settings import Address, ConnectionSettings, Secret, Settings, nameless
@@ -85,6 +86,7 @@ class Configuration:
     record_key: bytes = field(default=b"", repr=False)
     store_key: bytes = field(default=b"", repr=False)
     credentials: Credentials = field(default_factory=NoCredentials, compare=False)
+    interfaces: tuple[Interface, ...] = ()
 
     def settings(
         self, record_keys: bool = False, names_of: Callable[[Address], tuple[str, ...]] = nameless
