@@ -24,7 +24,7 @@ from ikeactors.crypto.pki.profile import ExtendedKeyUsage
 from ikeactors.crypto.signature_schemes import KeyKind
 from ikeactors.errors import Fault
 from ikeactors.kernel import requests
-from ikeactors.protocol import actions, credentials, events, settings, snapshot
+from ikeactors.protocol import actions, credentials, events, patterns, settings, snapshot
 from ikeactors.protocol.ikev2 import checkpoint
 from ikeactors.wire import (
     configuration,
@@ -132,6 +132,7 @@ _DATA = _classes(
     events,
     actions,
     settings,
+    patterns,
     credentials,
     snapshot,
     checkpoint,

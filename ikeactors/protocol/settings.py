@@ -10,12 +10,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address
 
 from ikeactors.crypto.pki.policies import ANY_OR_NO_POLICY, PolicyDemand
 from ikeactors.crypto.pki.profile import ExtendedKeyUsage
 from ikeactors.crypto.signature_constraints import ANY_SIGNATURE, SignatureConstraint
-from ikeactors.iana import IdType
 from ikeactors.kernel.requests import (
     USUAL_COPYING,
     HeaderCopying,
@@ -24,14 +22,13 @@ from ikeactors.kernel.requests import (
     PolicyRequest,
 )
 from ikeactors.protocol.index import Index
+from ikeactors.protocol.patterns import ANYBODY, Owner, owner_of
+from ikeactors.protocol.patterns import Address as Address
+from ikeactors.protocol.patterns import AddressPattern as AddressPattern
+from ikeactors.protocol.patterns import IdentityPattern as IdentityPattern
+from ikeactors.protocol.patterns import SelectorTemplate as SelectorTemplate
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.proposals import Proposal
-from ikeactors.wire.selectors import TrafficSelector
-
-_CASE_INSENSITIVE = frozenset({IdType.FQDN, IdType.RFC822_ADDR})
-
-Address = IPv4Address | IPv6Address
-Owner = tuple[IdType, bytes]
 
 
 class Unique(enum.Enum):
@@ -83,51 +80,6 @@ class SendCertificate(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class AddressPattern:
-    """Addresses of an end: a network, or an inclusive range. `%any` is one network per family."""
-
-    first: Address
-    last: Address
-
-    @property
-    def single(self) -> Address | None:
-        """The one address this names, or None."""
-        return self.first if self.first == self.last else None
-
-    def matches(self, address: Address) -> bool:
-        """Whether `address` is one of these."""
-        if address.version != self.first.version:
-            return False
-        return int(self.first) <= int(address) <= int(self.last)
-
-
-@dataclass(frozen=True, slots=True)
-class IdentityPattern:
-    """An identity, or a pattern of them: "%any", or "*.example.org" and "*@example.org".
-
-    `suffix` is what must follow the asterisk; with `identity` None and no suffix all match.
-    """
-
-    identity: Identity | None = None
-    suffix: Identity | None = None
-
-    @property
-    def owner(self) -> Owner | None:
-        """What finds the one identity this names; None where it may be another."""
-        return None if self.identity is None else _owner(self.identity)
-
-    def quality(self, identity: Identity) -> int:
-        """How well `identity` matches: 0 not at all, 1 anything, 2 by pattern, 3 exactly."""
-        if self.identity is not None:
-            return 3 if _is_same(self.identity, identity) else 0
-        if self.suffix is None:
-            return 1
-        if identity.type != self.suffix.type:
-            return 0
-        return 2 if identity.data.lower().endswith(self.suffix.data.lower()) else 0
-
-
-@dataclass(frozen=True, slots=True)
 class AuthSettings:
     """One end's authentication: "psk" or "pubkey", who it is, and what its key has to be.
 
@@ -136,7 +88,7 @@ class AuthSettings:
     """
 
     auth: str = "psk"
-    id: IdentityPattern = IdentityPattern()
+    id: IdentityPattern = ANYBODY
     constraint: SignatureConstraint = ANY_SIGNATURE
     certificates: tuple[bytes, ...] = ()
     authorities: tuple[bytes, ...] = ()
@@ -149,22 +101,6 @@ class AuthSettings:
     def by_public_key(self) -> bool:
         """Whether this end signs, rather than prove a pre-shared key."""
         return self.auth == "pubkey"
-
-
-@dataclass(frozen=True, slots=True)
-class SelectorTemplate:
-    """A traffic selector, or with `selector` None the outer address ("dynamic")."""
-
-    selector: TrafficSelector | None = None
-    protocol: int = 0
-    start_port: int = 0
-    end_port: int = 65535
-
-    def resolve(self, address: Address) -> TrafficSelector:
-        """The selector itself, or this address with the template's protocol and ports."""
-        if self.selector is not None:
-            return self.selector
-        return TrafficSelector(self.protocol, self.start_port, self.end_port, address, address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,21 +293,11 @@ class Settings:
     def secret_for(self, local: Identity, remote: Identity) -> bytes | None:
         """The pre-shared key between two identities: the one that names them best."""
         best, found = 0, None
-        for secret in self._by_owner.find(_owner(remote)):
+        for secret in self._by_owner.find(owner_of(remote)):
             quality = _secret_quality(secret, local, remote)
             if quality > best:
                 best, found = quality, secret.secret
         return found
-
-
-def _is_same(configured: Identity, identity: Identity) -> bool:
-    return _owner(configured) == _owner(identity)
-
-
-def _owner(identity: Identity) -> Owner:
-    """Equal for identities that are the same."""
-    folded = identity.type in _CASE_INSENSITIVE
-    return identity.type, identity.data.lower() if folded else identity.data
 
 
 def _any_matches(
