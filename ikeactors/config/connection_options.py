@@ -20,7 +20,8 @@ from ikeactors.config.values import (
     word,
 )
 from ikeactors.config.vocabulary import LEVEL_OR_INHERITED, enumeration, flat
-from ikeactors.protocol.settings import Fragmentation, SendCertificate, Unique
+from ikeactors.protocol.choices import Childless, Fragmentation, SendCertificate
+from ikeactors.protocol.settings import Unique
 
 # Ours: answers kept for each IKE SA, of some hundred octets to some thousand each.
 _MAX_WINDOW_SIZE = 64
@@ -98,6 +99,12 @@ CONNECTION = options(
         "By how much rekeying and reauthentication come sooner, at random.",
         otherwise="over_time, at most half of the shorter of the two",
         example='"24m"',
+    ),
+    Option(
+        "childless",
+        word(enumeration(*Childless)),
+        '"allow"',
+        'IKE SAs that begin without a Child SA: "allow" the peer\'s, "prefer", "force", "never".',
     ),
     Option("dpd_delay", duration, "0", "Silence, in ESP too, until the peer is asked; 0 is never."),
     Option("dpd_timeout", duration, "0", "Without meaning in IKEv2, where retransmission decides."),

@@ -41,6 +41,7 @@ _SAME_NAME = (
     "remote_port",
     "reauth_time",
     "make_before_break",
+    "childless",
     "dpd_delay",
     "dpd_timeout",
     "keepalive",

@@ -11,7 +11,7 @@ _SUBJECTS = {
     "a post-quantum pre-shared key": "ppk_id ppk_required",
     "a script at up and down": "hostaccess updown",
     "mediation": "mediated_by mediation mediation_peer",
-    "": "childless dscp hw_offload inactivity interface ipcomp label label_mode per_cpu_sas round "
+    "": "dscp hw_offload inactivity interface ipcomp label label_mode per_cpu_sas round "
     "sha256_96 tfc_padding",
 }
 

@@ -24,7 +24,15 @@ from ikeactors.crypto.pki.profile import ExtendedKeyUsage
 from ikeactors.crypto.signature_schemes import KeyKind
 from ikeactors.errors import Fault
 from ikeactors.kernel import requests
-from ikeactors.protocol import actions, credentials, events, patterns, settings, snapshot
+from ikeactors.protocol import (
+    actions,
+    choices,
+    credentials,
+    events,
+    patterns,
+    settings,
+    snapshot,
+)
 from ikeactors.protocol.ikev2 import checkpoint
 from ikeactors.wire import (
     configuration,
@@ -131,6 +139,7 @@ _DATA = _classes(
     requests,
     events,
     actions,
+    choices,
     settings,
     patterns,
     credentials,

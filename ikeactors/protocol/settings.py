@@ -21,6 +21,7 @@ from ikeactors.kernel.requests import (
     Mode,
     PolicyRequest,
 )
+from ikeactors.protocol.choices import Childless, Fragmentation, SendCertificate
 from ikeactors.protocol.index import Index
 from ikeactors.protocol.patterns import ANYBODY, Owner, owner_of
 from ikeactors.protocol.patterns import Address as Address
@@ -52,31 +53,6 @@ class DownAction(enum.Enum):
 
     CLEAR = "clear"
     START = "start"
-
-
-class Fragmentation(enum.Enum):
-    """Whether large messages go in fragments (RFC 7383), in swanctl.conf's words.
-
-    ACCEPT announces it, so that the peer may, and sends none. FORCE means more than YES in IKEv1
-    alone.
-    """
-
-    YES = "yes"
-    NO = "no"
-    ACCEPT = "accept"
-    FORCE = "force"
-
-
-class SendCertificate(enum.Enum):
-    """When we send our certificate: if the peer has asked for one, always, or never."""
-
-    IF_ASKED = "ifasked"
-    ALWAYS = "always"
-    NEVER = "never"
-
-    def sends(self, asked: bool) -> bool:
-        """Whether it is sent."""
-        return self is SendCertificate.ALWAYS or (self is SendCertificate.IF_ASKED and asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +185,7 @@ class ConnectionSettings:
     local_names: tuple[str, ...] = ()
     remote_names: tuple[str, ...] = ()
     make_before_break: bool = True
+    childless: Childless = Childless.ALLOW
 
     @property
     def is_local(self) -> bool:

@@ -5,11 +5,11 @@ import pytest
 from ikeactors.config import load
 from ikeactors.config.addresses import EXPECTED
 from ikeactors.kernel.requests import CopyDscp, HeaderCopying, Mark, Mode
+from ikeactors.protocol.choices import Fragmentation
 from ikeactors.protocol.settings import (
     AddressPattern,
     ConnectionSettings,
     DownAction,
-    Fragmentation,
     Retransmission,
     StartAction,
     Unique,

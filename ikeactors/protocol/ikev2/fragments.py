@@ -19,13 +19,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ikeactors.iana import ExchangeType, NotifyType, PayloadType
+from ikeactors.protocol.choices import Fragmentation
 from ikeactors.protocol.ikev2.exchange import Payloads
 from ikeactors.protocol.ikev2.protection import (
     room_in_fragment,
     seal,
     seal_content,
 )
-from ikeactors.protocol.settings import Fragmentation
 from ikeactors.quick import quick
 from ikeactors.wire.message import find, notifies
 from ikeactors.wire.payload import (

@@ -15,12 +15,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ikeactors.errors import AuthenticationFailed, ProtocolFault
+from ikeactors.errors import AuthenticationFailed, NoProposalChosen, ProtocolFault
 from ikeactors.iana import ExchangeType, NotifyType
 from ikeactors.protocol.actions import ClaimIdentity, Level, SuspectAddress
 from ikeactors.protocol.credentials import OwnProof
 from ikeactors.protocol.events import IdentityClaimed, Reply
-from ikeactors.protocol.ikev2 import crash_detection, mobike, reauthentication
+from ikeactors.protocol.ikev2 import childless, crash_detection, mobike, reauthentication
 from ikeactors.protocol.ikev2.authentication import (
     identity_of,
     prove,
@@ -65,12 +65,11 @@ class AuthInitiator:
     children = None
 
     __slots__ = (
-        "_child",
         "_local",
         "_offer",
-        "_remaining",
         "_request",
         "_transcript",
+        "_wanted",
         "solution",
     )
 
@@ -82,20 +81,21 @@ class AuthInitiator:
         request: Request,
     ) -> None:
         self._transcript = transcript
-        self._child, self._remaining = wanted[0], wanted[1:]
+        self._wanted = wanted
         self._request = request
         self._local = identity_of(association.connection.local, association.local.address)
         self._offer: Offer | None = None
         self.solution: Payloads = ()
 
     def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
-        """[PS,] IDi, [IDr,] AUTH and the first child's SA and selectors."""
+        """[PS,] IDi, [IDr,] AUTH and, unless childless, the first child's SA and selectors."""
         connection = association.connection
         expected = connection.remote.id.identity
         remote = expected or identity_of(connection.remote, association.remote.address)
         try:
+            begins = childless.begins_childless(connection, self._transcript)
             proof = prove(association, connection, ike_sa, self._transcript, self._local, remote)
-        except AuthenticationFailed as fault:
+        except (AuthenticationFailed, NoProposalChosen) as fault:
             association.fail(str(fault))
             return None
         payloads: list[Payload] = [*self.solution, IdentificationInitiator(self._local)]
@@ -107,8 +107,9 @@ class AuthInitiator:
             payloads.append(Notify(NotifyType.INITIAL_CONTACT))
         payloads += announcement(association)
         payloads += crash_detection.token_for(association, ike_sa.spis)
-        self._offer = Offer.make(association, self._child, in_auth=True)
-        payloads += self._offer.payloads()
+        if not begins:
+            self._offer = Offer.make(association, self._wanted[0], in_auth=True)
+            payloads += self._offer.payloads()
         payloads += mobike.offered(association)
         return tuple(payloads)
 
@@ -152,13 +153,16 @@ class AuthInitiator:
         mobike.agree(association, payloads, decides=True)
         claim = ClaimedByInitiator()
         _claim(association, self._local, remote, False, claim, self._transcript)
-        self._install(association, ike_sa, payloads)
-        for settings in self._remaining:
+        remaining = self._wanted
+        if self._offer is not None:
+            self._install(association, ike_sa, payloads, self._offer)
+            remaining = remaining[1:]
+        for settings in remaining:
             association.children.create(settings, self._request)
 
-    def _install(self, association: Association, ike_sa: IkeSa, payloads: Payloads) -> None:
-        offer = self._offer
-        assert offer is not None
+    def _install(
+        self, association: Association, ike_sa: IkeSa, payloads: Payloads, offer: Offer
+    ) -> None:
         error = error_of(payloads)
         if error is not None or find(payloads, SecurityAssociation) is None:
             kind = error.type if error else None
@@ -281,6 +285,7 @@ def respond(
         association.emit(SuspectAddress(association.remote.address))
         return Answer((Notify(NotifyType.AUTHENTICATION_FAILED),), close=str(fault))
 
+    childless.check_absence(connection, payloads)
     if connection.mobike and mobike.is_prohibited(payloads, association.local, association.remote):
         reason = "the peer bears no NAT, and its IKE_AUTH has passed one (NO_NATS_ALLOWED)"
         return Answer((Notify(NotifyType.UNEXPECTED_NAT_DETECTED),), close=reason)
@@ -332,6 +337,7 @@ class ClaimedByResponder:
         if find(self.payloads, SecurityAssociation) is None:
             return Answer(proven)
         try:
+            childless.check_presence(association.connection)
             demand = demanded(association, self.payloads, in_auth=True)
         except ProtocolFault as fault:
             association.report("child-sa-refused", f"Child SA refused: {fault}", Level.WARNING)

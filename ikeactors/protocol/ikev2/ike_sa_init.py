@@ -28,7 +28,7 @@ from ikeactors.errors import (
 from ikeactors.iana import ExchangeType, NotifyType
 from ikeactors.protocol.choosing import check_choice, numbered
 from ikeactors.protocol.events import DatagramReceived
-from ikeactors.protocol.ikev2 import fragments, public_keys
+from ikeactors.protocol.ikev2 import childless, fragments, public_keys
 from ikeactors.protocol.ikev2.authentication import OVERTAKEN, is_overtaken
 from ikeactors.protocol.ikev2.candidates import choose_by_offer
 from ikeactors.protocol.ikev2.demands import Demand, Demands, demand_of, puzzle_of_auth
@@ -318,6 +318,7 @@ def _respond(association: Association, datagram: DatagramReceived, message: Mess
         Nonce(nonce_r),
         *answer_detection(association, message, spis),
         *fragments.answer(association, message.payloads),
+        *childless.announcement(connections),
         *public_keys.answer(association, connections, message.payloads),
         *((Notify(NotifyType.PUZZLE, write_puzzle(puzzle)),) if puzzle else ()),
     )

@@ -9,13 +9,13 @@ import pytest
 
 from ikeactors.iana import PayloadType
 from ikeactors.protocol.actions import SendDatagram
+from ikeactors.protocol.choices import Fragmentation
 from ikeactors.protocol.events import DatagramReceived, Endpoint, RekeyRequested
 from ikeactors.protocol.ikev2.association import Association
 from ikeactors.protocol.ikev2.fragments import IP_HEADER, NON_ESP_MARKER, UDP_HEADER
 from ikeactors.protocol.settings import (
     AuthSettings,
     ConnectionSettings,
-    Fragmentation,
     IdentityPattern,
     Retransmission,
 )

@@ -8,10 +8,10 @@ from ipaddress import ip_address
 import pytest
 
 from ikeactors.protocol.actions import SendDatagram
+from ikeactors.protocol.choices import Fragmentation
 from ikeactors.protocol.events import Endpoint, RekeyRequested
 from ikeactors.protocol.ikev2 import ike_sa as engine
 from ikeactors.protocol.ikev2.association import Association
-from ikeactors.protocol.settings import Fragmentation
 from tests import pair as two_ends
 from tests.pair import Pair, child, connection, esp, ike, opposite, selectors
 

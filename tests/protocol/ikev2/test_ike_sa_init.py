@@ -27,7 +27,7 @@ from tests.protocol.forging import (
 NAT_DETECTION = "N(NAT_DETECTION_SOURCE_IP), N(NAT_DETECTION_DESTINATION_IP)"
 ANNOUNCED = f"{NAT_DETECTION}, N(FRAGMENTATION_SUPPORTED)"
 INIT = f"HDR, SAi1, KEi, Ni, {ANNOUNCED}"
-ANSWER = f"HDR, SAr1, KEr, Nr, {ANNOUNCED}"
+ANSWER = f"HDR, SAr1, KEr, Nr, {ANNOUNCED}, N(CHILDLESS_IKEV2_SUPPORTED)"
 GROUPS = connection(proposals=ike("aes128gcm16-prfsha256-x25519-ecp256-ecp384"))
 ONE_GROUP = connection(proposals=ike("aes128gcm16-prfsha256-ecp256"))
 

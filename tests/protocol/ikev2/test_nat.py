@@ -157,4 +157,4 @@ def test_a_peer_that_does_not_take_part_gets_no_hashes() -> None:
         lambda payloads: tuple(one for one in payloads if not isinstance(one, Notify)),
     )
     pair.deliver(pair.flights[0])
-    assert pair.trace[-1] == "<-- HDR, SAr1, KEr, Nr"
+    assert pair.trace[-1] == "<-- HDR, SAr1, KEr, Nr, N(CHILDLESS_IKEV2_SUPPORTED)"

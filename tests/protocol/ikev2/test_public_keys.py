@@ -16,13 +16,9 @@ from ikeactors.crypto.pki.profile import ExtendedKeyUsage
 from ikeactors.crypto.signature_constraints import SignatureConstraint
 from ikeactors.crypto.signatures import PrivateKey
 from ikeactors.iana import NotifyType
+from ikeactors.protocol.choices import SendCertificate
 from ikeactors.protocol.keyring import Keyring, OwnCertificate
-from ikeactors.protocol.settings import (
-    AuthSettings,
-    ConnectionSettings,
-    IdentityPattern,
-    SendCertificate,
-)
+from ikeactors.protocol.settings import AuthSettings, ConnectionSettings, IdentityPattern
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.payload import Authentication, IdentificationInitiator, Payload
 from tests.crypto.pki.making import NOW, Extensions, Holder, authority, certify

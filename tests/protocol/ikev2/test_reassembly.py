@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ikeactors.iana import ExchangeType, NotifyType, PayloadType
+from ikeactors.protocol.choices import Fragmentation
 from ikeactors.protocol.events import DeletionRequested, RekeyRequested
 from ikeactors.protocol.ikev2 import reassembly
 from ikeactors.protocol.ikev2.reassembly import (
@@ -18,7 +19,6 @@ from ikeactors.protocol.ikev2.reassembly import (
     REASSEMBLY_TIMEOUT,
     FragmentSet,
 )
-from ikeactors.protocol.settings import Fragmentation
 from ikeactors.protocol.timers import Timer
 from ikeactors.wire.header import ZERO_SPI
 from ikeactors.wire.message import Message, write_message
