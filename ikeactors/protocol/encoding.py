@@ -63,7 +63,8 @@ def decode(octets: bytes) -> Any:
     """The object that `encode` was given. Raises `Undecodable`."""
     try:
         plain = msgpack.unpackb(octets, strict_map_key=False)
-    except (ValueError, msgpack.UnpackException) as fault:
+    # A map whose key is a list is a TypeError.
+    except (ValueError, TypeError, msgpack.UnpackException) as fault:
         raise Undecodable(f"no msgpack: {fault}") from None
     return _built(plain, 0)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgpack
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ikeactors.iana import Encr, NotifyType
@@ -83,6 +83,7 @@ def test_what_is_nested_without_end_is_refused() -> None:
 
 
 @given(st.binary(max_size=60))
+@example(b"\x82\x00\x00\x90\x00").via("a list as the key of a map")
 def test_any_octets_are_an_object_or_are_refused(octets: bytes) -> None:
     try:
         decode(octets)
