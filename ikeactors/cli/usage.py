@@ -6,12 +6,13 @@ import argparse
 import os
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
 from ikeactors import __version__
 from ikeactors.admin.vocabulary import LEVELS
-from ikeactors.cli import commands, local
+from ikeactors.cli import commands, local, verifying
 
 DEFAULT_SOCKET = Path("/run/ikeactors/admin.sock")
 DEFAULT_CONFIGURATION = Path("/etc/ikeactors/ikeactors.toml")
@@ -71,6 +72,7 @@ def _add_local(words: _Words) -> None:
         "or into the files PLACE (IKE) and PLACE.esp: whoever reads them reads all traffic",
     )
     daemon.add_argument("--log-level", choices=LEVELS, help="instead of the configured one")
+    _add_verify(words)
     check = _word(words, "check", local.check, "tell every mistake in a configuration")
     check.add_argument(
         "config", type=Path, metavar="FILE", nargs="?", default=DEFAULT_CONFIGURATION
@@ -80,6 +82,38 @@ def _add_local(words: _Words) -> None:
         action="store_true",
         help="ask the running kernel, as root, whether it has all that the configuration needs",
     )
+
+
+def _add_verify(words: _Words) -> None:
+    verify = _word(
+        words,
+        "verify",
+        verifying.verify,
+        "what a connection would say of a certificate, and why; exits with 1 where it refuses it, "
+        "with 2 where there is nothing to examine",
+    )
+    verify.add_argument(
+        "certificates",
+        type=Path,
+        metavar="CERT",
+        nargs="+",
+        help="files, PEM or DER: the peer's own, then those it sends along",
+    )
+    verify.add_argument("--for", dest="connection", metavar="CONNECTION", required=True)
+    verify.add_argument("--config", type=Path, metavar="FILE", default=DEFAULT_CONFIGURATION)
+    verify.add_argument("--id", metavar="IDENTITY", help="whom the peer says it is")
+    verify.add_argument(
+        "--at", type=_instant, metavar="2027-01-31", help="on another day than today"
+    )
+
+
+def _instant(text: str) -> datetime:
+    """A day, or a day and a time, in UTC."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: a day is like 2027-01-31") from error
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def _add_queries(words: _Words) -> None:

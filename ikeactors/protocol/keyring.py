@@ -18,20 +18,19 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ikeactors.crypto import signatures
-from ikeactors.crypto.pki.bindings import binds, check_binding
+from ikeactors.crypto.pki.bindings import binds
 from ikeactors.crypto.pki.certificates import (
     describe,
     key_hash_of,
-    public_key_of,
     read_certificate,
 )
 from ikeactors.crypto.pki.paths import MAX_PATH, TrustAnchors
-from ikeactors.crypto.pki.profile import check_profile, extension
-from ikeactors.crypto.pki.strength import check_strength
+from ikeactors.crypto.pki.profile import extension
 from ikeactors.crypto.signatures import PrivateKey, PublicKey, check_key
 from ikeactors.errors import AuthenticationFailed
 from ikeactors.iana import AuthMethod, CertificateEncoding, SignatureHash
 from ikeactors.protocol.credentials import CredentialsRefusal, OwnProof, PeerProof
+from ikeactors.protocol.examining import Examination
 from ikeactors.protocol.settings import AuthSettings
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.payload import Authentication, Certificate
@@ -139,24 +138,27 @@ class Keyring:
         raw = [one for one in certificates if one.encoding is CertificateEncoding.RAW_PUBLIC_KEY]
         if auth.public_keys:
             return _check_raw(auth, identity, raw)
+        examination = self.examine(auth, identity, certificates, at)
+        key = examination.pass_all()
+        if examination.path is None:
+            name = describe(examination.end_entity)
+            return _CheckedKey(key, f"{name}, which the connection names")
+        return _CheckedKey(key, str(examination.path), examination.path.not_after)
+
+    def examine(
+        self,
+        auth: AuthSettings,
+        identity: Identity,
+        certificates: Sequence[Certificate],
+        at: float,
+    ) -> Examination:
+        """The checks of a peer's certificate. Raises AuthenticationFailed where there is none."""
         given = [one for one in certificates if one.encoding is CertificateEncoding.X509_SIGNATURE]
         if len(given) > MAX_PATH + 1:
             raise AuthenticationFailed(f"{identity} sends {len(given)} certificates")
         parsed = [read_certificate(one.data) for one in given]
         end_entity = parsed[0] if parsed else self._known_of(auth, identity)
-        check_binding(end_entity, identity)
-        check_profile(end_entity, auth.usage)
-        key = public_key_of(end_entity)
-        if not auth.constraint.permits_key(key):
-            raise AuthenticationFailed(
-                f"{describe(end_entity)}: its key is not one of {auth.constraint}"
-            )
-        if _der(end_entity) in auth.certificates:
-            _check_validity(end_entity, at)
-            return _CheckedKey(key, f"{describe(end_entity)}, which the connection names")
-        path = self._trust(auth).validate(end_entity, parsed[1:], at, auth.policies)
-        check_strength(path, auth.constraint)
-        return _CheckedKey(key, str(path), path.not_after)
+        return Examination(end_entity, parsed[1:], auth, identity, self._trust(auth), at)
 
     def _trust(self, auth: AuthSettings) -> TrustAnchors:
         wanted = auth.authorities or tuple(self._anchors)
@@ -232,15 +234,6 @@ def _check_raw(auth: AuthSettings, identity: Identity, sent: Sequence[Certificat
     if not auth.constraint.permits_key(key):
         raise AuthenticationFailed(f"the key of {identity} is not one of {auth.constraint}")
     return _CheckedKey(key, "a public key the connection names")
-
-
-def _check_validity(certificate: x509.Certificate, at: float) -> None:
-    since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    if not since.timestamp() <= at <= until.timestamp():
-        raise AuthenticationFailed(
-            f"{describe(certificate)} is valid from {since:%Y-%m-%d %H:%M} to "
-            f"{until:%Y-%m-%d %H:%M} UTC only"
-        )
 
 
 def _is_self_signed(certificate: x509.Certificate) -> bool:

@@ -47,6 +47,6 @@ def test_design_has_every_timer(timer: Timer) -> None:
 
 def test_every_option_that_a_page_sets_exists() -> None:
     reference = page("configuration")
-    for name in ("operating", "features"):
+    for name in ("operating", "features", "certificates"):
         for option in re.findall(r"``([a-z_]+) = ", page(name)):
             assert f"``{option}``" in reference, option

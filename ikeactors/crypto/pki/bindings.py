@@ -28,9 +28,9 @@ _MAX_LISTED = 6
 def check_binding(certificate: x509.Certificate, identity: Identity) -> None:
     """Refuse a certificate that does not hold the identity. Raises CertificateRefused."""
     if not binds(certificate, identity):
-        holds = ", ".join(map(str, _listed(certificate)))
         raise CertificateRefused(
-            f"{describe(certificate)} does not hold the identity {identity}; it holds {holds}"
+            f"{describe(certificate)} does not hold the identity {identity}; "
+            f"it holds {names_held(certificate)}"
         )
 
 
@@ -77,14 +77,15 @@ def comparable_name(name: bytes) -> ComparableName:
     return tuple(frozenset(map(_comparable_attribute, relative)) for relative in read_name(name))
 
 
-def _listed(certificate: x509.Certificate) -> list[Identity | str]:
+def names_held(certificate: x509.Certificate) -> str:
+    """The names of a certificate as a sentence lists them."""
     names: list[Identity | str] = []
     if certificate.subject.rdns:
         names.append(identity_from(certificate))
     names += alternative_names(certificate)
     if len(names) > _MAX_LISTED:
         names[_MAX_LISTED:] = [f"{len(names) - _MAX_LISTED} more"]
-    return names or ["none"]
+    return ", ".join(map(str, names)) or "none"
 
 
 def _identity_of(name: x509.GeneralName) -> Identity | None:

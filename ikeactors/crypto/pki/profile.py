@@ -26,12 +26,6 @@ class ExtendedKeyUsage(enum.Enum):
     IGNORE = "ignore"
 
 
-def check_profile(certificate: x509.Certificate, usage: ExtendedKeyUsage) -> None:
-    """Refuse a certificate that is not for signing in IKE. Raises CertificateRefused."""
-    _check_key_usage(certificate)
-    _check_extended(certificate, usage)
-
-
 def extension(certificate: x509.Certificate, kind: type[T]) -> T | None:
     """The value of an extension; None where there is none."""
     try:
@@ -40,8 +34,8 @@ def extension(certificate: x509.Certificate, kind: type[T]) -> T | None:
         return None
 
 
-def _check_key_usage(certificate: x509.Certificate) -> None:
-    """Either of the two bits will do (RFC 4945 section 5.1.3.2)."""
+def check_key_usage(certificate: x509.Certificate) -> None:
+    """Either of the two bits will do (RFC 4945 section 5.1.3.2). Raises CertificateRefused."""
     usage = extension(certificate, x509.KeyUsage)
     if usage is None or usage.digital_signature or usage.content_commitment:
         return
@@ -50,7 +44,8 @@ def _check_key_usage(certificate: x509.Certificate) -> None:
     )
 
 
-def _check_extended(certificate: x509.Certificate, usage: ExtendedKeyUsage) -> None:
+def check_extended_usage(certificate: x509.Certificate, usage: ExtendedKeyUsage) -> None:
+    """Refuse a certificate that is for something else than IKE. Raises CertificateRefused."""
     if usage is ExtendedKeyUsage.IGNORE:
         return
     found = extension(certificate, x509.ExtendedKeyUsage)
@@ -62,11 +57,31 @@ def _check_extended(certificate: x509.Certificate, usage: ExtendedKeyUsage) -> N
         return
     accepted = _ACCEPTED[usage]
     if accepted.isdisjoint(found):
-        wanted = " or ".join(sorted(_WORDS[oid] for oid in accepted))
-        has = ", ".join(_WORDS.get(oid, oid.dotted_string) for oid in found)
         raise CertificateRefused(
-            f"{describe(certificate)}: its extended key usage has {has} only; {wanted} is asked for"
+            f"{describe(certificate)}: its extended key usage has {extended_usages(certificate)} "
+            f"only; {accepted_usages(usage)} is asked for"
         )
+
+
+def key_usages(certificate: x509.Certificate) -> str:
+    """The bits of the extension, as a sentence lists them; empty without the extension."""
+    usage = extension(certificate, x509.KeyUsage)
+    if usage is None:
+        return ""
+    return ", ".join(word for name, word in _BITS.items() if getattr(usage, name)) or "nothing"
+
+
+def extended_usages(certificate: x509.Certificate) -> str:
+    """The purposes in the extension, as a sentence lists them; empty without the extension."""
+    found = extension(certificate, x509.ExtendedKeyUsage)
+    if found is None:
+        return ""
+    return ", ".join(_WORDS.get(oid, oid.dotted_string) for oid in found)
+
+
+def accepted_usages(usage: ExtendedKeyUsage) -> str:
+    """What is asked of the extension."""
+    return " or ".join(sorted(_WORDS[oid] for oid in _ACCEPTED[usage]))
 
 
 _ACCEPTED = {
@@ -74,6 +89,17 @@ _ACCEPTED = {
     ExtendedKeyUsage.IF_PRESENT: frozenset(
         {ExtendedKeyUsageOID.IPSEC_IKE, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
     ),
+    ExtendedKeyUsage.IGNORE: frozenset(),
+}
+
+_BITS = {
+    "digital_signature": "digitalSignature",
+    "content_commitment": "nonRepudiation",
+    "key_encipherment": "keyEncipherment",
+    "data_encipherment": "dataEncipherment",
+    "key_agreement": "keyAgreement",
+    "key_cert_sign": "keyCertSign",
+    "crl_sign": "cRLSign",
 }
 
 _WORDS = {

@@ -6,7 +6,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
 
-from ikeactors.crypto.pki.profile import ExtendedKeyUsage, check_profile
+from ikeactors.crypto.pki.profile import ExtendedKeyUsage, check_extended_usage, check_key_usage
 from ikeactors.errors import CertificateRefused
 from tests.crypto.pki.making import Extensions, authority, certify
 
@@ -39,6 +39,11 @@ def test_extended_key_usage_has_to_allow_ike(
             continue
         with pytest.raises(CertificateRefused, match=r"CN=sun: .*ipsecIKE.*(asked|required)"):
             check_profile(certificate, usage)
+
+
+def check_profile(certificate: x509.Certificate, usage: ExtendedKeyUsage) -> None:
+    check_key_usage(certificate)
+    check_extended_usage(certificate, usage)
 
 
 def test_the_refusal_says_what_the_certificate_is_for() -> None:

@@ -171,7 +171,7 @@ def test_who_takes_the_hashes_out_of_the_first_messages_is_noticed() -> None:
             id="required usage",
         ),
         pytest.param(
-            EAST_HOLDER, signing(east="rsa-3072"), "its key is not one of rsa-3072", id="kind"
+            EAST_HOLDER, signing(east="rsa-3072"), "(ecdsa-256) is not one of rsa-3072", id="kind"
         ),
     ],
 )
