@@ -157,9 +157,11 @@ class PeerRegistry:
         return True
 
     def release(self, peer: Peer) -> None:
-        """It stands no more; those beside it have their peer to themselves."""
-        for number in self.claims.release(peer.number):
-            self._tell(number, OlderEnded())
+        """It stands no more; those for whom it made way have their peer to themselves."""
+        left = self.claims.release(peer.number)
+        for number in left:
+            if self.succession.predecessors(number).isdisjoint(left):
+                self._tell(number, OlderEnded())
 
     def answer(self, answer: AnswerRequest) -> None:
         """Pass an answer on to the operator."""

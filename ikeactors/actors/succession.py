@@ -46,6 +46,12 @@ class Succession:
         """What this association renews, if anything."""
         return self._renewals.get(successor)
 
+    def predecessors(self, successor: int) -> frozenset[int]:
+        """Those in whose place this association comes."""
+        noted = frozenset(self._predecessors.get(successor, ()))
+        renewal = self._renewals.get(successor)
+        return noted if renewal is None else noted | {renewal.predecessor}
+
     def is_under_way(self, predecessor: int) -> bool:
         """Whether another association is about to take the place of this one."""
         return predecessor in self._successors

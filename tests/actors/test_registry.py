@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import trio
 import trio.testing
 
+from ikeactors.actors.peer import Peer
+from ikeactors.actors.succession import Renewal
 from ikeactors.protocol.actions import Action, BeginAgain, ClaimIdentity, HandOver, Reauthenticate
 from ikeactors.protocol.events import (
     Event,
@@ -18,7 +21,15 @@ from ikeactors.protocol.events import (
 )
 from ikeactors.protocol.settings import Unique
 from ikeactors.wire.identities import Identity
-from tests.fakes.associations import FakeAssociation, crash, establish, fail, ignore, snapshot
+from tests.fakes.associations import (
+    REMOTE,
+    FakeAssociation,
+    crash,
+    establish,
+    fail,
+    ignore,
+    snapshot,
+)
 from tests.fakes.peers import World
 
 US, THEM = Identity.from_text("a.lab"), Identity.from_text("b.lab")
@@ -103,3 +114,26 @@ async def test_break_before_make_begins_anew_at_once(
         await trio.sleep(0.5)
         assert world.peers.numbers_of("net") == [number]
     assert world.associations.made[1].events == [InitiationRequested(("child",))]
+
+
+def claims(number: int, initiated: bool, nonce: bytes) -> ClaimIdentity:
+    return ClaimIdentity(1, US, THEM, Unique.NO, False, initiated, 1.0, 2.0 + number, nonce)
+
+
+async def test_the_end_of_one_that_crossed_it_is_not_that_of_the_older_one() -> None:
+    """Both ends reauthenticate at once: ours stays, and the peer's goes first."""
+    registry = World().registry
+    older, ours, theirs = (Peer(number, "net") for number in (1, 2, 3))
+    for peer in (older, ours, theirs):
+        peer.remote = REMOTE
+        registry.census.add(peer)
+    registry.claim(older, claims(1, initiated=True, nonce=b"0"))
+    event = InitiationRequested(("child",), None, CHILDREN)
+    registry.succession.begin(ours.number, Renewal(older.number, event))
+    for peer, nonce in ((theirs, b"1"), (ours, b"2")):
+        registry.claim(peer, replace(claims(9, peer is ours, nonce), began_at=5.0))
+    ours.mailbox.drain()
+    registry.release(theirs)
+    assert OlderEnded() not in ours.mailbox.drain()
+    registry.release(older)
+    assert OlderEnded() in ours.mailbox.drain()

@@ -49,7 +49,7 @@ class Fate:
     spi: int = 0
 
 
-# Called with each change: "install" or "remove", and the SAs.
+# Called with each change: "install", "remove" or, of its age, "end"; and the SAs.
 Watch = Callable[[str, Sequence[SaRequest]], None]
 
 
@@ -120,13 +120,14 @@ class HostKernel(SimulatedKernel):
             if 0 < soft <= age and not self.traffic[sa_id].dying:
                 self.expire(sa_id, hard=False)
             if 0 < hard <= age:
-                self.expire(sa_id)
+                self.expire(sa_id, change="end")
 
-    def expire(self, sa_id: SaId, hard: bool = True) -> None:
+    def expire(self, sa_id: SaId, hard: bool = True, change: str = "remove") -> None:
         request = self.sas[sa_id]
         super().expire(sa_id, hard)
         if hard:
-            self._removed((request,))
+            self.traffic.pop(request.sa_id, None)
+            self.watch(change, (request,))
         else:
             self.traffic[sa_id].dying = True
 
@@ -244,7 +245,7 @@ class HostKernel(SimulatedKernel):
         """Hold one packet more against the limits: the one behind the last tells of the end."""
         traffic, lifetime = self.traffic[sa.sa_id], sa.lifetime
         if 0 < lifetime.hard_packets <= traffic.packets:
-            self.expire(sa.sa_id)
+            self.expire(sa.sa_id, change="end")
             return False
         if not traffic.dying and 0 < lifetime.soft_packets <= traffic.packets:
             self.expire(sa.sa_id, hard=False)

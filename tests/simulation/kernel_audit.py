@@ -48,7 +48,7 @@ class KernelAudit:
                 self._inbound.add((host.number, sa.spi))
             elif change == "install":
                 self._check_receiver(host, sa)
-            elif sa.direction is Direction.IN:
+            elif change == "remove" and sa.direction is Direction.IN:
                 self._check_sender(host, sa)
 
     def _has_said_so(self, host: Host, peer: Host) -> bool:

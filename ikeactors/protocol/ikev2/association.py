@@ -211,7 +211,7 @@ class Association:
         self, ike_sa: IkeSa, exchange: ExchangeType, opened: Opened, payloads: Payloads
     ) -> Answer | None:
         """The responder's side of an exchange; None when the answer comes later."""
-        if self.overlap is not None and exchange is ExchangeType.INFORMATIONAL:
+        if self.overlap is not None and exchange is ExchangeType.INFORMATIONAL and not payloads:
             overlap.use_new(self)
         return _RESPONDERS[exchange](self, ike_sa, opened, payloads)
 

@@ -46,6 +46,7 @@ from ikeactors.protocol.ikev2.installing import (
     install,
     install_inbound,
 )
+from ikeactors.protocol.ikev2.overlap import is_held
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.transcript import NONCE_OCTETS
 from ikeactors.protocol.ikev2.twins import twin_of
@@ -58,8 +59,7 @@ if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.association import Association
     from ikeactors.protocol.ikev2.protection import Opened
 
-# Ours: Child SAs on one IKE SA. A peer that wants more than any configuration we know of is
-# told NO_ADDITIONAL_SAS.
+# Ours: Child SAs on one IKE SA, more than any configuration we know of wants.
 MAX_CHILDREN = 1024
 
 
@@ -307,8 +307,9 @@ def respond(
     if offered[0].protocol is ProtocolId.IKE:
         _check_children(ike_sa)
         return rekey_ike_sa.respond(association, ike_sa, payloads)
-    if ike_sa.state is not IkeSaState.ESTABLISHED or association.ike_sas.is_replacing:
-        raise TemporaryFailure("the IKE SA is being rekeyed or deleted")
+    is_replaced = association.ike_sas.is_replacing or is_held(association)
+    if ike_sa.state is not IkeSaState.ESTABLISHED or is_replaced:
+        raise TemporaryFailure("the IKE SA is being rekeyed, reauthenticated or deleted")
     if len(association.children) >= MAX_CHILDREN:
         raise NoAdditionalSas(f"there are {MAX_CHILDREN} Child SAs already")
     rekeyed = _rekeyed(association, ike_sa, payloads)
@@ -336,9 +337,8 @@ def respond(
         rekeyed.successor = child
     sa, *selectors = demand.payloads()
     answer = (sa, Nonce(nonces[1]), *key_exchange, *selectors)
-    refusal = (Notify(NotifyType.NO_PROPOSAL_CHOSEN),)
     waits = rekeyed is not None or twin is not None or association.overlap is not None
-    return Answer(answer, child, refusal, waits)
+    return Answer(answer, child, (Notify(NotifyType.NO_PROPOSAL_CHOSEN),), waits)
 
 
 def _rekeyed(association: Association, ike_sa: IkeSa, payloads: Payloads) -> ChildSa | None:

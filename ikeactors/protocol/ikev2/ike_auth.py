@@ -36,6 +36,7 @@ from ikeactors.protocol.ikev2.informational import tell_failure
 from ikeactors.protocol.ikev2.installing import InstallOffered, install
 from ikeactors.protocol.ikev2.matching import fitness
 from ikeactors.protocol.ikev2.overlap import Overlap
+from ikeactors.protocol.ikev2.phases import Authenticating
 from ikeactors.protocol.ikev2.protection import Opened
 from ikeactors.protocol.ikev2.public_keys import request_for
 from ikeactors.protocol.ikev2.requests import Request
@@ -65,11 +66,11 @@ class AuthInitiator:
     children = None
 
     __slots__ = (
+        "_child",
         "_local",
         "_offer",
         "_request",
         "_transcript",
-        "_wanted",
         "solution",
     )
 
@@ -81,7 +82,7 @@ class AuthInitiator:
         request: Request,
     ) -> None:
         self._transcript = transcript
-        self._wanted = wanted
+        self._child = wanted[0]
         self._request = request
         self._local = identity_of(association.connection.local, association.local.address)
         self._offer: Offer | None = None
@@ -108,7 +109,7 @@ class AuthInitiator:
         payloads += announcement(association)
         payloads += crash_detection.token_for(association, ike_sa.spis)
         if not begins:
-            self._offer = Offer.make(association, self._wanted[0], in_auth=True)
+            self._offer = Offer.make(association, self._child, in_auth=True)
             payloads += self._offer.payloads()
         payloads += mobike.offered(association)
         return tuple(payloads)
@@ -146,6 +147,8 @@ class AuthInitiator:
             return
 
         # Authenticated: from here on we may change.
+        assert isinstance(association.phase, Authenticating)
+        wanted = association.phase.wanted
         ike_sa.requests.widen(window_size)
         crash_detection.keep(association, ike_sa, payloads)
         establish(association, ike_sa, self._local, remote)
@@ -153,11 +156,10 @@ class AuthInitiator:
         mobike.agree(association, payloads, decides=True)
         claim = ClaimedByInitiator()
         _claim(association, self._local, remote, False, claim, self._transcript)
-        remaining = self._wanted
         if self._offer is not None:
             self._install(association, ike_sa, payloads, self._offer)
-            remaining = remaining[1:]
-        for settings in remaining:
+            wanted = wanted[1:]
+        for settings in wanted:
             association.children.create(settings, self._request)
 
     def _install(

@@ -29,6 +29,7 @@ from ikeactors.protocol.ikev2.informational import (
 )
 from ikeactors.protocol.ikev2.installing import InstallOffered
 from ikeactors.protocol.ikev2.nat import NatSituation
+from ikeactors.protocol.ikev2.overlap import SettledInitiator
 from ikeactors.protocol.ikev2.reauthentication import ArrivalInitiator, Turn
 from ikeactors.protocol.ikev2.rekey_ike_sa import RekeyIkeInitiator
 from ikeactors.protocol.ikev2.requests import Request
@@ -224,6 +225,7 @@ _KINDS: dict[str, type] = {
         LivenessInitiator,
         RekeyIkeInitiator,
         RoutabilityInitiator,
+        SettledInitiator,
         SuccessionInitiator,
         Turn,
         UpdateInitiator,

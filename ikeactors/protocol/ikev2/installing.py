@@ -10,6 +10,7 @@ from ikeactors.protocol.events import KernelRefused, Reply
 from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
 from ikeactors.protocol.ikev2.exchange import Answer, Continuation
 from ikeactors.protocol.ikev2.requests import Request
+from ikeactors.protocol.ikev2.retransmission import patience
 from ikeactors.protocol.ikev2.twins import has_sender_beside
 from ikeactors.protocol.ikev2.wanting import keep_up
 from ikeactors.protocol.timers import Timer
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 # Ours: how long the inbound SA of a rekeyed or deleted pair outlives it, for packets that are
 # still under way. strongSwan waits as long.
 RETIRED_FOR = 5.0
-# Ours: while the peer reauthenticates, seconds until it has installed what it has asked for even
-# where our answer was lost on the way once or twice, and says nothing of it.
-SETTLED_AFTER = 10.0
 
 
 def install(association: Association, child: ChildSa, then: Continuation) -> None:
@@ -172,7 +170,9 @@ class InstallDemanded:
         if not is_waiting or has_sender_beside(children, child):
             return
         if association.overlap is not None:
-            association.timers.start(Timer.OVERLAP, association.now + SETTLED_AFTER)
+            # By then a peer that says nothing has our answer, or has given up.
+            settled = patience(association.connection.retransmission)
+            association.timers.start(Timer.OVERLAP, association.now + settled)
             return
         install_outbound(association, child)
 

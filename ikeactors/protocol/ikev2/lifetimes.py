@@ -155,7 +155,7 @@ def _end_superseded(association: Association, number: int) -> None:
 
 
 def _end_overlap(association: Association, number: int) -> None:
-    overlap.use_new(association)
+    overlap.ask(association)
 
 
 def _go_on(association: Association, number: int) -> None:

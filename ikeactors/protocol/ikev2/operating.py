@@ -13,7 +13,7 @@ from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
 from ikeactors.protocol.ikev2.demands import work_of
 from ikeactors.protocol.ikev2.ike_auth import AuthInitiator
 from ikeactors.protocol.ikev2.ike_sa_init import InitSent
-from ikeactors.protocol.ikev2.overlap import Overlap
+from ikeactors.protocol.ikev2.overlap import Overlap, is_held
 from ikeactors.protocol.ikev2.phases import Authenticating, Established, Fresh
 from ikeactors.protocol.ikev2.rekey_ike_sa import RekeyIkeInitiator
 from ikeactors.protocol.ikev2.requests import Request
@@ -113,6 +113,9 @@ def rekey(association: Association, event: RekeyRequested) -> None:
     if event.child is None and event.spi is None:
         exchange = RekeyIkeInitiator(Request(event.request_id), association.ike_sa)
         association.ike_sa.ask(association, exchange)
+        return
+    if is_held(association):
+        _answer(association, event.request_id, "the IKE SA is being reauthenticated")
         return
     chosen = [
         child

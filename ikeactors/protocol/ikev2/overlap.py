@@ -2,18 +2,21 @@
 
 The new ones take the reqids of those for the same traffic, so that what comes in by either is let
 in under the one policy there is. Where the peer has made them, we go on sending by the old ones
-until it can receive by the new: it says so with an INFORMATIONAL on the new IKE SA, the old one
-ends, or a moment has passed. Its next CREATE_CHILD_SA says nothing: it may leave before what came
-of the last exchange is installed.
+until it can receive by the new: it says so with an empty request on the new IKE SA, the old one
+ends, or it answers ours when it can have no request under way any more. Its next CREATE_CHILD_SA
+says nothing: it may leave before what came of the last exchange is installed.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+from ikeactors.iana import ExchangeType
 from ikeactors.protocol.actions import RemoveChildSa
 from ikeactors.protocol.events import Renewed
 from ikeactors.protocol.ikev2.child_sa import Agreement, ChildState
+from ikeactors.protocol.ikev2.exchange import Payloads
 from ikeactors.protocol.ikev2.installing import install_outbound
 from ikeactors.protocol.settings import ChildSettings
 from ikeactors.protocol.snapshot import ChildSnapshot
@@ -21,12 +24,36 @@ from ikeactors.protocol.timers import Timer
 
 if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.association import Association
+    from ikeactors.protocol.ikev2.ike_sa import IkeSa
+    from ikeactors.protocol.ikev2.protection import Opened
 
 # Ours: seconds that an IKE SA which is reauthenticated has until the peer deletes it: the new Child
 # SAs come one after the other. Nothing is rekeyed meanwhile, which would be newer than those.
 RENEWED_WITHIN = 15.0
 # Ours: seconds until nothing is under way by a Child SA that is not used any more.
 DRAINED_AFTER = 1.0
+
+
+class SettledInitiator:
+    """The peer may have given up what it has not heard of: does it know the new IKE SA still?"""
+
+    exchange = ExchangeType.INFORMATIONAL
+    children = ()
+
+    __slots__ = ()
+
+    def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
+        """Nothing but the envelope."""
+        return ()
+
+    def answered(
+        self, association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
+    ) -> None:
+        """It does, so it has what it asked for."""
+        use_new(association)
+
+    def abandoned(self, association: Association, reason: str) -> None:
+        """It does not."""
 
 
 class Overlap:
@@ -50,6 +77,11 @@ class Overlap:
         return next(same, None)
 
 
+def ask(association: Association) -> None:
+    """The peer has said nothing for as long as it may ask again for what it has not heard of."""
+    association.ike_sa.ask(association, SettledInitiator())
+
+
 def use_new(association: Association) -> None:
     """The peer receives by the new Child SAs: send by them."""
     association.timers.stop(Timer.OVERLAP)
@@ -64,6 +96,11 @@ def use_new(association: Association) -> None:
 def hold(association: Association) -> None:
     """It is being reauthenticated: what is due to be rekeyed waits for what comes of that."""
     association.timers.start(Timer.RENEWED, association.now + RENEWED_WITHIN)
+
+
+def is_held(association: Association) -> bool:
+    """Whether another IKE SA is about to take its place: no Child SA of this one is made anew."""
+    return not math.isinf(association.timers.due_at(Timer.RENEWED))
 
 
 def renewed(association: Association, event: Renewed) -> None:

@@ -49,10 +49,17 @@ class Authenticating:
         self.wanted, self.request = wanted, request
 
     def join(self, wanted: tuple[ChildSettings, ...], request_id: int | None) -> bool:
-        """Somebody else asks for nothing more than what is under way: she hears the answer."""
-        if self.request is None or not set(wanted) <= set(self.wanted):
+        """Somebody else asks meanwhile: what she misses follows the first child.
+
+        False where it is the peer who initiates.
+        """
+        if self.request is None:
             return False
         self.request.joined(request_id)
+        missing = tuple(child for child in wanted if child not in self.wanted)
+        self.wanted += missing
+        for _ in missing:
+            self.request.add_part()
         return True
 
     def repeat(self, association: Association, datagram: DatagramReceived, header: Header) -> None:

@@ -63,8 +63,12 @@ class ArrivalInitiator:
     def answered(
         self, association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
     ) -> None:
-        """The peer sends by the new ones: the old IKE SA has had its day."""
-        association.emit(HandOver())
+        """The peer sends by the new ones: the old IKE SA has had its day.
+
+        Where this one has lost meanwhile, the peer's takes the place of both.
+        """
+        if association.overlap is None or not association.overlap.is_lost:
+            association.emit(HandOver())
 
     def abandoned(self, association: Association, reason: str) -> None:
         """The new IKE SA is gone; the old one hears of it."""

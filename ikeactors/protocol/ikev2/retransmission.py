@@ -25,6 +25,11 @@ def wait_of(retransmission: Retransmission, tries: int, fraction: float) -> floa
     return wait * (1.0 - retransmission.jitter / 100.0 * fraction)
 
 
+def patience(retransmission: Retransmission) -> float:
+    """For how long a request is sent again before its sender gives up, in seconds."""
+    return sum(wait_of(retransmission, tries, 0.0) for tries in range(retransmission.tries + 1))
+
+
 def start_retransmitting(association: Association, tries: int) -> None:
     """Look again at IKE_SA_INIT when this wait is over; there is no IKE SA yet."""
     association.timers.start(Timer.RETRANSMIT, association.now + _wait(association, tries))

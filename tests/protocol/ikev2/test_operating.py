@@ -40,6 +40,17 @@ def test_who_asks_while_it_is_being_authenticated_is_answered() -> None:
     assert sorted(one.request_id for one in pair.west.answers) == [1, 2]
 
 
+def test_who_asks_for_more_while_it_is_being_authenticated_gets_it() -> None:
+    pair = Pair(TWO)
+    pair.initiate("net")
+    pair.deliver(pair.flights[0])
+    pair.deliver(pair.flights[0])
+    pair.give(pair.west, InitiationRequested((), 2))
+    pair.settle()
+    assert sorted(one.name for one in pair.west.association.children) == ["more", "net"]
+    assert [(one.request_id, one.succeeded) for one in pair.west.answers] == [(1, True), (2, True)]
+
+
 @pytest.mark.parametrize("event", [RekeyRequested(request_id=2), RekeyRequested("net", None, 2)])
 def test_what_is_not_established_cannot_be_rekeyed(event: RekeyRequested) -> None:
     pair = Pair()

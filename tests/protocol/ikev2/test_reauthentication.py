@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from ikeactors.errors import InvalidSyntax
-from ikeactors.iana import NotifyType, PayloadType
-from ikeactors.protocol.actions import BeginAgain, HandOver, Reauthenticate
+from ikeactors.iana import ExchangeType, NotifyType, PayloadType
+from ikeactors.protocol.actions import BeginAgain, HandOver, InstallChildSa, Reauthenticate
 from ikeactors.protocol.events import (
     DeletionRequested,
     IdentityClaimed,
@@ -23,6 +23,7 @@ from ikeactors.protocol.ikev2 import informational
 from ikeactors.protocol.ikev2.child_sa import ChildState
 from ikeactors.protocol.ikev2.protection import Opened
 from ikeactors.protocol.ikev2.reauthentication import announced_lifetime
+from ikeactors.protocol.ikev2.retransmission import patience
 from ikeactors.protocol.snapshot import ChildSnapshot
 from ikeactors.protocol.timers import Timer
 from ikeactors.wire.notify import write_u32
@@ -160,19 +161,75 @@ def test_the_responder_sends_by_the_new_ones_when_it_knows_that_they_arrive() ->
     pair.assert_mirrored()
 
 
-@pytest.mark.parametrize("event", [None, OlderEnded()])
-def test_a_responder_that_hears_nothing_more_sends_by_them_anyway(event) -> None:
-    pair = Renewing(Pair().establish())
+def responding() -> Renewing:
+    """A responder that has answered, whose peer has not heard of it."""
+    pair = Renewing(Pair(connection(dpd_delay=0.0)).establish())
     pair.begin()
     while not len(pair.east.association.children):
         pair.deliver(pair.flights[0])
-    pair.drop()
     assert len(pair.east.sas) == 1
-    if event is None:
-        pair.pass_time(11.0, deliver=False)
-    else:
-        pair.give(pair.east, event)
+    return pair
+
+
+def test_a_responder_sends_by_the_new_ones_when_the_old_ones_are_gone() -> None:
+    pair = responding()
+    pair.give(pair.east, OlderEnded())
     assert len(pair.east.sas) == 2
+
+
+def test_a_responder_asks_a_peer_that_says_nothing_more_whether_it_is_still_there() -> None:
+    pair = responding()
+    while not pair.west.association.established:
+        pair.deliver(pair.flights[0])
+    pair.drop()
+    west = pair.west.association
+    west.timers.stop(Timer.RETRANSMIT, west.ike_sa.number)
+    schedule = pair.east.association.connection.retransmission
+    pair.pass_time(patience(schedule) - 1, deliver=False)
+    assert len(pair.east.sas) == 1
+    pair.pass_time(2)
+    assert len(pair.east.sas) == 2
+
+
+def test_a_responder_never_sends_by_what_its_peer_has_given_up() -> None:
+    pair = responding()
+    pair.drop()
+    pair.west.association.close("it has given up")
+    pair.pass_time(2 * patience(pair.east.association.connection.retransmission), deliver=False)
+    assert pair.east.association.closed
+    assert len([one for one in pair.east.actions if isinstance(one, InstallChildSa)]) == 1
+
+
+def test_an_error_says_nothing_of_who_can_receive() -> None:
+    east = responding().east.association
+    failed = (Notify(NotifyType.AUTHENTICATION_FAILED),)
+    east.respond(east.ike_sa, ExchangeType.INFORMATIONAL, Opened(PayloadType.NOTIFY, b""), failed)
+    assert not any(one.outbound_installed for one in east.children)
+
+
+def test_while_it_is_reauthenticated_no_child_sa_is_rekeyed() -> None:
+    """The successor would be the newest of all, and be sent by to the end of its IKE SA."""
+    pair = Pair().establish()
+    pair.give(pair.west, RekeyRequested(reauthenticate=True))
+    pair.give(pair.west, RekeyRequested(child="net", request_id=7))
+    assert pair.west.answers[-1].text == "the IKE SA is being reauthenticated"
+    pair.give(pair.east, RekeyRequested(child="net", request_id=8))
+    pair.settle()
+    assert pair.east.answers[-1].text == "the peer answered TEMPORARY_FAILURE"
+    pair.pass_time(16)
+    pair.give(pair.west, RekeyRequested(child="net", request_id=9))
+    pair.settle()
+    assert pair.west.answers[-1].succeeded
+
+
+def test_one_that_has_lost_takes_nobodys_place() -> None:
+    pair = Renewing(Pair().establish())
+    pair.begin()
+    while len(pair.east.sas) < 2:
+        pair.deliver(pair.flights[0])
+    pair.give(pair.west, Superseded(silent=False))
+    pair.settle()
+    assert HandOver() not in pair.west.actions
 
 
 def test_a_child_sa_that_does_not_come_again_leaves_the_old_ike_sa_in_its_place() -> None:
