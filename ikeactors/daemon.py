@@ -24,6 +24,8 @@ from ikeactors.tree import supervise
 
 # For the kernel actor to remove what unresponsive peers have left.
 _REMOVAL_PATIENCE = 2.0
+# For scripts that take away what they have set up.
+_SCRIPTS_PATIENCE = 5.0
 
 
 async def run_daemon(
@@ -61,6 +63,9 @@ async def _take_down(daemon: Parts) -> None:
     with trio.move_on_after(_REMOVAL_PATIENCE):
         # An answer means that all commands before it are done.
         await usage_of(daemon.kernel, ())
+    if daemon.writers.followers is not None:
+        with trio.move_on_after(_SCRIPTS_PATIENCE):
+            await daemon.writers.followers.told()
     daemon.hub.publish(Report("daemon-stopped", "everything is taken down"))
 
 

@@ -126,6 +126,7 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
         writers.key_log,
         registry,
         writers.keeper,
+        writers.followers,
     )
     surroundings = _surroundings(
         configuration, options, sockets, addresses, hub, registry, router.budgets, is_userspace

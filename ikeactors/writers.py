@@ -13,6 +13,7 @@ import trio
 
 from ikeactors import __version__
 from ikeactors.actors.entropy import SystemEntropy
+from ikeactors.actors.following import Followers, followers_of
 from ikeactors.actors.keeper import Keeper, run_keeper
 from ikeactors.actors.keylog import KeyLog, run_key_log
 from ikeactors.actors.log import STANDARD_ERROR, Log, LogLevels, is_journal, run_log, write_to
@@ -41,6 +42,7 @@ class Writers:
     key_log: KeyLog | None
     recorder: Recorder | None
     keeper: Keeper | None
+    followers: Followers | None
 
     def children(self) -> Iterator[ChildSpecification]:
         """Their actors."""
@@ -51,6 +53,8 @@ class Writers:
             yield ChildSpecification("recorder", partial(run_recorder, self.recorder))
         if self.keeper is not None:
             yield ChildSpecification("store", partial(run_keeper, self.keeper))
+        if self.followers is not None:
+            yield ChildSpecification("followers", self.followers.run)
 
     async def aclose(self) -> None:
         """Write what still waits for the disk, within bounds."""
@@ -67,6 +71,7 @@ class Writers:
             "key-log": self.key_log,
             "recorder": self.recorder,
             "store": self.keeper,
+            "followers": self.followers,
         }
         return {name: one.statistics() for name, one in there.items() if one is not None}
 
@@ -80,6 +85,7 @@ def open_writers(
         None if key_log is None else _key_log(key_log, hub),
         _recorder(configuration, settings, hub),
         _keeper(configuration, hub),
+        followers_of(configuration.connections, hub.publish),
     )
 
 

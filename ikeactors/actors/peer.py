@@ -82,6 +82,13 @@ class KeyRecords(Protocol):
     def record_esp(self, sas: Sequence[SaRequest]) -> None: ...
 
 
+class Following(Protocol):
+    """Who is told when children go up and down."""
+
+    def up(self, number: int, action: actions.FollowChildSa) -> None: ...
+    def down(self, number: int, action: actions.UnfollowChildSa) -> None: ...
+
+
 class Registry(Protocol):
     """What all associations share among themselves."""
 
@@ -177,6 +184,7 @@ class Outlets:
     key_records: KeyRecords | None
     registry: Registry
     durability: Durability | None = None
+    followers: Following | None = None
 
 
 async def run_peer(peer: Peer, association: Association, outlets: Outlets) -> str:
@@ -344,6 +352,16 @@ def _suspect(peer: Peer, action: actions.SuspectAddress, outlets: Outlets) -> No
     outlets.router.budgets.suspects.note(action.address, trio.current_time())
 
 
+def _follow(peer: Peer, action: actions.FollowChildSa, outlets: Outlets) -> None:
+    if outlets.followers is not None:
+        outlets.followers.up(peer.number, action)
+
+
+def _unfollow(peer: Peer, action: actions.UnfollowChildSa, outlets: Outlets) -> None:
+    if outlets.followers is not None:
+        outlets.followers.down(peer.number, action)
+
+
 # A union would be taken apart at each look.
 _KERNEL_ACTIONS = (
     actions.InstallChildSa,
@@ -380,4 +398,6 @@ _CARRY: dict[type, Callable[[Peer, Any, Outlets], None]] = {
     actions.AnswerRequest: _answer,
     actions.RecordIkeKeys: _record_keys,
     actions.SuspectAddress: _suspect,
+    actions.FollowChildSa: _follow,
+    actions.UnfollowChildSa: _unfollow,
 }

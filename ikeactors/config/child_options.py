@@ -10,11 +10,13 @@ from ikeactors.config.proposals import ah_proposals, esp_proposals
 from ikeactors.config.schema import Option, options
 from ikeactors.config.selectors import selector_template
 from ikeactors.config.values import (
+    absolute_path,
     boolean,
     duration,
     integer,
     listed,
     never_or_at_least_a_second,
+    nft_set,
     some,
     word,
 )
@@ -35,6 +37,12 @@ _MODES: dict[str, Mode | PolicyAction] = {
     **enumeration(*Mode),
     **enumeration(PolicyAction.PASS, PolicyAction.DROP),
 }
+
+
+def _program(value: object) -> str:
+    return absolute_path(value) if value else ""
+
+
 _TRAP = {"trap": later('"trap"', '"start", or leave it out')}
 
 CHILD = options(
@@ -188,6 +196,19 @@ CHILD = options(
         "false",
         "Let through what is forwarded into the tunnel, where a drop policy would hold it.",
     ),
+    Option(
+        "updown",
+        _program,
+        '""',
+        "A program that runs, without a shell, when the child goes up and down; none if empty.",
+    ),
+    Option(
+        "nft_set",
+        nft_set,
+        '""',
+        'A set of nftables that holds remote_ts while the child is up: "inet/filter/remote".',
+    ),
+    Option("nft_set6", nft_set, '""', "The same for IPv6."),
     Option("copy_df", boolean, "true", "Copy the DF bit to the outer IPv4 header."),
     Option("copy_ecn", boolean, "true", "Copy ECN from and to the outer header."),
     Option(

@@ -9,7 +9,7 @@ _SUBJECTS = {
     "EAP": "aaa_id eap_id",
     "IKEv1": "aggressive pull xauth_id",
     "a post-quantum pre-shared key": "ppk_id ppk_required",
-    "a script at up and down": "hostaccess updown",
+    "the updown script's firewall rule for the host": "hostaccess",
     "mediation": "mediated_by mediation mediation_peer",
     "": "dscp hw_offload inactivity interface ipcomp label label_mode per_cpu_sas round "
     "sha256_96 tfc_padding",

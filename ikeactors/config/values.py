@@ -24,6 +24,9 @@ _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*(ms|s|m|h|d)?")
 _AMOUNT = re.compile(r"(\d{1,20})\s*([kKmMgG]?)")
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20}")
 
+_NFT_NAME = "[A-Za-z_][A-Za-z0-9_.-]{0,63}"
+_NFT_SET = re.compile(f"(?:ip|ip6|inet)/{_NFT_NAME}/{_NFT_NAME}")
+
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _OCTETS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 # Below, headers, IV and ICV leave next to no room. Above there is no IP datagram.
@@ -204,6 +207,15 @@ def mark(value: object) -> Mark | None:
     if number & ~mask:
         raise Refused((value, "the mark has bits outside of its mask"))
     return Mark(number, mask) if mask else None
+
+
+def nft_set(value: object) -> str:
+    """A set of nftables: FAMILY/TABLE/SET, or nothing."""
+    given = text(value)
+    if given and not _NFT_SET.fullmatch(given):
+        expected = 'a set of nftables expected, FAMILY/TABLE/SET: "inet/filter/remote"'
+        raise Refused((value, expected))
+    return given
 
 
 def if_id(value: object) -> int:

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ikeactors.crypto.suite import IkeSuite
-from ikeactors.iana import ExchangeType
+from ikeactors.iana import ExchangeType, ProtocolId
 from ikeactors.kernel.requests import PolicyRequest, SaId, SaRequest
 from ikeactors.protocol.events import Address, Endpoint
-from ikeactors.protocol.settings import Unique
+from ikeactors.protocol.settings import ChildSettings, Unique
 from ikeactors.protocol.snapshot import ChildSnapshot
 from ikeactors.quick import quick
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.message import notation
 from ikeactors.wire.payload import Payload
+from ikeactors.wire.selectors import TrafficSelector
 
 Detail = str | int | float | bool
 
@@ -160,6 +161,35 @@ class HandOver:
     """All stands that the association had which this one reauthenticates: it may go."""
 
 
+@dataclass(frozen=True, slots=True)
+class FollowChildSa:
+    """Something outside follows this child, which carries traffic; `again` after a restart.
+
+    `number` is that of the Child SA, what else there is are the facts that a script is told.
+    """
+
+    connection: str
+    settings: ChildSettings
+    number: int
+    local: Endpoint
+    remote: Endpoint
+    local_id: str
+    remote_id: str
+    local_ts: tuple[TrafficSelector, ...]
+    remote_ts: tuple[TrafficSelector, ...]
+    protocol: ProtocolId
+    reqid: int
+    encapsulated: bool
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UnfollowChildSa:
+    """The child of this name carries traffic no more."""
+
+    child: str
+
+
 class Level(enum.IntEnum):
     """How much a report matters."""
 
@@ -263,4 +293,6 @@ Action = (
     | AnswerRequest
     | RecordIkeKeys
     | SuspectAddress
+    | FollowChildSa
+    | UnfollowChildSa
 )

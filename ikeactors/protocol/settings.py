@@ -128,12 +128,20 @@ class ChildSettings:
     policies: bool = True
     single_pair: bool = False
     policies_fwd_out: bool = False
+    updown: str = ""
+    nft_set: str = ""
+    nft_set6: str = ""
     copying: HeaderCopying = USUAL_COPYING
 
     @property
     def proposals(self) -> tuple[Proposal, ...]:
         """What protects it: AH where that is configured, or else ESP."""
         return self.ah_proposals or self.esp_proposals
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether anything outside of the daemon is to know when it goes up and down."""
+        return bool(self.updown or self.nft_set or self.nft_set6)
 
 
 @dataclass(frozen=True, slots=True)

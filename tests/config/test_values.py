@@ -11,6 +11,8 @@ from ikeactors.kernel.requests import Mark
 SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}
 
 GOOD = [
+    (values.nft_set, "inet/filter/remote", "inet/filter/remote"),
+    (values.nft_set, "", ""),
     (values.boolean, True, True),
     (values.text, "", ""),
     (values.integer(0, 10), 10, 10),
@@ -51,7 +53,11 @@ GOOD = [
 DURATION = 'a duration expected: seconds, or "30s", "5m", "1h", "2d"'
 MARK = 'a mark expected: 42, "0x10" or "0x10/0xff"'
 
+_NFT = 'a set of nftables expected, FAMILY/TABLE/SET: "inet/filter/remote"'
+
 BAD = [
+    (values.nft_set, "inet filter remote", _NFT),
+    (values.nft_set, "inet/a/b; flush ruleset", _NFT),
     (values.boolean, "yes", "true or false expected: write true, without quotes"),
     (values.boolean, 1, "true or false expected"),
     (values.boolean, "maybe", "true or false expected"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ikeactors.iana import ProtocolId
 from ikeactors.kernel.requests import PolicyRequest, SaRequest
 from ikeactors.protocol.actions import Level
-from ikeactors.protocol.ikev2 import twins, wanting
+from ikeactors.protocol.ikev2 import following, twins, wanting
 from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, ChildState
 from ikeactors.protocol.ikev2.collisions import MAX_REMEMBERED
 from ikeactors.protocol.ikev2.create_child_sa import CreateChildInitiator
@@ -174,6 +174,7 @@ class Children:
         if child.name not in self.told:
             self.told = (*self.told, child.name)
             word = "up"
+            following.tell_up(association, child)
         if association.outbox.hears(Level.INFO):
             self._tell(word, child, str(child.agreement))
 
@@ -189,6 +190,7 @@ class Children:
         if child.name not in self.told or self.stands(child.name):
             return
         self.told = tuple(name for name in self.told if name != child.name)
+        following.tell_down(self._association, child)
         self._tell("down", child, reason)
 
     def _tell(self, word: str, child: ChildSa, text: str) -> None:

@@ -22,6 +22,7 @@ from ikeactors.protocol.actions import (
     RemoveChildSa,
 )
 from ikeactors.protocol.events import Address, KernelRefused, Reply
+from ikeactors.protocol.ikev2 import following
 from ikeactors.protocol.ikev2.checkpoint import Checkpoint, SavedChildSa, SavedIkeSa
 from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, ChildState, policies_of
 from ikeactors.protocol.ikev2.collisions import NoncePair, Patience, RivalIkeSa
@@ -254,6 +255,8 @@ class Adopted:
                 self._replace(association)
             return
         if not isinstance(event, KernelRefused):
+            if child.is_up and child.name in children.told:
+                following.tell_up(association, child, again=True)
             return
         if child.inbound_installed:
             # The outbound half may have come since; the policies may be another's too.
