@@ -24,6 +24,17 @@ _MAX_NAME_LENGTH = 120
 
 _SHA256 = SHA256()
 
+# What `cryptography` has to say of octets that are no certificate, or none it understands.
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+
 
 def read_certificate(der: bytes) -> x509.Certificate:
     """A certificate from DER. Raises CertificateRefused."""
@@ -36,7 +47,7 @@ def read_certificate(der: bytes) -> x509.Certificate:
         # These are parsed on first use, and refuse what the first look let through.
         _ = certificate.extensions, certificate.subject, certificate.issuer
         _ = certificate.serial_number
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.InvalidVersion) as error:
+    except _UNREADABLE as error:
         raise CertificateRefused(f"a certificate cannot be read: {_one_line(error)}") from None
     return certificate
 
@@ -53,7 +64,7 @@ def read_crl(octets: bytes) -> x509.CertificateRevocationList:
         crl = read(octets)
         # These are parsed on first use.
         _ = crl.extensions, crl.issuer, crl.next_update_utc
-    except (ValueError, TypeError, x509.DuplicateExtension) as error:
+    except _UNREADABLE as error:
         raise CertificateRefused(f"a CRL cannot be read: {printable(str(error))}") from None
     return crl
 

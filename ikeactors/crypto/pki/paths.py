@@ -71,8 +71,8 @@ class TrustAnchors:
         self, anchors: Iterable[x509.Certificate], known: Iterable[x509.Certificate] = ()
     ) -> None:
         self._anchors = {fingerprint_of(one): one for one in anchors}
-        self._prepared = [X509.from_cryptography(one) for one in self._anchors.values()]
-        self._known = [X509.from_cryptography(one) for one in known]
+        self._prepared = list(map(_prepared, self._anchors.values()))
+        self._known = list(map(_prepared, known))
         self._paths: OrderedDict[bytes, tuple[float, CertificationPath]] = OrderedDict()
 
     @property
@@ -107,8 +107,8 @@ class TrustAnchors:
         at: float,
     ) -> CertificationPath:
         store = self.store(at)
-        chain = [*map(X509.from_cryptography, others), *self._known]
-        context = X509StoreContext(store, X509.from_cryptography(end_entity), chain)
+        chain = [*map(_prepared, others), *self._known]
+        context = X509StoreContext(store, _prepared(end_entity), chain)
         try:
             verified = context.get_verified_chain()
         except X509StoreContextError as error:
@@ -161,6 +161,14 @@ class TrustAnchors:
         self._paths.move_to_end(key)
         if len(self._paths) > _REMEMBERED:
             self._paths.popitem(last=False)
+
+
+def _prepared(certificate: x509.Certificate) -> X509:
+    """As OpenSSL has it, which cannot read all that `cryptography` does."""
+    try:
+        return X509.from_cryptography(certificate)
+    except Error:
+        raise CertificateRefused(f"{describe(certificate)}: OpenSSL cannot read it") from None
 
 
 def _name_of(end_entity: x509.Certificate, others: Sequence[x509.Certificate]) -> bytes:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from itertools import product
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,6 +66,16 @@ def test_a_path_that_was_found_is_forgotten_when_it_expires() -> None:
     ANCHORS.validate(short.certificate, [], NOW)
     with pytest.raises(CertificateRefused, match="expired"):
         ANCHORS.validate(short.certificate, [], end.timestamp() + 1)
+
+
+def test_one_certificate_among_others_in_any_order_fills_no_memory() -> None:
+    """Case E17."""
+    anchors = TrustAnchors([ROOT.certificate], [BRANCH.certificate])
+    for others in product((ROOT.certificate, BRANCH.certificate), repeat=MAX_PATH):
+        anchors.validate(SUN.certificate, others, NOW)
+    for others in product((ROOT.certificate, BRANCH.certificate), repeat=2):
+        anchors.validate(SUN.certificate, others, NOW)
+    assert len(anchors._paths) == 1024
 
 
 def test_more_certificates_than_a_path_has_are_not_looked_at() -> None:
@@ -138,3 +149,14 @@ def test_a_huge_certificate_is_not_read() -> None:
     """Case E16."""
     with pytest.raises(CertificateRefused, match="a certificate of 65536 octets"):
         read_certificate(bytes(65536))
+
+
+def test_a_certificate_that_openssl_alone_cannot_read_is_refused() -> None:
+    """Case E28."""
+    public = SUN.certificate.public_key().public_bytes(
+        Encoding.X962, PublicFormat.UncompressedPoint
+    )
+    off_the_curve = b"\x04" + bytes(len(public) - 1)
+    octets = SUN.certificate.public_bytes(Encoding.DER).replace(public, off_the_curve)
+    with pytest.raises(CertificateRefused, match="CN=sun: OpenSSL cannot read it"):
+        ANCHORS.validate(read_certificate(octets), [], NOW)

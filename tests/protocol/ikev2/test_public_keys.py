@@ -15,12 +15,18 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from ikeactors.crypto.pki.profile import ExtendedKeyUsage
 from ikeactors.crypto.signature_constraints import SignatureConstraint
 from ikeactors.crypto.signatures import PrivateKey
-from ikeactors.iana import NotifyType
+from ikeactors.iana import CertificateEncoding, NotifyType
 from ikeactors.protocol.choices import SendCertificate
 from ikeactors.protocol.keyring import Keyring, OwnCertificate
 from ikeactors.protocol.settings import AuthSettings, ConnectionSettings, IdentityPattern
 from ikeactors.wire.identities import Identity
-from ikeactors.wire.payload import Authentication, IdentificationInitiator, Payload
+from ikeactors.wire.payload import (
+    Authentication,
+    Certificate,
+    CertificateRequest,
+    IdentificationInitiator,
+    Payload,
+)
 from tests.crypto.pki.making import NOW, Extensions, Holder, authority, certify
 from tests.pair import WEST, Pair, connection, opposite
 from tests.protocol.forging import answers, authenticating, change_clear, change_sealed, swapped
@@ -209,6 +215,36 @@ def test_a_certificate_does_not_stand_for_somebody_else() -> None:
     pair.settle()
     refused = pair.east.said("authentication-failed")[0].text
     assert "CN=west does not hold the identity moon.example; it holds CN=west, west" in refused
+
+
+def test_certificates_that_nobody_asked_for_are_passed_over() -> None:
+    """Case E24."""
+    pair = authenticating(pair_of(WEST_HOLDER, EAST_HOLDER))
+    unasked = tuple(
+        Certificate(CertificateEncoding(number), b"unasked")
+        for number in (1, 7, 11, 12, 13, 15, 99)
+    )
+    change_sealed(pair, pair.flights[0], lambda payloads: (*payloads[:1], *unasked, *payloads[1:]))
+    pair.settle()
+    pair.assert_mirrored()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        CertificateRequest(CertificateEncoding.X509_SIGNATURE, bytes(range(256)) * 234),
+        CertificateRequest(CertificateEncoding.X509_SIGNATURE, b"odd"),
+        CertificateRequest(CertificateEncoding.X509_SIGNATURE, b""),
+        CertificateRequest(CertificateEncoding(99), b"unknown"),
+    ],
+    ids=["very many", "odd", "empty", "unknown"],
+)
+def test_a_strange_request_for_certificates_is_no_obstacle(request_: CertificateRequest) -> None:
+    """Case E23."""
+    pair = authenticating(pair_of(WEST_HOLDER, EAST_HOLDER))
+    change_sealed(pair, pair.flights[0], swapped(CertificateRequest, lambda _: request_))
+    pair.settle()
+    pair.assert_mirrored()
 
 
 def test_without_a_key_of_our_own_nothing_is_sent() -> None:
