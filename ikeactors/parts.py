@@ -48,6 +48,7 @@ from ikeactors.protocol.settings import Settings
 from ikeactors.protocol.surroundings import Surroundings
 from ikeactors.protocol.tokens import TokenOf
 from ikeactors.returning import keeps
+from ikeactors.trust import Trust, open_trust
 from ikeactors.writers import Writers, open_writers
 
 # For the kernel actor to remove what unresponsive peers have left.
@@ -84,6 +85,7 @@ class Parts:
     kernel: trio.MemorySendChannel[Command]
     peers: Peers
     writers: Writers
+    trust: Trust
     listener: ControlListener
     authority: Authority
     stopping: trio.Event
@@ -116,6 +118,7 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
     kernel, commands = open_commands()
     registry = PeerRegistry(router, kernel, answers)
     addresses = HostAddresses()
+    trust = open_trust(configuration, options.lookup, workers, hub)
     outlets = Outlets(
         router,
         sockets,
@@ -127,9 +130,18 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
         registry,
         writers.keeper,
         writers.followers,
+        trust.checks,
     )
     surroundings = _surroundings(
-        configuration, options, sockets, addresses, hub, registry, router.budgets, is_userspace
+        configuration,
+        options,
+        sockets,
+        addresses,
+        hub,
+        registry,
+        router.budgets,
+        trust,
+        is_userspace,
     )
     associations = CoreAssociations(core, surroundings, writers.recorder)
     lives = _lives(core, associations, outlets, registry, sockets, names)
@@ -155,6 +167,7 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
         kernel=kernel,
         peers=Peers(core, lives, registry, router),
         writers=writers,
+        trust=trust,
         listener=listener,
         authority=authority,
         stopping=trio.Event(),
@@ -169,6 +182,7 @@ def _surroundings(
     hub: ReportHub,
     registry: PeerRegistry,
     budgets: Budgets,
+    trust: Trust,
     is_userspace: bool,
 ) -> Surroundings:
     """What all associations share."""
@@ -187,7 +201,7 @@ def _surroundings(
         holds=budgets.hoard.hold,
         auth_difficulty=partial(_auth_difficulty, limits, registry, budgets),
         wall_clock=time.time,
-        credentials=configuration.credentials,
+        credentials=trust.credentials,
         addresses=addresses.addresses,
         source_for=sockets.source_for,
     )

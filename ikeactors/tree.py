@@ -9,6 +9,7 @@
       names           what the DNS names of the configuration resolve to
       router          admission of strangers
       peers           one actor per association, supervised apart
+      revocation      fetches CRLs and asks OCSP responders, where certificates are in use
       control         the admin socket
       log, key-log, recorder    write down what happens (see `writers`)
 
@@ -59,7 +60,12 @@ def supervise(daemon: Parts) -> Supervisor:
         return {"supervisor": supervisor.statistics(), **_statistics(daemon)}
 
     dispatcher = Dispatcher(_admin_surroundings(daemon, statistics))
-    children = (*_carriers(daemon), *daemon.writers.children(), _control(daemon, dispatcher))
+    children = (
+        *_carriers(daemon),
+        *daemon.writers.children(),
+        *daemon.trust.children(),
+        _control(daemon, dispatcher),
+    )
     supervisor = Supervisor("daemon", children, daemon.hub, random.random, intensity=_INTENSITY)
     return supervisor
 
@@ -138,6 +144,7 @@ def _statistics(daemon: Parts) -> dict[str, object]:
         "control": daemon.listener.statistics(),
         "reports": daemon.hub.statistics(),
         **daemon.writers.statistics(),
+        **daemon.trust.statistics(),
     }
     if isinstance(daemon.choice.backend, UserspaceBackend):
         statistics["userspace"] = daemon.choice.backend.statistics()

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
 
 from ikeactors.config.proposals import esp_proposals, ike_proposals, templates
+from ikeactors.crypto.pki.revocation import RevocationFinding
 from ikeactors.iana import ProtocolId
 from ikeactors.kernel.requests import Direction, PolicyRequest, SaId, SaRequest, SaUsage
 from ikeactors.protocol.actions import (
     Action,
     AnswerRequest,
+    CheckRevocation,
     ClaimIdentity,
     InstallChildSa,
     MoveChildSa,
@@ -33,6 +35,7 @@ from ikeactors.protocol.events import (
     IdentityClaimed,
     InitiationRequested,
     KernelRefused,
+    RevocationChecked,
     TimerExpired,
     UsageReported,
 )
@@ -143,6 +146,7 @@ class End:
     actions: list[Action] = field(default_factory=list)
     refuse: Callable[[InstallChildSa], str] = lambda action: ""
     grant: Callable[[ClaimIdentity], bool] = lambda action: True
+    findings: tuple[RevocationFinding, ...] = ()
 
     def said(self, name: str) -> list[Report]:
         """The reports of a name."""
@@ -279,6 +283,8 @@ class Pair:
                 return UsageReported(action.ticket, end.usages(action.sa_ids))
             case ClaimIdentity():
                 return IdentityClaimed(action.ticket, end.grant(action))
+            case CheckRevocation():
+                return RevocationChecked(action.ticket, end.findings)
             case AnswerRequest():
                 end.answers.append(action)
             case Report():

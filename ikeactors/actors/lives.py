@@ -21,7 +21,8 @@ import trio
 from ikeactors.actors.keeper import Kept
 from ikeactors.actors.kernel import ForgetOwner, KernelRequest
 from ikeactors.actors.mailbox import Mailbox
-from ikeactors.actors.peer import Associations, Outlets, Peer, run_peer
+from ikeactors.actors.peer import Outlets, Peer, run_peer
+from ikeactors.actors.peer_ports import Associations
 from ikeactors.actors.registry import PeerRegistry
 from ikeactors.actors.restarting import (
     Locator,

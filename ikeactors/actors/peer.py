@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
@@ -17,76 +17,26 @@ import trio
 from ikeactors.actors.alarms import Alarms
 from ikeactors.actors.kernel import Command, KernelAction, KernelRequest, UsageRequest
 from ikeactors.actors.mailbox import Mailbox
+from ikeactors.actors.peer_ports import Association, Following, KeyRecords, Sender
 from ikeactors.actors.reports import ReportHub
 from ikeactors.actors.router import Router
+from ikeactors.actors.unchecked import Checks, Unchecked
 from ikeactors.actors.workers import Workers
-from ikeactors.kernel.requests import SaRequest, SaUsage
+from ikeactors.crypto.pki.revocation import RevocationFinding
+from ikeactors.kernel.requests import SaUsage
 from ikeactors.protocol import actions
 from ikeactors.protocol.events import (
     Address,
     ChildSaInstalled,
     Endpoint,
     Event,
+    RevocationChecked,
     SendingFailed,
     UsageReported,
 )
-from ikeactors.protocol.ikev2.checkpoint import Checkpoint
-from ikeactors.protocol.settings import ConnectionSettings
 from ikeactors.protocol.snapshot import AssociationSnapshot
 
 Handle = Callable[[Event, float], Sequence[actions.Action]]
-
-
-class Association(Protocol):
-    """The core's association, as far as its actor looks into it."""
-
-    @property
-    def deadline(self) -> float: ...
-    @property
-    def closed(self) -> bool: ...
-    @property
-    def established(self) -> bool: ...
-    @property
-    def half_open(self) -> bool: ...
-    @property
-    def connection_name(self) -> str: ...
-    @property
-    def failure(self) -> str: ...
-    def handle(self, event: Event, now: float) -> Sequence[actions.Action]: ...
-    def needs_worker(self, event: Event) -> bool: ...
-    def snapshot(self, now: float) -> AssociationSnapshot: ...
-    def checkpoint(self, now: float) -> Checkpoint: ...
-
-
-class Associations(Protocol):
-    """Makes associations."""
-
-    def initiating(
-        self, connection: ConnectionSettings, local: Endpoint, remote: Endpoint
-    ) -> Association: ...
-    def responding(self, local: Endpoint, remote: Endpoint) -> Association: ...
-    def restored(self, checkpoint: Checkpoint, now: float, elapsed: float) -> Association: ...
-
-
-class Sender(Protocol):
-    """The sockets, as far as a peer uses them."""
-
-    def send_message(self, octets: bytes, local: Endpoint, remote: Endpoint) -> str | None: ...
-    def send_keepalive(self, local: Endpoint, remote: Endpoint) -> None: ...
-
-
-class KeyRecords(Protocol):
-    """Where keys are written down, if they are."""
-
-    def record_ike(self, keys: actions.RecordIkeKeys) -> None: ...
-    def record_esp(self, sas: Sequence[SaRequest]) -> None: ...
-
-
-class Following(Protocol):
-    """Who is told when children go up and down."""
-
-    def up(self, number: int, action: actions.FollowChildSa) -> None: ...
-    def down(self, number: int, action: actions.UnfollowChildSa) -> None: ...
 
 
 class Registry(Protocol):
@@ -185,6 +135,7 @@ class Outlets:
     registry: Registry
     durability: Durability | None = None
     followers: Following | None = None
+    checks: Checks = field(default_factory=Unchecked)
 
 
 async def run_peer(peer: Peer, association: Association, outlets: Outlets) -> str:
@@ -315,6 +266,16 @@ def _claim_identity(peer: Peer, action: actions.ClaimIdentity, outlets: Outlets)
     outlets.registry.claim(peer, action)
 
 
+def _check_revocation(peer: Peer, action: actions.CheckRevocation, outlets: Outlets) -> None:
+    outlets.checks.check(action.chain, partial(_report_findings, peer.mailbox, action.ticket))
+
+
+def _report_findings(
+    mailbox: Mailbox, ticket: int, findings: tuple[RevocationFinding, ...]
+) -> None:
+    mailbox.post_assured(RevocationChecked(ticket, findings))
+
+
 def _reauthenticate(peer: Peer, action: actions.Reauthenticate, outlets: Outlets) -> None:
     outlets.registry.reauthenticate(peer, action)
 
@@ -390,6 +351,7 @@ _CARRY: dict[type, Callable[[Peer, Any, Outlets], None]] = {
     actions.ForgetSpi: _forget_spi,
     actions.KeepAnswer: _keep_answer,
     actions.ClaimIdentity: _claim_identity,
+    actions.CheckRevocation: _check_revocation,
     actions.Reauthenticate: _reauthenticate,
     actions.BeginAgain: _begin_again,
     actions.HandOver: _hand_over,

@@ -11,7 +11,8 @@ import trio
 from ikeactors.actors.census import Census
 from ikeactors.actors.claims import Claims
 from ikeactors.actors.kernel import Command, ForgetOwner
-from ikeactors.actors.peer import Association, Peer
+from ikeactors.actors.peer import Peer
+from ikeactors.actors.peer_ports import Association
 from ikeactors.actors.reports import Answers
 from ikeactors.actors.router import Router
 from ikeactors.actors.succession import Succession

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from cryptography import x509
+
 from ikeactors.config.certificates import LoadedFiles, load_files, spki_of
 from ikeactors.config.mistakes import Mistakes
 from ikeactors.crypto.pki.certificates import public_key_of
@@ -18,22 +20,24 @@ def read_credentials(
     secrets: Iterable[Secret],
     connections: Sequence[ConnectionSettings],
     mistakes: Mistakes,
-) -> Credentials:
-    """Our keys, and whom we believe; nothing is read where no connection needs it."""
+) -> tuple[Credentials, tuple[x509.CertificateRevocationList, ...]]:
+    """Our keys, whom we believe, and the CRLs; nothing is read where no connection needs it."""
     if not any(one.local.by_public_key or one.remote.by_public_key for one in connections):
-        return NoCredentials()
+        return NoCredentials(), ()
     passphrases = {secret.file: secret.secret for secret in secrets if secret.file}
     loaded = load_files(directory, passphrases, mistakes)
-    return _keyring(directory, loaded, mistakes)
+    return _keyring(directory, loaded, mistakes), tuple(loaded.lists)
 
 
 def _keyring(directory: Path, loaded: LoadedFiles, mistakes: Mistakes) -> Credentials:
     try:
+        import h11  # noqa: F401 - for revocation, which the same extra brings
+
         from ikeactors.protocol.keyring import Keyring, OwnCertificate
     except ImportError:
         mistakes.add_file(
             directory,
-            'auth = "pubkey" needs pyOpenSSL: install the extra "certificates" of ikeactors',
+            'auth = "pubkey" needs pyOpenSSL and h11: the extra "certificates" of ikeactors',
         )
         return NoCredentials()
     own = []

@@ -26,6 +26,9 @@ from ikeactors.config.vocabulary import LEVEL
 # The kernel's sockaddr_un.sun_path, less the final zero.
 _MAX_SOCKET_PATH = 107
 
+# Less than an association waits, see protocol/ikev2/revocation.py.
+_MAX_REVOCATION_TIMEOUT = 50.0
+
 
 def _socket_path(value: object) -> str:
     given = text(value)
@@ -39,6 +42,13 @@ def _directory(value: object) -> str:
     if Path(given).is_absolute():
         return given
     raise Refused((value, "an absolute path expected"))
+
+
+def _revocation_timeout(value: object) -> float:
+    given = duration(value)
+    if 1.0 <= given <= _MAX_REVOCATION_TIMEOUT:
+        return given
+    raise Refused((value, f"from 1 to {_MAX_REVOCATION_TIMEOUT:g} seconds expected"))
 
 
 FILE = options(
@@ -90,6 +100,18 @@ DAEMON = options(
         text,
         '""',
         "The directory of x509, x509ca, x509crl, private, pubkey and pkcs12; this file's if empty.",
+    ),
+    Option(
+        "revocation_timeout",
+        _revocation_timeout,
+        '"10s"',
+        "How long a peer waits at most until CRLs and OCSP responders have been asked.",
+    ),
+    Option(
+        "revocation_private",
+        boolean,
+        "false",
+        "Fetch CRLs and ask OCSP responders also at addresses that are not public.",
     ),
     Option("workers", integer(1, 64), "2", "How many workers do slow public-key operations."),
     Option("log_level", LEVEL, '"info"', 'What is logged: "debug", "info", "warning", "error".'),

@@ -7,9 +7,10 @@ import re
 from ikeactors.config.identities import identity, identity_pattern
 from ikeactors.config.mistakes import Refused
 from ikeactors.config.schema import Option, options
-from ikeactors.config.values import boolean, listed, text, word
+from ikeactors.config.values import boolean, listed, never_or_at_least_a_second, text, word
 from ikeactors.config.vocabulary import enumeration, later
 from ikeactors.crypto.pki.profile import ExtendedKeyUsage
+from ikeactors.crypto.pki.revocation import RevocationPolicy
 from ikeactors.crypto.signature_constraints import SignatureConstraint
 
 PSK = "psk"
@@ -94,6 +95,18 @@ REMOTE = options(
         boolean,
         "true",
         "An identity that is an address must be where the peer's packets come from.",
+    ),
+    Option(
+        "revocation",
+        word(enumeration(*RevocationPolicy)),
+        '"relaxed"',
+        'Unknown whether one is revoked: refuse if "strict"; if "ifuri" where it says whom to ask.',
+    ),
+    Option(
+        "revocation_recheck",
+        never_or_at_least_a_second,
+        "0",
+        "An IKE SA whose peer's certificate is revoked or expired is deleted; looked at so often.",
     ),
     Option(
         "cert_policy",

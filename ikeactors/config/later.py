@@ -5,7 +5,6 @@ from __future__ import annotations
 _SUBJECTS = {
     "a virtual address": "pools vips",
     "choosing certificates by what is in them": "authorities ca_id cacert cert groups ocsp",
-    "checking revocation": "revocation",
     "EAP": "aaa_id eap_id",
     "IKEv1": "aggressive pull xauth_id",
     "a post-quantum pre-shared key": "ppk_id ppk_required",

@@ -37,7 +37,7 @@ def load(path: str | Path) -> Configuration:
     directory = _credentials_directory(daemon, documents)
     connections = _connections(documents, directory, mistakes)
     settings = [connection for connection, _ in connections]
-    credentials = read_credentials(directory, secrets or (), settings, mistakes)
+    credentials, crls = read_credentials(directory, secrets or (), settings, mistakes)
     interfaces = _interfaces(documents, mistakes)
     keys: dict[str, bytes] = {}
     if daemon is not None:
@@ -62,6 +62,7 @@ def load(path: str | Path) -> Configuration:
         tuple(mistakes.warnings),
         credentials=credentials,
         interfaces=tuple(interface for interface, _ in interfaces),
+        crls=crls,
         **keys,
     )
 

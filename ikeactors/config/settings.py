@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from cryptography import x509
+
 from ikeactors.actors.budgets import BudgetLimits
 from ikeactors.config.mistakes import Mistake
 from ikeactors.kernel.interfaces import Interface
@@ -30,6 +32,8 @@ class DaemonSettings:
     admin_group: str = ""
     state_directory: str = "/var/lib/ikeactors"
     credentials: str = ""
+    revocation_timeout: float = 10.0
+    revocation_private: bool = False
     workers: int = 2
     log_level: str = "info"
     log_format: str = "text"
@@ -87,6 +91,7 @@ class Configuration:
     store_key: bytes = field(default=b"", repr=False)
     credentials: Credentials = field(default_factory=NoCredentials, compare=False)
     interfaces: tuple[Interface, ...] = ()
+    crls: tuple[x509.CertificateRevocationList, ...] = field(default=(), compare=False)
 
     def settings(
         self, record_keys: bool = False, names_of: Callable[[Address], tuple[str, ...]] = nameless

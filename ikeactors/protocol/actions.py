@@ -130,6 +130,17 @@ class ClaimIdentity:
     place: Address | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class CheckRevocation:
+    """Is one of these certificates revoked? RevocationChecked answers.
+
+    They are a valid path in DER, the end entity first and the anchor last.
+    """
+
+    ticket: int
+    chain: tuple[bytes, ...]
+
+
 @quick
 class SuspectAddress:
     """A peer at this address, which is where it gets our answers, has failed to prove itself."""
@@ -285,6 +296,7 @@ Action = (
     | MoveChildSa
     | QueryUsage
     | ClaimIdentity
+    | CheckRevocation
     | Reauthenticate
     | BeginAgain
     | HandOver

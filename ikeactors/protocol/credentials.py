@@ -28,12 +28,14 @@ class OwnProof:
 class PeerProof:
     """A peer's signature that is right; `path` says in a line by what its key stands.
 
-    `not_after` is when the first certificate of the path expires, in seconds since 1970.
+    `not_after` is when the first certificate of the path expires, in seconds since 1970, `chain`
+    the path itself in DER, the end entity first; empty where the key needs none.
     """
 
     scheme: str
     path: str
     not_after: float = float("inf")
+    chain: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ import msgpack
 
 from ikeactors import iana
 from ikeactors.crypto import keys, signature_constraints, suite
+from ikeactors.crypto.pki import revocation
 from ikeactors.crypto.pki.policies import PolicyDemand
 from ikeactors.crypto.pki.profile import ExtendedKeyUsage
 from ikeactors.crypto.signature_schemes import KeyKind
@@ -137,6 +138,7 @@ _DATA = _classes(
     keys,
     signature_constraints,
     suite,
+    revocation,
     requests,
     events,
     actions,

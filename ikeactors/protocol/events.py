@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
+from ikeactors.crypto.pki.revocation import RevocationFinding
 from ikeactors.kernel.requests import SaId, SaUsage
 from ikeactors.protocol.snapshot import ChildSnapshot
 from ikeactors.quick import quick
@@ -113,6 +114,14 @@ class IdentityClaimed:
 
 
 @dataclass(frozen=True, slots=True)
+class RevocationChecked:
+    """The answer to CheckRevocation: of each certificate of the path but the anchor."""
+
+    ticket: int
+    findings: tuple[RevocationFinding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class UsageReported:
     """The answer to QueryUsage: of the SAs that are there."""
 
@@ -182,7 +191,7 @@ class Restored:
 
 
 # What answers an action with a ticket.
-Reply = ChildSaInstalled | KernelRefused | IdentityClaimed | UsageReported
+Reply = ChildSaInstalled | KernelRefused | IdentityClaimed | RevocationChecked | UsageReported
 
 Event = (
     DatagramReceived
@@ -194,6 +203,7 @@ Event = (
     | ChildSaInstalled
     | KernelRefused
     | IdentityClaimed
+    | RevocationChecked
     | UsageReported
     | Superseded
     | Renewed

@@ -92,7 +92,7 @@ class Keyring:
             scheme = signatures.verify(peer.key, method, data, octets, permits)
         except AuthenticationFailed as fault:
             return CredentialsRefusal(str(fault))
-        return PeerProof(str(scheme), peer.path, peer.not_after)
+        return PeerProof(str(scheme), peer.path, peer.not_after, peer.chain)
 
     def authorities(self, auths: Iterable[AuthSettings]) -> tuple[bytes, ...]:
         """The hashes of those whose certificates are welcome."""
@@ -143,7 +143,8 @@ class Keyring:
         if examination.path is None:
             name = describe(examination.end_entity)
             return _CheckedKey(key, f"{name}, which the connection names")
-        return _CheckedKey(key, str(examination.path), examination.path.not_after)
+        path = examination.path
+        return _CheckedKey(key, str(path), path.not_after, tuple(map(_der, path.certificates)))
 
     def examine(
         self,
@@ -194,6 +195,7 @@ class _CheckedKey:
     key: PublicKey
     path: str
     not_after: float = float("inf")
+    chain: tuple[bytes, ...] = ()
 
 
 def _sign(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from ikeactors.crypto.pki.policies import ANY_OR_NO_POLICY, PolicyDemand
 from ikeactors.crypto.pki.profile import ExtendedKeyUsage
+from ikeactors.crypto.pki.revocation import RevocationPolicy
 from ikeactors.crypto.signature_constraints import ANY_SIGNATURE, SignatureConstraint
 from ikeactors.kernel.requests import (
     USUAL_COPYING,
@@ -72,6 +73,8 @@ class AuthSettings:
     usage: ExtendedKeyUsage = ExtendedKeyUsage.IF_PRESENT
     policies: PolicyDemand = ANY_OR_NO_POLICY
     match_address: bool = True
+    revocation: RevocationPolicy = RevocationPolicy.RELAXED
+    revocation_recheck: float = 0.0
 
     @property
     def by_public_key(self) -> bool:

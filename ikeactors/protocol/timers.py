@@ -18,6 +18,7 @@ class Timer(enum.StrEnum):
     IKE_EXPIRE = "ike-expire"
     IKE_REAUTH = "ike-reauth"
     AUTH_EXPIRE = "auth-expire"
+    RECHECK = "recheck"
     RENEWED = "renewed"
     SUPERSEDED = "superseded"
     OVERLAP = "overlap"

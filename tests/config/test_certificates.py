@@ -19,10 +19,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ikeactors.config import ConfigurationFaults, load
+from ikeactors.crypto.pki.revocation import RevocationPolicy
 from ikeactors.iana import IdType, SignatureHash
 from ikeactors.protocol.credentials import Credentials, NoCredentials, OwnProof
 from ikeactors.protocol.settings import AuthSettings
 from tests.crypto.pki.making import Holder, authority, certify
+from tests.crypto.pki.revoking import crl_of, der_of
 
 ROOT = authority("CN=root")
 WEST = certify(
@@ -181,3 +183,28 @@ def test_what_cannot_be_used_is_a_mistake_of_its_place(
     found = mistakes(write("ike.toml", CONNECTION.replace('auth = "pubkey"', text, 1)))
     assert told in found
     assert "connections.gw.local" in found
+
+
+@pytest.mark.parametrize(
+    ("text", "policy", "recheck"),
+    [
+        ("", RevocationPolicy.RELAXED, 0.0),
+        ('revocation = "strict"', RevocationPolicy.STRICT, 0.0),
+        ('revocation = "ifuri"\nrevocation_recheck = "1h"', RevocationPolicy.IFURI, 3600.0),
+    ],
+)
+def test_what_is_asked_of_revocation(
+    write: Callable[..., Path], text: str, policy: RevocationPolicy, recheck: float
+) -> None:
+    write("x509crl/root.crl", der_of(crl_of(ROOT)), 0o644)
+    place = 'id = "east.example"'
+    configuration = load(write("ike.toml", CONNECTION.replace(place, f"{place}\n{text}")))
+    remote = configuration.connections[0].remote
+    assert (remote.revocation, remote.revocation_recheck) == (policy, recheck)
+    assert [one.issuer for one in configuration.crls] == [ROOT.certificate.subject]
+
+
+@pytest.mark.parametrize("timeout", ["0", "500ms", "2m"])
+def test_patience_with_servers_has_bounds(write: Callable[..., Path], timeout: str) -> None:
+    text = f'[daemon]\nrevocation_timeout = "{timeout}"\n{CONNECTION}'
+    assert "from 1 to 50 seconds expected" in mistakes(write("ike.toml", text))

@@ -39,7 +39,7 @@ def test_unknown_keys_are_told_with_the_nearest_known_one():
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ("revocation", "checking revocation is not available yet: leave it out"),
+        ("cacert", "choosing certificates by what is in them is not available yet: leave it out"),
         ("tfc_padding", "is not available yet: leave it out"),
     ],
 )

@@ -6,15 +6,14 @@ points, deltas, critical extensions. Indirect lists are not used.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from cryptography import x509
 from OpenSSL.crypto import X509, X509Store, X509StoreContext, X509StoreContextError, X509StoreFlags
 
 from ikeactors.crypto.pki.certificates import describe, printable
 from ikeactors.crypto.pki.paths import CertificationPath, TrustAnchors
+from ikeactors.crypto.pki.revocation import Revocation, RevocationFinding
 
 # X509_V_FLAG_EXTENDED_CRL_SUPPORT (lists signed by another key of the issuer, lists of some
 # reasons) and X509_V_FLAG_USE_DELTAS, which pyOpenSSL does not name.
@@ -25,22 +24,6 @@ _FLAGS = X509StoreFlags.CRL_CHECK | X509StoreFlags.CRL_CHECK_ALL | _EXTENDED | _
 # Error codes of OpenSSL's verifier (x509_vfy.h).
 _NO_LIST = (3, 33, 44)
 _REVOKED = 23
-
-
-class Revocation(enum.Enum):
-    """What is known of a certificate."""
-
-    GOOD = "good"
-    REVOKED = "revoked"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class RevocationFinding:
-    """What is known of a certificate, and from where, or why not more."""
-
-    status: Revocation
-    text: str
 
 
 def is_indirect(crl: x509.CertificateRevocationList) -> bool:

@@ -16,6 +16,7 @@ from ikeactors.errors import (
 )
 from ikeactors.iana import ExchangeType
 from ikeactors.protocol.actions import Action, Level, RegisterSpi, SendDatagram
+from ikeactors.protocol.credentials import PeerProof
 from ikeactors.protocol.events import (
     Endpoint,
     Event,
@@ -33,6 +34,7 @@ from ikeactors.protocol.ikev2 import (
     reauthentication,
     refusing,
     restoring,
+    revocation,
     saving,
 )
 from ikeactors.protocol.ikev2.checkpoint import Checkpoint
@@ -257,15 +259,19 @@ class Association:
             paths.float_ports(self)
         operating.authenticate(self, transcript, phase)
 
-    def established_between(self, local: Identity, remote: Identity) -> None:
+    def established_between(
+        self, local: Identity, remote: Identity, proof: PeerProof | None
+    ) -> None:
         """Both ends have proven who they are."""
         assert isinstance(self.phase, Authenticating)
-        self.phase = Established(local, remote, self.phase.request)
+        kept = revocation.proof_to_keep(self, proof)
+        self.phase = Established(local, remote, self.phase.request, kept)
         self.outbox.connection = self.connection.name
         self.timers.stop(Timer.HALF_OPEN)
         self.last_heard_at = self.now
         lifetimes.begin(self)
         reauthentication.schedule(self, initiated=self.phase.request is not None)
+        revocation.schedule(self, kept)
 
     # How it ends.
 

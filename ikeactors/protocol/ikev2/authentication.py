@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ikeactors.crypto.keys import psk_auth, signed_octets, verify_psk_auth
 from ikeactors.errors import AuthenticationFailed
 from ikeactors.iana import AuthMethod, IdType, PayloadType
-from ikeactors.protocol.credentials import OwnProof
+from ikeactors.protocol.credentials import OwnProof, PeerProof
 from ikeactors.protocol.ikev2 import public_keys
 from ikeactors.protocol.ikev2.exchange import Payloads
 from ikeactors.protocol.ikev2.transcript import Transcript
@@ -92,10 +92,10 @@ def verify(
     remote: Identity,
     opened: Opened,
     payloads: Payloads,
-) -> None:
+) -> PeerProof | None:
     """Check the peer's AUTH payload, over its identity as it was received.
 
-    Raises AuthenticationFailed.
+    By a shared key it leaves nothing to be looked at. Raises AuthenticationFailed.
     """
     prf = ike_sa.suite.prf_function
     if ike_sa.spis.original_initiator:
@@ -108,8 +108,9 @@ def verify(
         octets = signed_octets(transcript.request, transcript.nonce_r, prf, ike_sa.keys.sk_pi, body)
     authentication = only(payloads, Authentication)
     if connection.remote.by_public_key:
-        public_keys.verify(association, connection.remote, remote, octets, payloads, authentication)
-        return
+        return public_keys.verify(
+            association, connection.remote, remote, octets, payloads, authentication
+        )
     if authentication.method is not AuthMethod.SHARED_KEY:
         raise AuthenticationFailed(
             f"{remote} authenticates by method {authentication.method.name}, "
@@ -123,6 +124,7 @@ def verify(
             f"the AUTH payload of {remote} does not fit: the pre-shared key between {local} and "
             f"{remote} is not the same on both ends"
         ) from None
+    return None
 
 
 def _secret(settings: Settings, local: Identity, remote: Identity) -> bytes:

@@ -18,6 +18,7 @@ from ikeactors.protocol.events import (
     RekeyRequested,
     Renewed,
     Restored,
+    RevocationChecked,
     SaExpired,
     SaMappingChanged,
     SendingFailed,
@@ -52,7 +53,9 @@ def dispatch(association: Association, event: Event) -> None:
                 association.phase.unsent(association, event.text)
         case TimerExpired():
             lifetimes.expire(association)
-        case ChildSaInstalled() | KernelRefused() | IdentityClaimed() | UsageReported():
+        case ChildSaInstalled() | KernelRefused() | IdentityClaimed():
+            association.resume(event)
+        case RevocationChecked() | UsageReported():
             association.resume(event)
         case InitiationRequested():
             operating.initiate(association, event)

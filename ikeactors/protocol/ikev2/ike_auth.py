@@ -12,15 +12,20 @@ The IKE SA is established when AUTH is right, even where the first Child SA fail
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ikeactors.errors import AuthenticationFailed, NoProposalChosen, ProtocolFault
 from ikeactors.iana import ExchangeType, NotifyType
-from ikeactors.protocol.actions import ClaimIdentity, Level, SuspectAddress
-from ikeactors.protocol.credentials import OwnProof
+from ikeactors.protocol.actions import Level, SuspectAddress
+from ikeactors.protocol.credentials import OwnProof, PeerProof
 from ikeactors.protocol.events import IdentityClaimed, Reply
-from ikeactors.protocol.ikev2 import childless, crash_detection, mobike, reauthentication
+from ikeactors.protocol.ikev2 import (
+    childless,
+    crash_detection,
+    mobike,
+    reauthentication,
+    revocation,
+)
 from ikeactors.protocol.ikev2.authentication import (
     identity_of,
     prove,
@@ -28,10 +33,9 @@ from ikeactors.protocol.ikev2.authentication import (
 )
 from ikeactors.protocol.ikev2.candidates import choose_by_identity
 from ikeactors.protocol.ikev2.child_negotiation import Nonces, Offer, build, demanded
-from ikeactors.protocol.ikev2.collisions import NoncePair
-from ikeactors.protocol.ikev2.exchange import Answer, Continuation, Payloads
+from ikeactors.protocol.ikev2.exchange import Answer, Payloads
 from ikeactors.protocol.ikev2.explaining import refused_auth, refused_child
-from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState, error_of
+from ikeactors.protocol.ikev2.ike_sa import IkeSa, error_of
 from ikeactors.protocol.ikev2.informational import tell_failure
 from ikeactors.protocol.ikev2.installing import InstallOffered, install
 from ikeactors.protocol.ikev2.matching import fitness
@@ -40,6 +44,7 @@ from ikeactors.protocol.ikev2.phases import Authenticating
 from ikeactors.protocol.ikev2.protection import Opened
 from ikeactors.protocol.ikev2.public_keys import request_for
 from ikeactors.protocol.ikev2.requests import Request
+from ikeactors.protocol.ikev2.standing import ClaimedByInitiator, claim, establish
 from ikeactors.protocol.ikev2.transcript import Transcript
 from ikeactors.protocol.ikev2.window_size import announced, announcement
 from ikeactors.protocol.settings import ChildSettings, Unique
@@ -125,14 +130,15 @@ class AuthInitiator:
             return
         remote = only(payloads, IdentificationResponder).identity
         window_size = announced(payloads)
-        lifetime = reauthentication.announced_lifetime(payloads)
+        # What makes no sense in it is noticed before anything changes.
+        reauthentication.announced_lifetime(payloads)
         try:
             if not association.connection.remote.id.quality(remote):
                 raise AuthenticationFailed(
                     f"the peer says it is {remote}, connection {association.connection.name} "
                     f"expects {association.connection.remote.id.identity}"
                 )
-            verify(
+            proof = verify(
                 association,
                 association.connection,
                 ike_sa,
@@ -147,15 +153,26 @@ class AuthInitiator:
             return
 
         # Authenticated: from here on we may change.
-        assert isinstance(association.phase, Authenticating)
-        wanted = association.phase.wanted
         ike_sa.requests.widen(window_size)
         crash_detection.keep(association, ike_sa, payloads)
-        establish(association, ike_sa, self._local, remote)
-        reauthentication.obey(association, lifetime)
+        then = ProvenToInitiator(self, ike_sa, remote, proof, payloads)
+        revocation.check(association, proof, then)
+
+    def stand(
+        self,
+        association: Association,
+        ike_sa: IkeSa,
+        remote: Identity,
+        proof: PeerProof | None,
+        payloads: Payloads,
+    ) -> None:
+        """The peer's proof holds: so does the IKE SA."""
+        assert isinstance(association.phase, Authenticating)
+        wanted = association.phase.wanted
+        establish(association, ike_sa, self._local, remote, proof)
+        reauthentication.obey(association, reauthentication.announced_lifetime(payloads))
         mobike.agree(association, payloads, decides=True)
-        claim = ClaimedByInitiator()
-        _claim(association, self._local, remote, False, claim, self._transcript)
+        claim(association, self._local, remote, False, ClaimedByInitiator(), self._transcript)
         if self._offer is not None:
             self._install(association, ike_sa, payloads, self._offer)
             wanted = wanted[1:]
@@ -193,59 +210,23 @@ class AuthInitiator:
         """The IKE SA is gone; the association has said so."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimedByInitiator:
-    """What the initiator does when its claim is answered: an unwanted IKE SA is deleted."""
+@quick
+class ProvenToInitiator:
+    """What the initiator does when it is known whether the peer's certificates hold."""
 
-    def resumed(self, association: Association, event: Reply) -> None:
-        """Go on, or delete the IKE SA again."""
-        assert isinstance(event, IdentityClaimed)
-        if not event.granted:
-            association.delete_ike_sa(
-                "an older IKE SA between the same identities is kept (unique = keep)",
-                Request(None),
-            )
+    exchange: AuthInitiator
+    ike_sa: IkeSa
+    remote: Identity
+    proof: PeerProof | None
+    payloads: Payloads
 
+    def believed(self, association: Association) -> None:
+        """Go on."""
+        self.exchange.stand(association, self.ike_sa, self.remote, self.proof, self.payloads)
 
-def establish(association: Association, ike_sa: IkeSa, local: Identity, remote: Identity) -> None:
-    """Both ends have proven who they are."""
-    ike_sa.state = IkeSaState.ESTABLISHED
-    association.established_between(local, remote)
-    if not association.outbox.hears(Level.INFO):
-        return
-    association.report(
-        "ike-sa-established",
-        f"IKE SA with {association.remote} is established: {local} === {remote}, {ike_sa.suite}",
-        local_id=str(local),
-        remote_id=str(remote),
-        spi_i=ike_sa.spis.spi_i.hex(),
-        spi_r=ike_sa.spis.spi_r.hex(),
-    )
-
-
-def _claim(
-    association: Association,
-    local: Identity,
-    remote: Identity,
-    initial_contact: bool,
-    then: Continuation,
-    transcript: Transcript,
-) -> None:
-    """Ask whether this IKE SA may stand beside the others of the same identities."""
-    association.emit(
-        ClaimIdentity(
-            association.wait_for(then),
-            local,
-            remote,
-            association.connection.unique,
-            initial_contact,
-            association.ike_sa.spis.original_initiator,
-            association.created_at,
-            association.now,
-            NoncePair(transcript.nonce_i, transcript.nonce_r).lowest,
-            association.remote.address,
-        )
-    )
+    def refused(self, association: Association, reason: str) -> None:
+        """Tell the peer, which believes that the IKE SA stands."""
+        tell_failure(association, self.ike_sa, AuthenticationFailed(reason), reason)
 
 
 def _announces_initial_contact(association: Association, local: Identity, remote: Identity) -> bool:
@@ -276,16 +257,10 @@ def respond(
             lambda one: fitness(association, payloads, one.children),
         )
         local = identity_of(connection.local, association.local.address)
-        verify(association, connection, ike_sa, transcript, local, remote, opened, payloads)
+        peer = verify(association, connection, ike_sa, transcript, local, remote, opened, payloads)
         proof = prove(association, connection, ike_sa, transcript, local, remote, payloads)
     except AuthenticationFailed as fault:
-        association.report(
-            "authentication-failed",
-            f"IKE_AUTH of {association.remote} refused: {fault}",
-            Level.WARNING,
-        )
-        association.emit(SuspectAddress(association.remote.address))
-        return Answer((Notify(NotifyType.AUTHENTICATION_FAILED),), close=str(fault))
+        return _refusal(association, str(fault))
 
     childless.check_absence(connection, payloads)
     if connection.mobike and mobike.is_prohibited(payloads, association.local, association.remote):
@@ -297,9 +272,37 @@ def respond(
     ike_sa.requests.widen(window_size)
     crash_detection.keep(association, ike_sa, payloads)
     initial_contact = bool(notifies(payloads, NotifyType.INITIAL_CONTACT))
-    then = ClaimedByResponder(ike_sa, local, remote, proof, payloads, transcript)
-    _claim(association, local, remote, initial_contact, then, transcript)
+    then = ClaimedByResponder(ike_sa, local, remote, proof, peer, payloads, transcript)
+    revocation.check(association, peer, ProvenToResponder(then, initial_contact))
     return None
+
+
+def _refusal(association: Association, reason: str) -> Answer:
+    association.report(
+        "authentication-failed",
+        f"IKE_AUTH of {association.remote} refused: {reason}",
+        Level.WARNING,
+    )
+    association.emit(SuspectAddress(association.remote.address))
+    return Answer((Notify(NotifyType.AUTHENTICATION_FAILED),), close=reason)
+
+
+@quick
+class ProvenToResponder:
+    """What the responder does when it is known whether the peer's certificates hold."""
+
+    then: ClaimedByResponder
+    initial_contact: bool
+
+    def believed(self, association: Association) -> None:
+        """Ask whether the IKE SA may stand."""
+        then = self.then
+        first = self.initial_contact
+        claim(association, then.local, then.remote, first, then, then.transcript)
+
+    def refused(self, association: Association, reason: str) -> None:
+        """Answer that it does not."""
+        self.then.ike_sa.answer(association, _refusal(association, reason))
 
 
 @quick
@@ -310,6 +313,7 @@ class ClaimedByResponder:
     local: Identity
     remote: Identity
     proof: OwnProof
+    peer: PeerProof | None
     payloads: Payloads
     transcript: Transcript
 
@@ -323,7 +327,7 @@ class ClaimedByResponder:
             return
         if event.beside:
             association.overlap = Overlap(event.beside)
-        establish(association, self.ike_sa, self.local, self.remote)
+        establish(association, self.ike_sa, self.local, self.remote, self.peer)
         self.ike_sa.answer(association, self._answer(association))
 
     def _answer(self, association: Association) -> Answer:

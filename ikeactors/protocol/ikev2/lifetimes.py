@@ -14,6 +14,7 @@ from ikeactors.protocol.ikev2 import (
     probing,
     reassembly,
     reauthentication,
+    revocation,
 )
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState
 from ikeactors.protocol.ikev2.ike_sa_init import InitSent
@@ -150,6 +151,10 @@ def _end_authentication(association: Association, number: int) -> None:
     reauthentication.expire(association)
 
 
+def _recheck(association: Association, number: int) -> None:
+    revocation.recheck(association)
+
+
 def _end_superseded(association: Association, number: int) -> None:
     association.delete_ike_sa("it has been reauthenticated", Request(None))
 
@@ -210,6 +215,7 @@ _SERVED: dict[Timer, Callable[[Association, int], None]] = {
     Timer.IKE_EXPIRE: _expire_ike_sa,
     Timer.IKE_REAUTH: _reauthenticate,
     Timer.AUTH_EXPIRE: _end_authentication,
+    Timer.RECHECK: _recheck,
     Timer.RENEWED: _go_on,
     Timer.SUPERSEDED: _end_superseded,
     Timer.OVERLAP: _end_overlap,

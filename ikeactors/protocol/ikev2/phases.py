@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ikeactors.protocol.credentials import PeerProof
 from ikeactors.protocol.ikev2.demands import AuthWork
 from ikeactors.protocol.ikev2.ike_sa_init import InitSent
 from ikeactors.protocol.ikev2.init_answered import InitAnswered
@@ -77,11 +78,15 @@ class Authenticating:
 
 @quick
 class Established:
-    """Both ends have proven who they are; `request` is what brought it up, if it was we."""
+    """Both ends have proven who they are; `request` is what brought it up, if it was we.
+
+    `proof` is the peer's where something of it is still needed.
+    """
 
     local: Identity
     remote: Identity
     request: Request | None
+    proof: PeerProof | None = None
 
     def ended(self, association: Association, reason: str) -> None:
         """Whoever still waits for a Child SA hears why it did not come about."""

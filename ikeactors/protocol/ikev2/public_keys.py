@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ikeactors.errors import AuthenticationFailed
 from ikeactors.iana import AuthMethod, CertificateEncoding, NotifyType, SignatureHash
-from ikeactors.protocol.credentials import CredentialsRefusal, OwnProof
+from ikeactors.protocol.credentials import CredentialsRefusal, OwnProof, PeerProof
 from ikeactors.protocol.settings import AuthSettings, ConnectionSettings
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.message import find_all, notifies, read_message
@@ -94,7 +94,7 @@ def verify(
     octets: bytes,
     payloads: Payloads,
     authentication: Authentication,
-) -> None:
+) -> PeerProof:
     """Check the peer's certificates and its signature over `octets`.
 
     Raises AuthenticationFailed that names the step.
@@ -120,6 +120,7 @@ def verify(
     association.report(
         "peer-key-checked", f"{identity} signs by {proof.scheme}, its key stands by {proof.path}"
     )
+    return proof
 
 
 def _check_address(association: Association, identity: Identity) -> None:

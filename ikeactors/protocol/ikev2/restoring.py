@@ -9,7 +9,7 @@ with one IV, whatever the checkpoint had missed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ikeactors.iana import ExchangeType
@@ -21,6 +21,7 @@ from ikeactors.protocol.actions import (
     RegisterSpi,
     RemoveChildSa,
 )
+from ikeactors.protocol.credentials import PeerProof
 from ikeactors.protocol.events import Address, KernelRefused, Reply
 from ikeactors.protocol.ikev2 import following
 from ikeactors.protocol.ikev2.checkpoint import Checkpoint, SavedChildSa, SavedIkeSa
@@ -188,6 +189,11 @@ def _put_back_overlap(
     association.overlap.is_lost = is_lost
 
 
+def _put_back_proof(association: Association, proof: PeerProof) -> None:
+    assert isinstance(association.phase, Established)
+    association.phase = replace(association.phase, proof=proof)
+
+
 # What it asks for in its first step.
 
 
@@ -282,4 +288,5 @@ class Adopted:
 _EXTRAS: dict[str, Callable[..., None]] = {
     "mobike": _put_back_mobike,
     "overlap": _put_back_overlap,
+    "proof": _put_back_proof,
 }

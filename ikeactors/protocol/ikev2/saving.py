@@ -73,6 +73,9 @@ def _extras(association: Association) -> dict[str, tuple[Any, ...]]:
     mobike, overlap = association.mobike, association.overlap
     if mobike is not None:
         extras["mobike"] = (mobike.decides, mobike.peers, mobike.told, mobike.mapping)
+    phase = association.phase
+    if isinstance(phase, Established) and phase.proof is not None:
+        extras["proof"] = (phase.proof,)
     if overlap is not None:
         extras["overlap"] = (overlap.older, overlap.is_lost)
     return extras

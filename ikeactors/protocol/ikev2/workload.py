@@ -12,6 +12,7 @@ from ikeactors.protocol.events import (
     IdentityClaimed,
     KernelRefused,
     LocalAddressesChanged,
+    RevocationChecked,
     SaMappingChanged,
     UsageReported,
 )
@@ -45,6 +46,7 @@ _LIGHT = (
     ChildSaInstalled,
     KernelRefused,
     IdentityClaimed,
+    RevocationChecked,
     UsageReported,
     SaMappingChanged,
     LocalAddressesChanged,

@@ -10,10 +10,11 @@ from cryptography import x509
 
 from ikeactors.crypto.pki.bindings import ComparableName, comparable_name
 from ikeactors.crypto.pki.certificates import read_certificate, read_crl
-from ikeactors.crypto.pki.crls import Revocation, statuses_by_crl
+from ikeactors.crypto.pki.crls import statuses_by_crl
 from ikeactors.crypto.pki.paths import CertificationPath, TrustAnchors
 from ikeactors.crypto.pki.policies import ANY_OR_NO_POLICY as ANY
 from ikeactors.crypto.pki.policies import PolicyDemand
+from ikeactors.crypto.pki.revocation import Revocation
 from ikeactors.errors import CertificateRefused
 
 vectors = pytest.importorskip("cryptography_vectors", reason="PKITS is in cryptography_vectors")

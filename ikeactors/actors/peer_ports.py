@@ -1,0 +1,65 @@
+"""What a peer's actor works with, as far as it looks into it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ikeactors.kernel.requests import SaRequest
+from ikeactors.protocol import actions
+from ikeactors.protocol.events import Endpoint, Event
+from ikeactors.protocol.ikev2.checkpoint import Checkpoint
+from ikeactors.protocol.settings import ConnectionSettings
+from ikeactors.protocol.snapshot import AssociationSnapshot
+
+
+class Association(Protocol):
+    """The core's association, as far as its actor looks into it."""
+
+    @property
+    def deadline(self) -> float: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def established(self) -> bool: ...
+    @property
+    def half_open(self) -> bool: ...
+    @property
+    def connection_name(self) -> str: ...
+    @property
+    def failure(self) -> str: ...
+    def handle(self, event: Event, now: float) -> Sequence[actions.Action]: ...
+    def needs_worker(self, event: Event) -> bool: ...
+    def snapshot(self, now: float) -> AssociationSnapshot: ...
+    def checkpoint(self, now: float) -> Checkpoint: ...
+
+
+class Associations(Protocol):
+    """Makes associations."""
+
+    def initiating(
+        self, connection: ConnectionSettings, local: Endpoint, remote: Endpoint
+    ) -> Association: ...
+    def responding(self, local: Endpoint, remote: Endpoint) -> Association: ...
+    def restored(self, checkpoint: Checkpoint, now: float, elapsed: float) -> Association: ...
+
+
+class Sender(Protocol):
+    """The sockets, as far as a peer uses them."""
+
+    def send_message(self, octets: bytes, local: Endpoint, remote: Endpoint) -> str | None: ...
+    def send_keepalive(self, local: Endpoint, remote: Endpoint) -> None: ...
+
+
+class KeyRecords(Protocol):
+    """Where keys are written down, if they are."""
+
+    def record_ike(self, keys: actions.RecordIkeKeys) -> None: ...
+    def record_esp(self, sas: Sequence[SaRequest]) -> None: ...
+
+
+class Following(Protocol):
+    """Who is told when children go up and down."""
+
+    def up(self, number: int, action: actions.FollowChildSa) -> None: ...
+    def down(self, number: int, action: actions.UnfollowChildSa) -> None: ...
