@@ -15,6 +15,7 @@ import trio
 
 from ikeactors.actors.backends import EventsLost, KernelEvent
 from ikeactors.actors.netlink import Netlink, Reply, Socket
+from ikeactors.actors.offload import offloaded
 from ikeactors.kernel.netlink import Message, read_messages
 from ikeactors.kernel.policies import PolicyKey, key_of
 from ikeactors.kernel.requests import (
@@ -86,7 +87,7 @@ class XfrmBackend:
         for policy in policies:
             updates = update_policies(policy, numbers[key_of(policy)])
             messages.extend((update, policy) for update in updates)
-        replies = self._netlink.ask([message for message, _ in messages])
+        replies = offloaded(self._netlink, messages)
         refused = next(
             (pair for pair in zip(replies, messages, strict=True) if pair[0].errno), None
         )

@@ -21,7 +21,7 @@ from ikeactors.config.values import (
     word,
 )
 from ikeactors.config.vocabulary import enumeration, flat, later
-from ikeactors.kernel.requests import CopyDscp, Mode, PolicyAction
+from ikeactors.kernel.requests import CopyDscp, HwOffload, Mode, PolicyAction
 from ikeactors.protocol.settings import DownAction, StartAction
 
 # XFRMA_REPLAY_ESN_VAL_MAX: 4096 bits.
@@ -195,6 +195,18 @@ CHILD = options(
         boolean,
         "false",
         "Let through what is forwarded into the tunnel, where a drop policy would hold it.",
+    ),
+    Option(
+        "tfc_padding",
+        values.tfc_padding,
+        "0",
+        'Pad what we send to this length, so that lengths tell less; "mtu" is the path\'s.',
+    ),
+    Option(
+        "hw_offload",
+        word(enumeration(*HwOffload), {"packet": later('"packet"', '"crypto" or "auto"')}),
+        '"no"',
+        'A network device seals and opens packets: "crypto" or it is refused, "auto", "no".',
     ),
     Option(
         "updown",

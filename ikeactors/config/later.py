@@ -10,8 +10,7 @@ _SUBJECTS = {
     "a post-quantum pre-shared key": "ppk_id ppk_required",
     "the updown script's firewall rule for the host": "hostaccess",
     "mediation": "mediated_by mediation mediation_peer",
-    "": "dscp hw_offload inactivity interface ipcomp label label_mode per_cpu_sas round "
-    "sha256_96 tfc_padding",
+    "": "dscp inactivity interface ipcomp label label_mode per_cpu_sas round sha256_96",
 }
 
 _SUBJECT_OF = {key: subject for subject, keys in _SUBJECTS.items() for key in keys.split()}

@@ -30,6 +30,7 @@ _NFT_SET = re.compile(f"(?:ip|ip6|inet)/{_NFT_NAME}/{_NFT_NAME}")
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _OCTETS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 # Below, headers, IV and ICV leave next to no room. Above there is no IP datagram.
+_LONGEST_PACKET = 65535
 _MIN_FRAGMENT_SIZE = 256
 _MAX_FRAGMENT_SIZE = 65535
 
@@ -207,6 +208,11 @@ def mark(value: object) -> Mark | None:
     if number & ~mask:
         raise Refused((value, "the mark has bits outside of its mask"))
     return Mark(number, mask) if mask else None
+
+
+def tfc_padding(value: object) -> int:
+    """The length packets are padded to, or "mtu", beyond which none is padded anyway."""
+    return _LONGEST_PACKET if value == "mtu" else integer(0, _LONGEST_PACKET)(value)
 
 
 def nft_set(value: object) -> str:

@@ -83,6 +83,14 @@ class HeaderCopying:
 USUAL_COPYING = HeaderCopying()
 
 
+class HwOffload(enum.Enum):
+    """Whether a network device seals and opens the packets; AUTO is where one can."""
+
+    NO = "no"
+    CRYPTO = "crypto"
+    AUTO = "auto"
+
+
 @dataclass(frozen=True, slots=True)
 class Encapsulation:
     """UDP encapsulation of ESP: the ports of the outer header (RFC 3948)."""
@@ -111,7 +119,8 @@ class SaRequest:
     """One SA, one direction. For transport mode `selectors` is (source, destination).
 
     `output_mark` is what the kernel marks the SA's own packets with, before it routes them, and
-    inbound what it marks packets with when they are out of the SA.
+    inbound what it marks packets with when they are out of the SA. `tfc_padding` is the length that
+    packets are padded to, at most what the path takes.
     """
 
     spi: int
@@ -132,6 +141,8 @@ class SaRequest:
     lifetime: Lifetime = Lifetime()
     selectors: tuple[TrafficSelector, TrafficSelector] | None = None
     copying: HeaderCopying = USUAL_COPYING
+    tfc_padding: int = 0
+    offload: HwOffload = HwOffload.NO
 
     @property
     def sa_id(self) -> SaId:

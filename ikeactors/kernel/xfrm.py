@@ -16,6 +16,7 @@ from ikeactors.kernel.policies import priority_of
 from ikeactors.kernel.requests import (
     CopyDscp,
     Direction,
+    HwOffload,
     KernelRefusal,
     Lifetime,
     Mark,
@@ -51,8 +52,10 @@ XFRMA_REPLAY_VAL = 10
 XFRMA_SRCADDR = 13
 XFRMA_LASTUSED = 15
 XFRMA_MARK = 21
+XFRMA_TFCPAD = 22
 XFRMA_REPLAY_ESN_VAL = 23
 XFRMA_SA_EXTRA_FLAGS = 24
+XFRMA_OFFLOAD_DEV = 28
 XFRMA_SET_MARK = 29
 XFRMA_SET_MARK_MASK = 30
 XFRMA_IF_ID = 31
@@ -63,6 +66,7 @@ _XFRM_STATE_AF_UNSPEC = 32
 _XFRM_STATE_ALIGN4 = 64
 _XFRM_STATE_ESN = 128
 _XFRM_SA_XFLAG_DONT_ENCAP_DSCP = 1
+_XFRM_OFFLOAD_INBOUND = 2
 _UDP_ENCAP_ESPINUDP = 2
 _NO_LIMIT = 0xFFFFFFFFFFFFFFFF
 _ALL_ALGORITHMS = 0xFFFFFFFF
@@ -83,6 +87,8 @@ _MARK = struct.Struct("=II")
 _IF_ID = struct.Struct("=I")
 _OUTPUT_MARK = struct.Struct("=I")
 _FLAGS = struct.Struct("=I")
+_PADDED_TO = struct.Struct("=I")
+_OFFLOAD = struct.Struct("=iB3x")
 
 # Specification: a policy's index carries its direction in the lowest bits (xfrm_policy_id2dir).
 INDEX_STEP = 8
@@ -182,6 +188,8 @@ def _sa(request: SaRequest, carried: Carried | None) -> bytes:
         _output_mark(request.output_mark),
         _extra_flags(request),
         _if_id(request.if_id),
+        _tfc_padding(request),
+        _offload(request),
     ]  # fmt: skip
     return b"".join(parts)
 
@@ -231,6 +239,22 @@ def _state_selector(request: SaRequest) -> bytes:
     selectors = xfrm_selectors(*request.selectors)
     # A state has one selector only: where ours are several, the policies alone select.
     return selectors[0].octets() if len(selectors) == 1 else ANY_SELECTOR
+
+
+def _tfc_padding(request: SaRequest) -> bytes:
+    """The kernel pads what leaves in tunnel mode by ESP, and takes no such word for other SAs."""
+    is_sender = request.direction is Direction.OUT and request.mode is Mode.TUNNEL
+    if not request.tfc_padding or not is_sender or request.protocol != ProtocolId.ESP:
+        return b""
+    return write_attribute(XFRMA_TFCPAD, _PADDED_TO.pack(request.tfc_padding))
+
+
+def _offload(request: SaRequest) -> bytes:
+    """The device is the kernel's to find, by the SA's addresses."""
+    if request.offload is HwOffload.NO:
+        return b""
+    flags = _XFRM_OFFLOAD_INBOUND if request.direction is Direction.IN else 0
+    return write_attribute(XFRMA_OFFLOAD_DEV, _OFFLOAD.pack(0, flags))
 
 
 def _encapsulation(request: SaRequest) -> bytes:

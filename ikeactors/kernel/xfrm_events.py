@@ -20,6 +20,7 @@ from ikeactors.kernel.xfrm import (
     XFRM_MSG_MAPPING,
     XFRMA_LASTUSED,
     XFRMA_MARK,
+    XFRMA_OFFLOAD_DEV,
     XFRMA_REPLAY_ESN_VAL,
     XFRMA_REPLAY_VAL,
     Carried,
@@ -89,6 +90,7 @@ class State:
 
     usage: SaUsage
     carried: Carried
+    is_offloaded: bool
 
 
 def read_event(message: Message) -> XfrmEvent | None:
@@ -109,7 +111,7 @@ def read_state(body: bytes) -> State:
         _require(last_used, _LAST_USED.size)
         last_used_at = _LAST_USED.unpack_from(last_used)[0]
     usage = SaUsage(_sa_id(body, attributes), octets, packets, float(last_used_at))
-    return State(usage, _carried(current, attributes))
+    return State(usage, _carried(current, attributes), XFRMA_OFFLOAD_DEV in attributes)
 
 
 def _carried(current: bytes, attributes: dict[int, bytes]) -> Carried:

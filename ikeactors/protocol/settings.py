@@ -18,6 +18,7 @@ from ikeactors.crypto.signature_constraints import ANY_SIGNATURE, SignatureConst
 from ikeactors.kernel.requests import (
     USUAL_COPYING,
     HeaderCopying,
+    HwOffload,
     Mark,
     Mode,
     PolicyRequest,
@@ -134,6 +135,8 @@ class ChildSettings:
     updown: str = ""
     nft_set: str = ""
     nft_set6: str = ""
+    tfc_padding: int = 0
+    hw_offload: HwOffload = HwOffload.NO
     copying: HeaderCopying = USUAL_COPYING
 
     @property

@@ -40,7 +40,7 @@ def test_unknown_keys_are_told_with_the_nearest_known_one():
     ("key", "message"),
     [
         ("cacert", "choosing certificates by what is in them is not available yet: leave it out"),
-        ("tfc_padding", "is not available yet: leave it out"),
+        ("sha256_96", "is not available yet: leave it out"),
     ],
 )
 def test_a_key_of_swanctl_that_we_do_not_have_is_no_typing_mistake(key, message):

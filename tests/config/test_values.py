@@ -11,6 +11,8 @@ from ikeactors.kernel.requests import Mark
 SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}
 
 GOOD = [
+    (values.tfc_padding, "mtu", 65535),
+    (values.tfc_padding, 100, 100),
     (values.nft_set, "inet/filter/remote", "inet/filter/remote"),
     (values.nft_set, "", ""),
     (values.boolean, True, True),

@@ -141,7 +141,8 @@ class Offer:
                 f"the peer wants {mode.value} mode, child {self.settings.name} "
                 f"asks for {self.settings.mode.value} mode"
             )
-        return Agreement(suite, mode, local, remote, self.spi_in, _spi_of(choice))
+        spis = (self.spi_in, _spi_of(choice))
+        return Agreement(suite, mode, local, remote, *spis, pads=_takes_padding(payloads))
 
 
 @quick
@@ -212,6 +213,7 @@ def demanded(
         fit.remote,
         _fresh_spi(association),
         _spi_of(choice),
+        pads=_takes_padding(payloads),
     )
     reqid = rekeyed.reqid if rekeyed else _fresh_reqid(association, fit.settings)
     return Demand(fit.settings, agreement, choice, reqid, leaves_more(acceptable))
@@ -267,6 +269,10 @@ def build(
     child = association.children.add(settings, agreement, sas, policies)
     child.is_ours = exchange_initiator
     return child
+
+
+def _takes_padding(payloads: Payloads) -> bool:
+    return not notifies(payloads, NotifyType.ESP_TFC_PADDING_NOT_SUPPORTED)
 
 
 def _fresh_spi(association: Association) -> int:

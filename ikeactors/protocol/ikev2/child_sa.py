@@ -59,7 +59,10 @@ class Path:
 
 @quick
 class Agreement:
-    """What two ends have agreed on for a Child SA."""
+    """What two ends have agreed on for a Child SA.
+
+    `pads` is whether the peer takes TFC padding (RFC 7296 section 1.3.1).
+    """
 
     suite: ChildSuite
     mode: Mode
@@ -67,6 +70,7 @@ class Agreement:
     remote_ts: Selectors
     spi_in: int
     spi_out: int
+    pads: bool = True
 
     def __str__(self) -> str:
         local, remote = ", ".join(map(str, self.local_ts)), ", ".join(map(str, self.remote_ts))
@@ -245,6 +249,7 @@ def sas_of(
         lifetime=lifetime,
         selectors=(remote, local) if is_transport else None,
         copying=settings.copying,
+        offload=settings.hw_offload,
     )
     outbound = SaRequest(
         *(agreement.spi_out, suite.protocol, Direction.OUT, here, there, *common, *out_keys),
@@ -256,6 +261,8 @@ def sas_of(
         lifetime=lifetime,
         selectors=(local, remote) if is_transport else None,
         copying=settings.copying,
+        tfc_padding=settings.tfc_padding if agreement.pads else 0,
+        offload=settings.hw_offload,
     )
     return inbound, outbound
 

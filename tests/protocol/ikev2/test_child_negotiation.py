@@ -10,6 +10,7 @@ import pytest
 from ikeactors.config.proposals import ah_proposals, templates
 from ikeactors.iana import (
     KeyExchangeMethod,
+    NotifyType,
     ProtocolId,
     TransformType,
 )
@@ -19,6 +20,7 @@ from ikeactors.protocol.ikev2.child_negotiation import _fresh_spi
 from ikeactors.protocol.ikev2.child_sa import ChildState
 from ikeactors.protocol.settings import ChildSettings
 from ikeactors.wire.payload import (
+    Notify,
     SecurityAssociation,
     TrafficSelectorsInitiator,
     TrafficSelectorsResponder,
@@ -27,6 +29,7 @@ from ikeactors.wire.proposals import Transform
 from ikeactors.wire.selectors import TrafficSelector
 from tests.pair import End, Pair, SeededEntropy, child, connection, esp, opposite, selectors
 from tests.protocol.forging import (
+    added,
     answered,
     authenticating,
     change_sealed,
@@ -290,3 +293,51 @@ def test_an_spi_in_use_is_not_chosen_again() -> None:
     association = pair.west.association
     association.surroundings = replace(association.surroundings, entropy=Repeating("west"))
     assert _fresh_spi(association) == 0xC0FFEE00
+
+
+@pytest.mark.parametrize("declining", ["west", "east"])
+def test_padding_is_left_out_where_the_peer_declines_it(declining: str) -> None:
+    """(RFC 7296 section 1.3.1)"""
+    pair = authenticating(with_children(child(tfc_padding=1000)))
+    if declining == "east":
+        pair.deliver(pair.flights[0])
+    declined = Notify(NotifyType.ESP_TFC_PADDING_NOT_SUPPORTED)
+    change_sealed(pair, pair.flights[0], added(declined))
+    pair.settle()
+    padded = {
+        end.name: sa.tfc_padding
+        for end in pair.ends()
+        for sa in end.sas.values()
+        if sa.direction is Direction.OUT
+    }
+    assert padded == {"west": 1000, "east": 1000} | {"east" if declining == "west" else "west": 0}
+
+
+OFFERS = {
+    "IP compression": Notify(NotifyType.IPCOMP_SUPPORTED, b"\x12\x34\x02"),
+    "IP-TFS (RFC 9347)": Notify(NotifyType.USE_AGGFRAG, b"\0"),
+    "an SA for each processor (RFC 9611)": Notify(NotifyType.SA_RESOURCE_INFO, b"\0\1"),
+    "wrapped ESP (RFC 5840)": Notify(NotifyType.USE_WESP_MODE),
+}
+
+
+@pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
+def test_an_offer_of_what_we_do_not_do_is_declined_by_silence(offer: Notify) -> None:
+    """(RFC 7296 section 2.22)"""
+    pair = authenticating()
+    change_sealed(pair, pair.flights[0], added(offer))
+    pair.settle()
+    pair.assert_mirrored()
+    assert pair.trace[3] == "<-- HDR, SK {IDr, AUTH, SAr2, TSi, TSr}"
+
+
+@pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
+def test_on_an_ike_sa_that_stands_too(offer: Notify) -> None:
+    pair = Pair().establish()
+    pair.trace.clear()
+    pair.give(pair.west, RekeyRequested("net"))
+    change_sealed(pair, pair.flights[0], added(offer))
+    pair.settle()
+    pair.pass_time(10)
+    pair.assert_mirrored()
+    assert pair.trace[1] == "<-- HDR, SK {SA, Nr, TSi, TSr}"

@@ -16,6 +16,8 @@ from ikeactors.kernel.requests import (
     CopyDscp,
     Direction,
     HeaderCopying,
+    HwOffload,
+    KernelRefusal,
     Lifetime,
     Mark,
     PolicyAction,
@@ -167,6 +169,58 @@ async def takes_what_is_late_and_nothing_twice(bench: Bench) -> None:
         assert taken == list(rows), f"{suite}: {taken}"
 
 
+async def pads_what_it_sends(bench: Bench) -> None:
+    """To a length that is given, or to the path's (RFC 4303 section 2.7)"""
+    lengths = []
+    for padding in (0, 1000, 65535):
+        ends = bench.ends(replace(sa(suite=GCM), tfc_padding=padding), udp=False)
+        await bench.connect(ends)
+        with watching(bench.network) as wire:
+            assert arrives(bench.network, Program())
+            (seen,) = wire.seen()
+        await bench.disconnect(ends)
+        lengths.append(len(seen.octets))
+    plain, padded, longest = lengths
+    assert plain < 200 < 1000 <= padded < 1100, lengths
+    assert 1490 <= longest <= 1500, lengths
+
+
+async def says_that_no_device_offloads(bench: Bench) -> None:
+    """A veth cannot: crypto is refused and leaves nothing, auto is the kernel's."""
+    ends = bench.ends(replace(sa(suite=GCM), offload=HwOffload.CRYPTO), udp=False)
+    try:
+        await bench.west.install(ends.west, (policy(),))
+    except KernelRefusal as refusal:
+        assert "no device on the way to the peer takes it" in str(refusal), refusal
+    else:
+        raise AssertionError("it was taken")
+    assert bench.left() == ""
+    for udp in (False, True):
+        ends = bench.ends(replace(sa(suite=GCM), offload=HwOffload.AUTO), udp=udp)
+        await bench.connect(ends)
+        assert await bench.answered(4) == 1
+        await bench.disconnect(ends)
+
+
+async def gives_overlaps_to_the_narrower(bench: Bench) -> None:
+    """Of two tunnels that overlap, whichever came first."""
+    wide = bench.ends(udp=False)
+    narrow = _other(wide)
+    reqid = narrow.west[0].reqid
+    into_narrow = policy(destination="10.2.0.1/32", reqid=reqid)
+    into_wide = policy(destination="10.0.0.0/8", reqid=wide.west[0].reqid)
+    for first, second in ((into_narrow, into_wide), (into_wide, into_narrow)):
+        await bench.west.install((*wide.west, *narrow.west), (first, second))
+        arrivals = [_turned(one, Direction.IN) for one in (into_narrow, into_wide)]
+        await bench.east.install((wide.east[1], narrow.east[1]), arrivals)
+        assert arrives(bench.network, Program())
+        used = await bench.west.usage((narrow.west[0].sa_id, wide.west[0].sa_id))
+        assert [one.packets for one in used] == [1, 0]
+        await bench.west.remove(ids((*wide.west, *narrow.west)), (first, second))
+        await bench.east.remove(ids((wide.east[1], narrow.east[1])), arrivals)
+        assert bench.left() == ""
+
+
 async def lets_pass_and_drops(bench: Bench) -> None:
     """A shunt goes before a tunnel it is narrower than, or by a priority that is given."""
     ends = bench.ends(udp=False)
@@ -313,6 +367,9 @@ CHECKS: Mapping[str, Callable[[Bench], Awaitable[None]]] = {
     "an SA expires by octets": expires_by_octets,
     "a range of ports": takes_ports_of_a_range_only,
     "a wide window": takes_what_is_late_and_nothing_twice,
+    "traffic flow confidentiality": pads_what_it_sends,
+    "hardware offload": says_that_no_device_offloads,
+    "overlapping selectors": gives_overlaps_to_the_narrower,
     "shunts and priorities": lets_pass_and_drops,
     "the same subnets by mark": tells_tunnels_apart_by_mark,
     "an XFRM interface": goes_through_an_interface,
