@@ -70,7 +70,7 @@ class AdmissionLimits:
     def difficulty_among(self, half_open: int, *, is_suspect: bool = False) -> int:
         """How many bits a puzzle has among so many, one more each time they double; 0 is no
         puzzle (RFC 8019 section 7.1.1.1)."""
-        if is_suspect and self.puzzle_threshold:
+        if is_suspect:
             half_open = max(half_open, self.puzzle_threshold)
         if not _is_reached(half_open, self.puzzle_threshold):
             return 0

@@ -333,3 +333,14 @@ def test_a_suspect_address_solves_a_puzzle_where_there_are_any() -> None:
     assert limits.difficulty_among(0) == 0
     assert limits.difficulty_among(0, is_suspect=True) == 12
     assert AdmissionLimits().difficulty_among(0, is_suspect=True) == 0
+
+
+@pytest.mark.parametrize(
+    ("half_open", "difficulty", "of_auth"), [(9, 14, 0), (10, 14, 12), (80, 14, 12), (10, 8, 8)]
+)
+def test_a_puzzle_of_ike_auth_is_never_harder_than_the_one_before(
+    half_open: int, difficulty: int, of_auth: int
+) -> None:
+    """(RFC 8019 section 7.2.1.1)"""
+    limits = AdmissionLimits(puzzle_threshold=10, puzzle_difficulty=difficulty)
+    assert limits.auth_difficulty_among(half_open) == of_auth

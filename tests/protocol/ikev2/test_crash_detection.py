@@ -148,6 +148,18 @@ def test_a_reply_with_a_token_is_hardly_larger_than_the_smallest_request() -> No
     assert len(asked_of_stranger(pair, pair.west, octets).octets) <= len(octets) + 8
 
 
+@pytest.mark.parametrize(("missing", "answered"), [(8, True), (9, False)])
+def test_what_is_much_smaller_than_its_answer_gets_no_token(missing: int, answered: bool) -> None:
+    pair = tokens().establish()
+    octets = sealed(pair.west, ExchangeType.INFORMATIONAL, ())
+    length = len(asked_of_stranger(pair, pair.west, octets).octets) - missing
+    short = octets[:24] + length.to_bytes(4, "big") + octets[28:length]
+    datagram = DatagramReceived(short, EAST, WEST)
+    refused = door("east").consider(datagram, 0, 0, pair.now)
+    assert isinstance(refused, Refused)
+    assert (refused.reply is not None) is answered
+
+
 @pytest.mark.parametrize("name", ["west", "east"])
 def test_the_successor_of_an_ike_sa_has_tokens_of_its_own(name: str) -> None:
     """(RFC 6290 section 4.3)"""

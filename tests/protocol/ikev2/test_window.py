@@ -104,6 +104,25 @@ def test_as_many_answers_are_kept_as_were_announced() -> None:
         assert window.repeat(number, MIN_REPEAT_INTERVAL) == (bytes((number,)),)
 
 
+@pytest.mark.parametrize(("size", "requests"), [(1, 0), (1, 1), (1, 3), (3, 1), (3, 2), (3, 6)])
+def test_answers_are_put_back_as_they_were(size: int, requests: int) -> None:
+    """What a restart keeps repeats what was said before it."""
+    before, after = ResponseWindow(), ResponseWindow(requests)
+    for number in range(requests):
+        before.begin(number, SERVED)
+        before.complete((bytes((number,)),), size)
+    assert len(before.answers) == min(size, requests)
+    if before.answers:
+        after.put_back(before.answers)
+    assert after.answers == before.answers
+    assert (after._wide is None) is (len(before.answers) < 2)
+    for number in range(requests):
+        assert after.classify(number, size) is before.classify(number, size)
+        if after.classify(number, size) is Arrival.REPEATED:
+            assert after.repeat(number, 0.0) == (bytes((number,)),)
+            assert after.repeat(number, 0.0) == ()
+
+
 def test_a_window_of_two_keeps_two_answers() -> None:
     window = ResponseWindow()
     for number in range(3):

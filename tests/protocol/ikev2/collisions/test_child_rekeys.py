@@ -52,6 +52,19 @@ def test_collision(lowest: str, order: tuple[str, ...]) -> None:
 
 
 @LOWEST
+def test_both_ends_say_whose_stays(lowest: str) -> None:
+    lost = loser(lowest)
+    stage = Stage(lowest)
+    stage.rekey("west", "east")
+    stage.settle()
+    for end in stage.pair.ends():
+        stays = "the peer's" if end.name == lost else "ours"
+        texts = [one.text for one in end.said("exchanges-crossed")]
+        assert [one.endswith(f" at once: {stays} stays") for one in texts] == [True]
+        assert texts[0].startswith("both ends have made ")
+
+
+@LOWEST
 def test_collision_step_by_step(lowest: str) -> None:
     lost, won = loser(lowest), other(loser(lowest))
     bad, good = f"{lost[0]}1", f"{won[0]}1"
