@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
 
 from ikeactors.config.certificates import LoadedFiles, load_files, spki_of
 from ikeactors.config.mistakes import Mistakes
-from ikeactors.crypto.pki.certificates import public_key_of
+from ikeactors.crypto.pki.certificates import EXPIRES_SOON, describe, public_key_of
 from ikeactors.errors import CertificateRefused
 from ikeactors.protocol.credentials import Credentials, NoCredentials
 from ikeactors.protocol.settings import ConnectionSettings, Secret
@@ -48,5 +49,15 @@ def _keyring(directory: Path, loaded: LoadedFiles, mistakes: Mistakes) -> Creden
             continue
         if key is not None:
             own.append(OwnCertificate(certificate, key))
+            _warn_of_expiry(directory, certificate, mistakes)
     raw_keys = tuple(loaded.keys.values())
     return Keyring(own, loaded.authorities, loaded.certificates, raw_keys)
+
+
+def _warn_of_expiry(directory: Path, certificate: x509.Certificate, mistakes: Mistakes) -> None:
+    until = certificate.not_valid_after_utc
+    left = (until - datetime.now(UTC)).total_seconds()
+    if left < EXPIRES_SOON:
+        verb = "expires" if left > 0 else "has expired: it expired"
+        text = f"our certificate {describe(certificate)} {verb} on {until:%Y-%m-%d %H:%M} UTC"
+        mistakes.warn_file(directory, text)

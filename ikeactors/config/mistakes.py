@@ -119,6 +119,10 @@ class Mistakes:
         """A file that cannot be read."""
         self.found.append(Mistake(str(path), "", "", message, line))
 
+    def warn_file(self, path: Path, message: str) -> None:
+        """What somebody should know of a file as a whole."""
+        self.warnings.append(Mistake(str(path), "", "", message))
+
     def refuse(self, place: Place, refused: Refused) -> None:
         """What a parser had to say of the value at `place`."""
         for value, message in refused.complaints:

@@ -18,10 +18,14 @@ from ikeactors.wire.payload import Authentication, Certificate
 
 @dataclass(frozen=True, slots=True)
 class OwnProof:
-    """AUTH by one of our keys, and what shows whose key it is, the end entity first."""
+    """AUTH by one of our keys, and what shows whose key it is, the end entity first.
+
+    `not_after` is when our certificate expires, in seconds since 1970.
+    """
 
     authentication: Authentication
     certificates: tuple[Certificate, ...] = ()
+    not_after: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True)

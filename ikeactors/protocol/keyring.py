@@ -70,8 +70,8 @@ class Keyring:
     ) -> OwnProof | CredentialsRefusal:
         """Sign with the key that fits best."""
         try:
-            key, certificates = self._own_key(auth, identity, authorities)
-            return OwnProof(_sign(key, auth, announced, octets), certificates)
+            key, chain, not_after = self._own_key(auth, identity, authorities)
+            return OwnProof(_sign(key, auth, announced, octets), chain, not_after)
         except AuthenticationFailed as fault:
             return CredentialsRefusal(str(fault))
 
@@ -104,11 +104,14 @@ class Keyring:
 
     def _own_key(
         self, auth: AuthSettings, identity: Identity, authorities: Collection[bytes]
-    ) -> tuple[PrivateKey, tuple[Certificate, ...]]:
-        """Our key for an identity; one the peer's authorities have certified comes first."""
+    ) -> tuple[PrivateKey, tuple[Certificate, ...], float]:
+        """Our key for an identity, its certificates, when our own expires.
+
+        One that the peer's authorities have certified comes before others.
+        """
         for octets in auth.public_keys:
             if octets in self._raw_keys:
-                return self._raw_keys[octets], (_raw(octets),)
+                return self._raw_keys[octets], (_raw(octets),), float("inf")
         usable = [one for one in self._own if _is_usable(one, auth, identity)]
         if not usable:
             raise AuthenticationFailed(
@@ -123,9 +126,10 @@ class Keyring:
         )
         own, chain = next(welcome, paths[0])
         sent = [one for one in chain if one == own.certificate or not _is_self_signed(one)]
-        return own.key, tuple(
+        certificates = tuple(
             Certificate(CertificateEncoding.X509_SIGNATURE, _der(one)) for one in sent
         )
+        return own.key, certificates, own.certificate.not_valid_after_utc.timestamp()
 
     def _check(
         self,

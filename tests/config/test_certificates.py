@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,17 @@ def test_a_certificate_and_its_key_are_found_in_the_directories(
     (connection,) = configuration.connections
     assert proves(configuration.credentials, connection.local)
     assert len(configuration.credentials.authorities([connection.remote])) == 1
+
+
+def test_a_certificate_of_ours_that_expires_soon_is_warned_of(write: Callable[..., Path]) -> None:
+    now = datetime.now(UTC)
+    for days, text in ((3, "CN=soon expires on"), (-1, "CN=soon has expired: it expired on")):
+        end = now + timedelta(days=days)
+        soon = certify("CN=soon", ROOT, not_before=now - timedelta(days=9), not_after=end)
+        write("x509/soon.crt", pem(soon), 0o644)
+        write("private/soon.key", private(soon))
+        warnings = load(write("ike.toml", CONNECTION)).warnings
+        assert [one for one in warnings if text in one.message]
 
 
 def test_without_public_keys_no_directory_is_read(write: Callable[..., Path]) -> None:

@@ -22,6 +22,9 @@ MAX_CRL_OCTETS = 64 * 1024 * 1024
 # Ours: a name in a sentence is cut there, whoever wrote it.
 _MAX_NAME_LENGTH = 120
 
+# Ours: seconds in which a certificate can be renewed by hand; what renews itself is sooner.
+EXPIRES_SOON = 14 * 86400.0
+
 _SHA256 = SHA256()
 
 # What `cryptography` has to say of octets that are no certificate, or none it understands.

@@ -7,10 +7,13 @@ certificates, too. What the peer's said is read from the transcript again when i
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from ikeactors.crypto.pki.certificates import EXPIRES_SOON
 from ikeactors.errors import AuthenticationFailed
 from ikeactors.iana import AuthMethod, CertificateEncoding, NotifyType, SignatureHash
+from ikeactors.protocol.actions import Level
 from ikeactors.protocol.credentials import CredentialsRefusal, OwnProof, PeerProof
 from ikeactors.protocol.settings import AuthSettings, ConnectionSettings
 from ikeactors.wire.identities import Identity
@@ -30,6 +33,8 @@ _KEY_HASH_OCTETS = 20
 
 # Ours: of the authorities a peer asks for, and of those we ask for, no more are looked at.
 _MAX_AUTHORITIES = 200
+
+_DAY = 86400.0
 
 Payloads = tuple[Payload, ...]
 
@@ -82,6 +87,7 @@ def prove(
     )
     if isinstance(proof, CredentialsRefusal):
         raise AuthenticationFailed(proof.text)
+    _warn_of_expiry(association, f"our certificate as {identity}", proof.not_after)
     if connection.send_cert.sends(bool(asked)):
         return proof
     return OwnProof(proof.authentication)
@@ -120,7 +126,21 @@ def verify(
     association.report(
         "peer-key-checked", f"{identity} signs by {proof.scheme}, its key stands by {proof.path}"
     )
+    _warn_of_expiry(association, f"the path of {identity}", proof.not_after)
     return proof
+
+
+def _warn_of_expiry(association: Association, what: str, not_after: float) -> None:
+    """While there is time to renew it; where it has expired already the peer says no."""
+    left = not_after - association.surroundings.wall_clock()
+    if left < EXPIRES_SOON:
+        days = max(int(left // _DAY), 0)
+        date = datetime.fromtimestamp(not_after, UTC)
+        association.report(
+            "certificate-expires",
+            f"{what} expires in {days} days, on {date:%Y-%m-%d %H:%M} UTC",
+            Level.WARNING,
+        )
 
 
 def _check_address(association: Association, identity: Identity) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 import pytest
@@ -16,6 +17,7 @@ from ikeactors.crypto.pki.profile import ExtendedKeyUsage
 from ikeactors.crypto.signature_constraints import SignatureConstraint
 from ikeactors.crypto.signatures import PrivateKey
 from ikeactors.iana import CertificateEncoding, NotifyType
+from ikeactors.protocol.actions import Level
 from ikeactors.protocol.choices import SendCertificate
 from ikeactors.protocol.keyring import Keyring, OwnCertificate
 from ikeactors.protocol.settings import AuthSettings, ConnectionSettings, IdentityPattern
@@ -350,3 +352,14 @@ def test_an_expired_certificate_is_refused_with_its_dates() -> None:
         "2026-01-01 00:00 to 2027-01-01 00:00 UTC"
         in pair.east.said("authentication-failed")[0].text
     )
+
+
+def test_who_authenticates_with_what_expires_soon_is_warned_of_it() -> None:
+    soon = datetime.fromtimestamp(NOW, UTC) + timedelta(days=3, hours=1)
+    names = named(x509.DNSName("west.example"))
+    pair = pair_of(certify("CN=west", ROOT, names, not_after=soon), EAST_HOLDER).establish()
+    (ours,) = pair.west.said("certificate-expires")
+    assert ours.text.startswith("our certificate as west.example expires in 3 days, on 2026-06-04")
+    (theirs,) = pair.east.said("certificate-expires")
+    assert theirs.text.startswith("the path of west.example expires in 3 days")
+    assert theirs.level is Level.WARNING
