@@ -17,7 +17,7 @@ import trio
 
 from ikeactors.actors.backends import EventQueue, KernelEvent
 from ikeactors.iana import ProtocolId
-from ikeactors.kernel.policies import PolicyKey, key_of
+from ikeactors.kernel.policies import PolicyKey, key_of, priority_of
 from ikeactors.kernel.replay import MAX_REPLAY_WINDOW
 from ikeactors.kernel.requests import (
     Address,
@@ -190,8 +190,10 @@ class SimulatedKernel:
 
     def _put(self, policies: Sequence[PolicyRequest]) -> None:
         for policy in policies:
-            # One that is replaced stands behind its equals, as a new one does.
-            self.policies.pop(key_of(policy), None)
+            before = self.policies.get(key_of(policy))
+            if before is not None and priority_of(before) != priority_of(policy):
+                # Of another priority it stands behind its new equals, as a new one does.
+                del self.policies[key_of(policy)]
             self.policies[key_of(policy)] = policy
 
     def _drop(self, policies: Sequence[PolicyRequest]) -> None:

@@ -148,8 +148,7 @@ class HostKernel(SimulatedKernel):
         self, source: IPv4Address, destination: IPv4Address, ports: tuple[int, int] = (9, 9)
     ) -> SaRequest | Fate:
         """The SA that a packet of UDP leaves by; it is counted."""
-        flow = Flow(4, int(source), int(destination), UDP, *ports)
-        policy = next(iter(self._policies(Direction.OUT, flow)), None)
+        policy = next(iter(self.outbound(source, destination, ports)), None)
         if policy is None:
             return Fate("no-policy")
         if policy.action is not PolicyAction.PROTECT:
@@ -162,22 +161,32 @@ class HostKernel(SimulatedKernel):
         self.traffic[sa.sa_id].packets += 1
         return sa
 
+    def outbound(
+        self, source: IPv4Address, destination: IPv4Address, ports: tuple[int, int]
+    ) -> list[PolicyRequest]:
+        """The policies for a packet of UDP that leaves, the one that is in force first."""
+        flow = Flow(4, int(source), int(destination), UDP, *ports)
+        return self._policies(Direction.OUT, flow)
+
     def chosen(
         self, policy: PolicyRequest, source: Address, destination: Address
     ) -> SaRequest | None:
         """The SA for a packet under a policy, of those that are what its template says."""
-        ends = (policy.tunnel_source, policy.tunnel_destination)
-        if policy.mode is Mode.TRANSPORT:
-            ends = (source, destination)
-        fitting = [
+        wanted = policy.tunnel_source if policy.mode is Mode.TUNNEL else source
+        fitting = [sa for sa in self.candidates(policy, destination) if sa.source == wanted]
+        return max(fitting, key=self._preference, default=None)
+
+    def candidates(self, policy: PolicyRequest, destination: Address) -> list[SaRequest]:
+        """The SAs that are what a policy's template says, from whichever source."""
+        wanted = policy.tunnel_destination if policy.mode is Mode.TUNNEL else destination
+        return [
             sa
             for sa in self.sas.values()
-            if (sa.source, sa.destination) == ends
+            if sa.destination == wanted
             and (sa.reqid == policy.reqid or not policy.reqid)
             and (sa.mode, sa.protocol, sa.if_id) == (policy.mode, policy.protocol, policy.if_id)
             and is_marked(sa.mark, policy.mark)
         ]
-        return max(fitting, key=self._preference, default=None)
 
     def sequence_of(self, sa: SaRequest) -> int:
         """The sequence number of the packet that was counted last."""
@@ -239,7 +248,7 @@ class HostKernel(SimulatedKernel):
             and is_marked(policy.mark, None)
             and _matcher(policy.source, policy.destination).takes(flow)
         ]
-        return sorted(fitting, key=priority_of)
+        return sorted(fitting, key=_turn)
 
     def _may_pass(self, sa: SaRequest) -> bool:
         """Hold one packet more against the limits: the one behind the last tells of the end."""
@@ -258,6 +267,16 @@ class HostKernel(SimulatedKernel):
         known = Endpoint(sa.source, sa.encapsulation.source_port)
         if known != datagram.source:
             self.change_mapping(sa.sa_id, datagram.source)
+
+
+def is_between_hosts(policy: PolicyRequest) -> bool:
+    """Whether a kernel finds it by both addresses at once."""
+    return all(end.start == end.end for end in (policy.source, policy.destination))
+
+
+def _turn(policy: PolicyRequest) -> tuple[int, bool]:
+    """When it is looked at: of equals, one between two hosts first, for these are hashed."""
+    return priority_of(policy), not is_between_hosts(policy)
 
 
 _matcher = lru_cache(maxsize=1024)(Matcher.of)

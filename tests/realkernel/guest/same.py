@@ -17,7 +17,15 @@ import trio
 from ikeactors.actors.backends import Backend, EventsLost
 from ikeactors.actors.netlink import NetlinkSocket
 from ikeactors.actors.probing import open_xfrm
-from ikeactors.kernel.requests import KernelRefusal, PolicyRequest, SaId, SaRequest, SaUsage
+from ikeactors.kernel.policies import priority_of
+from ikeactors.kernel.requests import (
+    KernelRefusal,
+    PolicyAction,
+    PolicyRequest,
+    SaId,
+    SaRequest,
+    SaUsage,
+)
 from ikeactors.protocol.events import SaExpired
 from tests.fakes.sas import policy, sa
 from tests.lab.namespaces import Gateway, Network, direct
@@ -26,7 +34,7 @@ from tests.realkernel.courses import Step
 from tests.realkernel.guest.bench import inside
 from tests.realkernel.guest.others import Others
 from tests.realkernel.guest.reporting import attempt
-from tests.simulation.kernel import HostKernel
+from tests.simulation.kernel import HostKernel, is_between_hosts
 
 SEEDS = 8
 NAMES = (
@@ -55,6 +63,8 @@ class Both:
         """Take a step in both, and hold all that can be seen of them against each other."""
         if isinstance(step, courses.Move) and not self._is_ours(step):
             return
+        if isinstance(step, courses.Packet) and not self._is_decided(step):
+            return
         real, said = await _verdict(partial(self._real, step))
         simulated, _ = await _verdict(partial(self._simulated, step))
         assert real == simulated, f"real: {real} ({said}), simulated: {simulated}"
@@ -69,6 +79,26 @@ class Both:
         return found is None or (found.suite, found.replay_window, found.direction, found.mode) == (
             moved.suite, moved.replay_window, moved.direction, moved.mode
         )  # fmt: skip
+
+    def _is_decided(self, step: courses.Packet) -> bool:
+        """Whether it is more than where things stand in the kernel's tables that decides.
+
+        Where a template's source has no SA, the kernel takes one from another source if the two
+        fall into one bucket. Of a policy between two hosts and another of the same priority the
+        former goes first, but for one that stands before all others.
+        """
+        ports = (courses.SOURCE_PORT, step.port)
+        policies = self.simulated.outbound(courses.INNER, step.destination, ports)
+        if not policies:
+            return True
+        first = policies[0]
+        equals = [one for one in policies if priority_of(one) == priority_of(first)]
+        if len({is_between_hosts(one) for one in equals}) > 1:
+            return False
+        if first.action is not PolicyAction.PROTECT:
+            return True
+        found = self.simulated.chosen(first, courses.INNER, step.destination)
+        return found is not None or not self.simulated.candidates(first, step.destination)
 
     async def aclose(self) -> None:
         """Leave nothing in the namespace."""
