@@ -11,11 +11,12 @@ from dataclasses import replace
 
 from ikeactors.actors.netlink import Netlink, Reply
 from ikeactors.kernel.netlink import Acknowledgement, Message
-from ikeactors.kernel.requests import HwOffload, PolicyRequest, SaRequest
+from ikeactors.kernel.requests import HwOffload, SaRequest
 from ikeactors.kernel.xfrm import delete_sa, look_up_sa, new_sa
 from ikeactors.kernel.xfrm_events import read_state
 
-Asked = tuple[Message, SaRequest | PolicyRequest]
+# A request, and what it is about.
+Asked = tuple[Message, object]
 
 _NO_DEVICE = "hw_offload: no device on the way to the peer takes it; auto or no does without"
 

@@ -7,7 +7,6 @@ that has begun is finished, whatever happens to the actor that gave it.
 from __future__ import annotations
 
 import errno
-import itertools
 from collections import deque
 from collections.abc import Sequence
 
@@ -17,7 +16,7 @@ from ikeactors.actors.backends import EventsLost, KernelEvent
 from ikeactors.actors.netlink import Netlink, Reply, Socket
 from ikeactors.actors.offload import offloaded
 from ikeactors.kernel.netlink import Message, read_messages
-from ikeactors.kernel.policies import PolicyKey, key_of
+from ikeactors.kernel.policies import key_of
 from ikeactors.kernel.requests import (
     KernelRefusal,
     PolicyRequest,
@@ -29,17 +28,15 @@ from ikeactors.kernel.xfrm import (
     delete_policy,
     delete_policy_by_selector,
     delete_sa,
-    index_of,
     look_up_sa,
     new_sa,
-    selectors_of,
-    update_policies,
+    update_policy,
     update_sa,
 )
 from ikeactors.kernel.xfrm_events import Expired, MappingChanged, State, read_event, read_state
+from ikeactors.kernel.xfrm_policies import Change, Piece, XfrmPolicies
 from ikeactors.kernel.xfrm_refusals import refusal_of
 from ikeactors.protocol.events import Endpoint, SaExpired, SaMappingChanged
-from ikeactors.quick import quick
 
 # linux/xfrm.h, enum xfrm_nlgroups. ACQUIRE is not among them: who listens to it makes the kernel
 # hold packets for SAs that nobody would negotiate.
@@ -56,14 +53,6 @@ _DRAIN_LIMIT = 64
 _GONE = frozenset({errno.ESRCH, errno.ENOENT})
 
 
-@quick
-class _Placed:
-    """A policy in force, and the indices of the XFRM policies it takes."""
-
-    policy: PolicyRequest
-    indices: tuple[int, ...]
-
-
 class XfrmBackend:
     """SAs and policies of the kernel."""
 
@@ -74,34 +63,30 @@ class XfrmBackend:
     ) -> None:
         self._netlink = Netlink(requests)
         self._events = XfrmEvents(events)
-        self._numbers = itertools.count(first_number)
-        self._placed: dict[PolicyKey, _Placed] = {}
+        self._policies = XfrmPolicies(first_number)
 
     async def install(self, sas: Sequence[SaRequest], policies: Sequence[PolicyRequest]) -> None:
         await trio.lowlevel.checkpoint()
-        numbers = {key_of(policy): self._indices_of(policy) for policy in policies}
         # What cannot be said at all is refused before anything is said.
-        messages: list[tuple[Message, SaRequest | PolicyRequest]] = [
+        messages: list[tuple[Message, SaRequest | Change]] = [
             (new_sa(request), request) for request in sas
         ]
-        for policy in policies:
-            updates = update_policies(policy, numbers[key_of(policy)])
-            messages.extend((update, policy) for update in updates)
+        changes = self._policies.adding(policies)
+        messages += [(_placing(change, change.after), change) for change in changes if change.after]
         replies = offloaded(self._netlink, messages)
         refused = next(
             (pair for pair in zip(replies, messages, strict=True) if pair[0].errno), None
         )
         if refused is None:
-            for policy in policies:
-                self._placed[key_of(policy)] = _Placed(policy, numbers[key_of(policy)])
+            self._policies.note(changes)
             return
         self._roll_back([about for reply, (_, about) in zip(replies, messages, strict=True)
-                         if not reply.errno], numbers)  # fmt: skip
+                         if not reply.errno])  # fmt: skip
         raise _refusal(refused[0], refused[1][1])
 
     async def remove(self, sas: Sequence[SaId], policies: Sequence[PolicyRequest]) -> None:
         await trio.lowlevel.checkpoint()
-        self._remove_placed(sas, policies)
+        self._remove(sas, policies)
 
     async def move(
         self,
@@ -115,7 +100,7 @@ class XfrmBackend:
             self._move(sa_id, request)
         kept = {key_of(policy) for policy in policies}
         await self.install((), policies)
-        self._remove_placed((), [one for one in old_policies if key_of(one) not in kept])
+        self._remove((), [one for one in old_policies if key_of(one) not in kept])
 
     async def usage(self, sa_ids: Sequence[SaId]) -> list[SaUsage]:
         await trio.lowlevel.checkpoint()
@@ -145,47 +130,43 @@ class XfrmBackend:
             raise refusal_of(reply.acknowledgement, request)
         self._netlink.ask([delete_sa(request.sa_id)])
 
-    def _indices_of(self, policy: PolicyRequest) -> tuple[int, ...]:
-        placed = self._placed.get(key_of(policy))
-        if placed is not None:
-            return placed.indices
-        return tuple(index_of(next(self._numbers), policy.direction) for _ in selectors_of(policy))
-
-    def _roll_back(
-        self, done: list[SaRequest | PolicyRequest], numbers: dict[PolicyKey, tuple[int, ...]]
-    ) -> None:
+    def _roll_back(self, done: list[SaRequest | Change]) -> None:
         """Remove what came, the youngest first: an older SA may have a name that fits it too.
 
         A policy that was replaced is put back: without one, packets would leave in the clear.
         """
+        changes = [one for one in done if isinstance(one, Change)]
+        replaced = [_placing(one, one.before) for one in changes if one.before]
+        self._netlink.ask(replaced)
         sas = [one.sa_id for one in reversed(done) if isinstance(one, SaRequest)]
-        policies = {key_of(one): one for one in done if isinstance(one, PolicyRequest)}
-        before = [self._placed[key] for key in policies if key in self._placed]
-        new = [(one, numbers[key]) for key, one in policies.items() if key not in self._placed]
-        for placed in before:
-            self._netlink.ask(update_policies(placed.policy, placed.indices))
-        self._remove(sas, new)
-
-    def _remove(
-        self, sas: Sequence[SaId], policies: Sequence[tuple[PolicyRequest, tuple[int, ...]]]
-    ) -> None:
-        """Remove what is there; a policy that does not go by its index goes by its selectors."""
         self._netlink.ask([delete_sa(sa_id) for sa_id in sas])
-        indexed = [(policy, index) for policy, indices in policies for index in indices]
-        replies = self._netlink.ask([delete_policy(policy, index) for policy, index in indexed])
-        left = [
-            policy
-            for (policy, _), reply in zip(indexed, replies, strict=True)
+        self._delete([(one, one.after) for one in changes if one.after and not one.before])
+
+    def _remove(self, sas: Sequence[SaId], policies: Sequence[PolicyRequest]) -> None:
+        """Remove what is there; of an XFRM policy that others hold, these are left in force."""
+        self._netlink.ask([delete_sa(sa_id) for sa_id in sas])
+        changes = self._policies.removing(policies)
+        self._netlink.ask([
+            _placing(one, one.after)
+            for one in changes
+            if one.before and one.after and one.after.in_force != one.before.in_force
+        ])  # fmt: skip
+        self._delete([(one, one.before) for one in changes if not one.after])
+        self._policies.note(changes)
+
+    def _delete(self, doomed: Sequence[tuple[Change, Piece | None]]) -> None:
+        """What does not go by its index goes by its selector, as what a predecessor has left."""
+        by_index = [(change, piece) for change, piece in doomed if piece]
+        replies = self._netlink.ask(
+            [delete_policy(change.about, piece.index) for change, piece in by_index]
+        )
+        left = [change for change, piece in doomed if not piece]
+        left += [
+            change
+            for (change, _), reply in zip(by_index, replies, strict=True)
             if reply.errno in _GONE
         ]
-        for policy in {key_of(one): one for one in left}.values():
-            selectors = selectors_of(policy)
-            self._netlink.ask([delete_policy_by_selector(policy, one) for one in selectors])
-
-    def _remove_placed(self, sas: Sequence[SaId], policies: Sequence[PolicyRequest]) -> None:
-        self._remove(sas, [(policy, self._indices_of(policy)) for policy in policies])
-        for policy in policies:
-            self._placed.pop(key_of(policy), None)
+        self._netlink.ask([delete_policy_by_selector(one.about, one.selector) for one in left])
 
     def _move(self, sa_id: SaId, request: SaRequest) -> None:
         """Other ports alone are updated in place; other addresses take a new state.
@@ -268,5 +249,9 @@ def _usage(sa_id: SaId, state: State) -> SaUsage:
     return SaUsage(sa_id, usage.octets, usage.packets, usage.last_used_at)
 
 
-def _refusal(reply: Reply, about: SaRequest | PolicyRequest) -> KernelRefusal:
+def _placing(change: Change, piece: Piece) -> Message:
+    return update_policy(piece.in_force, change.selector, piece.index)
+
+
+def _refusal(reply: Reply, about: SaRequest | Change) -> KernelRefusal:
     return refusal_of(reply.acknowledgement, about if isinstance(about, SaRequest) else None)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ikeactors.iana import ProtocolId
@@ -133,15 +132,9 @@ def list_sas() -> Message:
     return Message(XFRM_MSG_GETSA, bytes(_SA_ID.size), flags=NLM_F_REQUEST | NLM_F_DUMP)
 
 
-def update_policies(policy: PolicyRequest, indices: Sequence[int]) -> list[Message]:
-    """Put a policy in force, in place of one with the same selectors where there is one.
-
-    `indices` are the numbers of the XFRM policies it takes, as many as `selectors_of` has.
-    """
-    return [
-        Message(XFRM_MSG_UPDPOLICY, _policy(policy, selector, index))
-        for selector, index in zip(selectors_of(policy), indices, strict=True)
-    ]
+def update_policy(policy: PolicyRequest, selector: XfrmSelector, index: int) -> Message:
+    """Put one of a policy's XFRM policies in force, in place of one that selects the same."""
+    return Message(XFRM_MSG_UPDPOLICY, _policy(policy, selector, index))
 
 
 def delete_policy(policy: PolicyRequest, index: int) -> Message:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import socket
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from ikeactors.actors.netlink import BATCH
 from ikeactors.actors.xfrm import XfrmBackend, XfrmEvents
 from ikeactors.crypto.suite import ChildSuite
 from ikeactors.iana import Encr, Integ, KeyExchangeMethod, ProtocolId
-from ikeactors.kernel.requests import Direction, Encapsulation, KernelRefusal
+from ikeactors.kernel.requests import Direction, Encapsulation, KernelRefusal, PolicyRequest
 from ikeactors.protocol.events import Endpoint, SaExpired, SaMappingChanged
 from tests.fakes.netlink import (
     DELPOLICY,
@@ -152,6 +153,97 @@ async def test_a_range_takes_several_policies_that_all_go_again(
     await backend.install((), ranged)
     await backend.remove((), ranged)
     assert not kernel.policies
+
+
+def spanning(first: str, last: str, reqid: int, priority: int = 0) -> PolicyRequest:
+    """A policy towards a range of addresses."""
+    ends = replace(selector(f"{first}/32"), end=ip_address(last))
+    return replace(policy(reqid=reqid), destination=ends, priority=priority)
+
+
+# Both need an XFRM policy for 10.2.2.0/24, which the second has for itself as well.
+LOWER, UPPER = spanning("10.2.0.0", "10.2.2.255", 7), spanning("10.2.2.0", "10.2.3.127", 8)
+SHARED = "10.2.2.0"
+
+
+def protecting(kernel: FakeXfrmSocket) -> dict[str, int]:
+    """The networks that have a policy, and the reqid of its template."""
+    found = {}
+    for body in kernel.policies.values():
+        info = structures.PolicyInfo.from_buffer_copy(body)
+        template = body[ctypes.sizeof(info) + 4 :]
+        reqid = structures.Template.from_buffer_copy(template).reqid
+        found[str(structures.address(info.sel.daddr))] = reqid
+    return found
+
+
+LOWER_ALONE = {"10.2.0.0": 7, SHARED: 7}
+UPPER_ALONE = {SHARED: 8, "10.2.3.0": 8}
+
+
+@pytest.mark.parametrize("first", [LOWER, UPPER])
+async def test_an_xfrm_policy_of_two_stays_until_the_last_of_them_goes(
+    kernel: FakeXfrmSocket, backend: XfrmBackend, first: PolicyRequest
+) -> None:
+    for gone, left in ((LOWER, UPPER_ALONE), (UPPER, LOWER_ALONE)):
+        other = UPPER if gone is LOWER else LOWER
+        await backend.install((), (first,))
+        await backend.install((), (UPPER if first is LOWER else LOWER,))
+        assert protecting(kernel) == {**LOWER_ALONE, **UPPER_ALONE}, "UPPER is the narrower one"
+        await backend.remove((), (gone,))
+        assert protecting(kernel) == left
+        await backend.remove((), (other,))
+        assert not kernel.policies
+
+
+async def test_the_holder_of_the_lower_priority_is_in_force(
+    kernel: FakeXfrmSocket, backend: XfrmBackend
+) -> None:
+    first = replace(LOWER, priority=5)
+    await backend.install((), (first, UPPER))
+    assert protecting(kernel)[SHARED] == 7
+    # Of equals it is who came last, and who comes again keeps its place.
+    equal = replace(UPPER, priority=5)
+    await backend.install((), (equal,))
+    assert protecting(kernel)[SHARED] == 8
+    await backend.install((), (first,))
+    assert protecting(kernel)[SHARED] == 8
+
+
+async def test_a_holder_that_is_replaced_is_one_holder_still(
+    kernel: FakeXfrmSocket, backend: XfrmBackend
+) -> None:
+    """As when an IKE SA is reauthenticated, and the new one's Child SA has another reqid."""
+    await backend.install((), (LOWER, UPPER))
+    again = replace(UPPER, reqid=9)
+    await backend.install((), (again,))
+    assert protecting(kernel)[SHARED] == 9
+    await backend.remove((), (again,))
+    assert protecting(kernel) == LOWER_ALONE
+
+
+async def test_a_holder_that_is_refused_leaves_the_other_in_force(
+    kernel: FakeXfrmSocket, backend: XfrmBackend
+) -> None:
+    await backend.install((), (LOWER,))
+    kernel.asked.clear()
+    kernel.refuse[1] = (errno.ENOMEM, "")
+    with pytest.raises(KernelRefusal):
+        await backend.install((), (UPPER,))
+    assert protecting(kernel) == LOWER_ALONE
+    # The kernel actor makes sure that nothing is left of it.
+    await backend.remove((), (UPPER,))
+    assert protecting(kernel) == LOWER_ALONE
+
+
+async def test_a_shared_policy_never_goes_for_a_moment(
+    kernel: FakeXfrmSocket, backend: XfrmBackend
+) -> None:
+    await backend.install((), (LOWER, UPPER))
+    kernel.asked.clear()
+    await backend.move((), (), (UPPER,), (LOWER,))
+    assert protecting(kernel) == LOWER_ALONE
+    assert kernel.asked.count(DELPOLICY) == 1, "and that is what UPPER alone had"
 
 
 async def test_what_is_gone_already_is_removed_without_an_error(backend: XfrmBackend) -> None:

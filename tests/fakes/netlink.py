@@ -5,6 +5,7 @@ It reads requests by the second reading of linux/xfrm.h and keeps SAs and polici
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import struct
 from collections import deque
@@ -82,7 +83,13 @@ class FakeXfrmSocket:
         return 0
 
     def _update_policy(self, body: bytes, _: int) -> int:
-        self.policies[body[:56] + body[160:161]] = body
+        key = body[:56] + body[160:161]
+        if key in self.policies:
+            # One that is replaced hands its index on, whatever is asked for.
+            info = structures.PolicyInfo.from_buffer_copy(body)
+            info.index = structures.PolicyInfo.from_buffer_copy(self.policies[key]).index
+            body = bytes(info) + body[ctypes.sizeof(info) :]
+        self.policies[key] = body
         return 0
 
     def _delete_policy(self, body: bytes, _: int) -> int:

@@ -22,6 +22,7 @@ from ikeactors.kernel.requests import (
     Mark,
     Mode,
     PolicyAction,
+    PolicyRequest,
     SaRequest,
 )
 from ikeactors.wire.selectors import OPAQUE_PORT
@@ -184,9 +185,15 @@ def test_an_sa_is_named_by_destination_spi_and_protocol() -> None:
         assert structures.MarkValue.from_buffer_copy(found["MARK"]).v == 3
 
 
+def placed(request: PolicyRequest, index: int = 1) -> Message:
+    """The message about a policy that takes one XFRM policy."""
+    (only,) = xfrm.selectors_of(request)
+    return xfrm.update_policy(request, only, index)
+
+
 def test_a_policy_has_a_template() -> None:
     request = replace(policy(), mark=Mark(1, 3), if_id=4, priority=1234)
-    message = xfrm.update_policies(request, [xfrm.index_of(5, Direction.OUT)])[0]
+    message = placed(request, xfrm.index_of(5, Direction.OUT))
     info, found = parts(message, structures.PolicyInfo)
     assert message.type == 0x19
     assert (info.priority, info.index, info.dir, info.action) == (1234, 41, 1, 0)
@@ -205,7 +212,7 @@ def test_a_policy_has_a_template() -> None:
 
 def test_a_template_of_transport_mode_names_no_addresses() -> None:
     request = replace(policy(), mode=Mode.TRANSPORT)
-    _, found = parts(xfrm.update_policies(request, [1])[0], structures.PolicyInfo)
+    _, found = parts(placed(request), structures.PolicyInfo)
     template = structures.Template.from_buffer_copy(found["TMPL"])
     assert not any(template.saddr)
     assert not any(template.id.daddr)
@@ -216,7 +223,7 @@ def test_a_template_of_transport_mode_names_no_addresses() -> None:
     ("action", "code"), [(PolicyAction.PASS, 0), (PolicyAction.DROP, 1)], ids=str
 )
 def test_policies_that_do_not_protect_have_no_template(action: PolicyAction, code: int) -> None:
-    message = xfrm.update_policies(replace(policy(), action=action), [1])[0]
+    message = placed(replace(policy(), action=action))
     info, found = parts(message, structures.PolicyInfo)
     assert info.action == code
     assert "TMPL" not in found

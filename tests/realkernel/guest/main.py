@@ -12,6 +12,7 @@ from tests.realkernel.guest import (
     needs,
     quickstart,
     same,
+    sharing,
     strongswan,
 )
 
@@ -21,6 +22,7 @@ PARTS = {
     "features": features,
     "interfaces": interfaces,
     "needs": needs,
+    "sharing": sharing,
     "same": same,
     "everywhere": everywhere,
     "strongswan": strongswan,
