@@ -39,7 +39,10 @@ async def run_daemon(
         daemon = await build(configuration, options, stack)
         supervisor = supervise(daemon)
         async with trio.open_nursery() as nursery:
-            await nursery.start(heed_signals, daemon.stopping, nursery.cancel_scope, daemon.hub)
+            reload = daemon.reloading.try_reload
+            await nursery.start(
+                heed_signals, daemon.stopping, nursery.cancel_scope, daemon.hub, reload
+            )
             nursery.start_soon(supervisor.run)
             daemon.hub.publish(Report("daemon-started", _description(daemon)))
             for request in shunts(configuration.connections):

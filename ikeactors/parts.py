@@ -47,6 +47,7 @@ from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits
 from ikeactors.protocol.settings import Settings
 from ikeactors.protocol.surroundings import Surroundings
 from ikeactors.protocol.tokens import TokenOf
+from ikeactors.reloading import Reloading
 from ikeactors.returning import keeps
 from ikeactors.trust import Trust, open_trust
 from ikeactors.writers import Writers, open_writers
@@ -63,6 +64,7 @@ class Options:
     probe: Callable[[str, Entropy, OpenUserspace], Awaitable[Choice]] = probe
     entropy: CoreEntropy = field(default_factory=SystemEntropy)
     lookup: Lookup = system_lookup
+    load: Callable[[], Configuration] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class Parts:
     peers: Peers
     writers: Writers
     trust: Trust
+    reloading: Reloading
     listener: ControlListener
     authority: Authority
     stopping: trio.Event
@@ -144,6 +147,9 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
         is_userspace,
     )
     associations = CoreAssociations(core, surroundings, writers.recorder)
+    load = options.load or (lambda: configuration)
+    directory = configuration.credentials_directory
+    reloading = Reloading(load, directory, (core,), trust, hub)
     lives = _lives(core, associations, outlets, registry, sockets, names)
     return Parts(
         configuration=configuration,
@@ -168,6 +174,7 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
         peers=Peers(core, lives, registry, router),
         writers=writers,
         trust=trust,
+        reloading=reloading,
         listener=listener,
         authority=authority,
         stopping=trio.Event(),

@@ -10,6 +10,7 @@
       router          admission of strangers
       peers           one actor per association, supervised apart
       revocation      fetches CRLs and asks OCSP responders, where certificates are in use
+      credentials     looks whether keys and certificates have changed on disk
       control         the admin socket
       log, key-log, recorder    write down what happens (see `writers`)
 
@@ -64,6 +65,7 @@ def supervise(daemon: Parts) -> Supervisor:
         *_carriers(daemon),
         *daemon.writers.children(),
         *daemon.trust.children(),
+        ChildSpecification("credentials", daemon.reloading.watch),
         _control(daemon, dispatcher),
     )
     supervisor = Supervisor("daemon", children, daemon.hub, random.random, intensity=_INTENSITY)
@@ -110,18 +112,18 @@ def _control(daemon: Parts, dispatcher: Dispatcher) -> ChildSpecification:
 def _admin_surroundings(
     daemon: Parts, statistics: Callable[[], Mapping[str, object]]
 ) -> AdminSurroundings:
-    core = daemon.configuration.settings()
     return AdminSurroundings(
         peers=daemon.peers,
         hub=daemon.hub,
         answers=daemon.answers,
         levels=daemon.writers.log.levels,
         authority=daemon.authority,
-        settings=lambda: core,
+        settings=lambda: daemon.reloading.settings[0],
         usage=partial(usage_of, daemon.kernel),
         statistics=statistics,
         failures=daemon.peers.failures,
         stop=daemon.stopping.set,
+        reload=daemon.reloading.reload,
         kernel=daemon.choice.backend.name,
         kernel_reason=daemon.choice.reason,
         pid=os.getpid(),

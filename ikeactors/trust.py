@@ -16,7 +16,7 @@ from ikeactors.actors.supervisor import ChildSpecification
 from ikeactors.actors.unchecked import Checks, Unchecked
 from ikeactors.actors.workers import Workers
 from ikeactors.config import Configuration
-from ikeactors.protocol.credentials import Credentials, NoCredentials
+from ikeactors.protocol.credentials import CurrentCredentials, NoCredentials
 
 if TYPE_CHECKING:
     from ikeactors.actors.revocation import Examiner, RevocationChecks
@@ -36,13 +36,19 @@ class Checking:
 class Trust:
     """Outlives the actor."""
 
-    credentials: Credentials
+    credentials: CurrentCredentials
     checking: Checking | None
 
     @property
     def checks(self) -> Checks:
         """Whom associations ask."""
         return Unchecked() if self.checking is None else self.checking.checks
+
+    def replace(self, configuration: Configuration) -> None:
+        """What this configuration has loaded holds from now on."""
+        self.credentials.replace(configuration.credentials)
+        if self.checking is not None:
+            self.checking.examiner.crls.configure(configuration.crls)
 
     def children(self) -> Iterator[ChildSpecification]:
         """Its actor."""
@@ -66,8 +72,8 @@ def open_trust(
     configuration: Configuration, lookup: Lookup, workers: Workers, hub: ReportHub
 ) -> Trust:
     """What the configuration has loaded; where it is all pre-shared keys there is nothing to do."""
-    credentials = configuration.credentials
-    if isinstance(credentials, NoCredentials):
+    credentials = CurrentCredentials(configuration.credentials)
+    if isinstance(configuration.credentials, NoCredentials):
         return Trust(credentials, None)
     return Trust(credentials, _checking(configuration, lookup, workers, hub))
 

@@ -15,6 +15,7 @@ from ikeactors.admin.conversation import Conversation
 from ikeactors.admin.facts import Facts, plain, report_facts
 from ikeactors.admin.targets import Target, find_connection, find_target
 from ikeactors.admin.vocabulary import ErrorCode, RequestRefused
+from ikeactors.errors import Fault
 from ikeactors.protocol.actions import AnswerRequest
 from ikeactors.protocol.events import DeletionRequested, Event, RekeyRequested
 
@@ -142,6 +143,14 @@ async def log_level(conversation: Conversation, arguments: LogLevel) -> Facts:
         raise RequestRefused(ErrorCode.INVALID_ARGUMENT, "level: only a connection has a default")
     levels.change(arguments.level, arguments.connection)
     return {one or "*": level.name.lower() for one, level in levels.table().items()}
+
+
+async def reload_creds(conversation: Conversation, arguments: Nothing) -> Facts:
+    """Read keys, certificates, CRLs and secrets again."""
+    try:
+        return {"text": await conversation.surroundings.reload()}
+    except Fault as fault:
+        raise RequestRefused(ErrorCode.FAILED, str(fault)) from fault
 
 
 async def stop(conversation: Conversation, arguments: Nothing) -> Facts:

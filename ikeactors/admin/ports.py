@@ -67,6 +67,7 @@ class Surroundings:
     statistics: Callable[[], Mapping[str, object]]
     failures: Callable[[], Mapping[str, str]]
     stop: Callable[[], None]
+    reload: Callable[[], Awaitable[str]]
     kernel: str
     kernel_reason: str
     pid: int

@@ -133,6 +133,7 @@ COMMANDS: dict[str, Command] = {
     "down": Command(operations.Down, operations.down),
     "rekey": Command(operations.Rekey, operations.rekey),
     "log-level": Command(operations.LogLevel, operations.log_level),
+    "reload-creds": Command(Nothing, operations.reload_creds),
     "stop": Command(Nothing, operations.stop),
 }
 

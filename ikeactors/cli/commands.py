@@ -133,6 +133,16 @@ def log_level(options: argparse.Namespace) -> int:
     return 0
 
 
+def reload_creds(options: argparse.Namespace) -> int:
+    """Have keys and certificates read again."""
+    with Client(options.socket) as client:
+        result = client.ask("reload-creds")
+    if options.json:
+        return print_document(result)
+    print(printable(str(result["text"])))
+    return 0
+
+
 def stop(options: argparse.Namespace) -> int:
     """End the daemon."""
     with Client(options.socket) as client:

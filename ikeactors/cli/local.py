@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ikeactors.actors.printable import printable
@@ -40,7 +41,8 @@ def daemon(options: argparse.Namespace) -> int:
     if options.log_level is not None:
         settings = replace(configuration.daemon, log_level=options.log_level)
         configuration = replace(configuration, daemon=settings)
-    trio.run(run_daemon, configuration, Options(key_log=options.key_log), notify_ready)
+    given = Options(key_log=options.key_log, load=partial(load, options.config))
+    trio.run(run_daemon, configuration, given, notify_ready)
     return 0
 
 

@@ -156,6 +156,12 @@ def _add_operations(words: _Words) -> None:
     )
     level.add_argument("level", metavar="LEVEL", choices=(*LEVELS, "default"), nargs="?")
     level.add_argument("connection", metavar="CONNECTION", nargs="?", default="")
+    _word(
+        words,
+        "reload-creds",
+        commands.reload_creds,
+        "read keys, certificates, CRLs and secrets again; no tunnel goes down",
+    )
     _word(words, "stop", commands.stop, "end the daemon; its tunnels go down")
 
 

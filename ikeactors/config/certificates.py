@@ -37,6 +37,8 @@ Passphrases = Mapping[str, bytes]
 
 _PEM = b"-----BEGIN "
 
+DIRECTORIES = ("x509", "x509ca", "x509crl", "private", "pubkey", "pkcs12")
+
 # What a directory of swanctl's may hold besides what it is for.
 _HIDDEN = "."
 

@@ -63,6 +63,7 @@ def load(path: str | Path) -> Configuration:
         credentials=credentials,
         interfaces=tuple(interface for interface, _ in interfaces),
         crls=crls,
+        credentials_directory=directory,
         **keys,
     )
 

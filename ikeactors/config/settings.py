@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from cryptography import x509
 
@@ -91,6 +92,7 @@ class Configuration:
     store_key: bytes = field(default=b"", repr=False)
     credentials: Credentials = field(default_factory=NoCredentials, compare=False)
     interfaces: tuple[Interface, ...] = ()
+    credentials_directory: Path = field(default=Path(), compare=False)
     crls: tuple[x509.CertificateRevocationList, ...] = field(default=(), compare=False)
 
     def settings(

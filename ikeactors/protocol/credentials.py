@@ -113,3 +113,41 @@ class NoCredentials:
     ) -> PeerProof | CredentialsRefusal:
         """None stands."""
         return CredentialsRefusal(f"no key of {identity} is known, and no authority is trusted")
+
+
+class CurrentCredentials:
+    """Those in use now, which can be replaced by others."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    def replace(self, credentials: Credentials) -> None:
+        """These hold from now on."""
+        self._credentials = credentials
+
+    def prove(
+        self,
+        auth: AuthSettings,
+        identity: Identity,
+        authorities: tuple[bytes, ...],
+        announced: tuple[SignatureHash, ...],
+        octets: bytes,
+    ) -> OwnProof | CredentialsRefusal:
+        """As they do."""
+        return self._credentials.prove(auth, identity, authorities, announced, octets)
+
+    def authorities(self, auths: Iterable[AuthSettings]) -> tuple[bytes, ...]:
+        """As they do."""
+        return self._credentials.authorities(auths)
+
+    def verify(
+        self,
+        auth: AuthSettings,
+        identity: Identity,
+        certificates: tuple[Certificate, ...],
+        authentication: Authentication,
+        octets: bytes,
+        at: float,
+    ) -> PeerProof | CredentialsRefusal:
+        """As they do."""
+        return self._credentials.verify(auth, identity, certificates, authentication, octets, at)

@@ -260,6 +260,17 @@ class Settings:
     _by_owner: Index[Owner, Secret] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        self._index()
+
+    def renew(
+        self, connections: tuple[ConnectionSettings, ...], secrets: tuple[Secret, ...]
+    ) -> None:
+        """For whoever looks from now on: it is the one thing here that ever changes."""
+        object.__setattr__(self, "connections", connections)
+        object.__setattr__(self, "secrets", secrets)
+        self._index()
+
+    def _index(self) -> None:
         by_address: Index[Address | str, ConnectionSettings] = Index()
         for connection in self.connections:
             addresses = (one.single for one in connection.remote_addrs)

@@ -19,6 +19,7 @@ from ikeactors.admin.authority import Authority
 from ikeactors.admin.ports import Surroundings
 from ikeactors.admin.server import Dispatcher
 from ikeactors.admin.vocabulary import Request, read_message, write_request
+from ikeactors.errors import Fault
 from ikeactors.iana import ProtocolId
 from ikeactors.kernel.requests import SaId, SaUsage
 from ikeactors.protocol.actions import AnswerRequest, Level, Report
@@ -123,6 +124,7 @@ class FakeDaemon:
     failures: dict[str, str] = field(default_factory=dict)
     has_usage: bool = True
     stopped: bool = False
+    unreadable: str = ""
 
     def __post_init__(self) -> None:
         self.hub = ReportHub(lambda: 1_795_000_000.25)
@@ -147,6 +149,7 @@ class FakeDaemon:
             statistics=lambda: {"sockets": CountedThings(7, {"too short": 2})},
             failures=lambda: self.failures,
             stop=self._stop,
+            reload=self._reload,
             kernel="userspace",
             kernel_reason="the kernel has no ESP",
             pid=4711,
@@ -162,6 +165,11 @@ class FakeDaemon:
         if not self.has_usage:
             await trio.sleep_forever()
         return [SaUsage(one, 84, 1, 1_795_000_000.0) for one in sa_ids]
+
+    async def _reload(self) -> str:
+        if self.unreadable:
+            raise Fault(self.unreadable)
+        return "credentials are reloaded from /etc/ikeactors"
 
     def _stop(self) -> None:
         self.stopped = True

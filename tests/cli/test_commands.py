@@ -215,6 +215,14 @@ async def test_statistics_have_full_names(command: Command) -> None:
     ]
 
 
+async def test_reloading_says_what_came_of_it(daemon: FakeDaemon, command: Command) -> None:
+    assert (await command("reload-creds")).out == "credentials are reloaded from /etc/ikeactors\n"
+    daemon.unreadable = "private/gw.key: others can read it"
+    refused = await command("reload-creds")
+    assert refused.code == 1
+    assert "others can read it" in refused.err
+
+
 async def test_stop_says_so(daemon: FakeDaemon, command: Command) -> None:
     assert (await command("stop")).out == "the daemon is stopping\n"
     assert daemon.stopped
