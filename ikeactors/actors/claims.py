@@ -122,7 +122,7 @@ def _crosses(claim: ClaimIdentity, standing: ClaimIdentity) -> bool:
     """
     if claim.unique is Unique.NEVER and claim.place != standing.place:
         return False
-    return claim.initiated is not standing.initiated and claim.began_at < standing.claimed_at
+    return claim.initiated is not standing.initiated and claim.began_at <= standing.claimed_at
 
 
 def _judge(claim: ClaimIdentity, older: tuple[int, ...]) -> Verdict:

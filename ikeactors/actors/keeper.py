@@ -74,6 +74,7 @@ class Keeper:
         self._pending: dict[int, Row | None] = {}
         self._writer = trio.lowlevel.ParkingLot()
         self._waiters = trio.lowlevel.ParkingLot()
+        self._opened = trio.Event()
         self._marks = 0
         self._durable = 0
         self._failing_until: float | None = None
@@ -81,12 +82,17 @@ class Keeper:
         self.everybody: Callable[[], Iterable[Peer]] = tuple
 
     async def open(self) -> list[Kept]:
-        """What was kept; a store that cannot be opened is tried again later."""
+        """What was kept; a store that cannot be opened is tried again later.
+
+        Until then nothing is written: a number may be that of what is kept.
+        """
         try:
             opened = await self._carry(self._store.open)
         except StoreFailed as fault:
             self._fail(fault)
             return []
+        finally:
+            self._opened.set()
         for remark in opened.remarks:
             self._publish(Report("store-remark", remark, Level.WARNING))
         self._numbers = itertools.count(max(opened.rows, default=0) + 1)
@@ -131,6 +137,7 @@ class Keeper:
 
     async def commit_waiting(self) -> None:
         """Wait for something to write, and write all there is."""
+        await self._opened.wait()
         while not self._marked and not self._pending:
             await self._writer.park()
         marks = self._marks
@@ -148,7 +155,8 @@ class Keeper:
     async def aclose(self) -> None:
         """Write what waits, and close."""
         with trio.CancelScope(shield=True):
-            if (self._marked or self._pending) and self._failing_until is None:
+            waits = self._opened.is_set() and (self._marked or self._pending)
+            if waits and self._failing_until is None:
                 await self.commit_waiting()
             await self._carry(self._store.close)
 

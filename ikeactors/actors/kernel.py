@@ -17,7 +17,7 @@ import trio
 from ikeactors.actors.backends import Backend, EventsLost, KernelEvent
 from ikeactors.actors.installed import Inbox, Installed
 from ikeactors.kernel.policies import key_of
-from ikeactors.kernel.requests import KernelRefusal, PolicyRequest, SaId, SaUsage
+from ikeactors.kernel.requests import KernelRefusal, Lifetime, PolicyRequest, SaId, SaUsage
 from ikeactors.protocol.actions import (
     AdoptChildSa,
     Detail,
@@ -231,9 +231,12 @@ class KernelActor:
         inbox.post_assured(ChildSaInstalled(action.ticket))
 
     async def _adopt(self, owner: int, action: AdoptChildSa, inbox: Inbox) -> None:
-        """Take over what a former process has installed; where a part is missing the rest goes."""
+        """Take over what a former process has installed; where a part is missing the rest goes.
+
+        What was to be rekeyed meanwhile was told to nobody.
+        """
         sas = [request.sa_id for request in action.sas]
-        there = {usage.sa_id for usage in await self._backend.usage(sas)}
+        there = {usage.sa_id: usage for usage in await self._backend.usage(sas)}
         missing = [sa_id for sa_id in sas if sa_id not in there]
         if missing:
             await self._backend.remove([sa_id for sa_id in sas if sa_id in there], ())
@@ -248,6 +251,9 @@ class KernelActor:
             return
         self._installed.add(owner, inbox, action.sas, action.policies)
         inbox.post_assured(ChildSaInstalled(action.ticket))
+        for request in action.sas:
+            if _is_worn(request.lifetime, there[request.sa_id]):
+                self._carry(SaExpired(request.sa_id, hard=False))
 
     async def _move(self, owner: int, action: MoveChildSa, inbox: Inbox) -> None:
         """Move SAs. A refusal has no ticket: the SAs are reported as gone, if they are."""
@@ -329,6 +335,11 @@ class KernelActor:
         text = f"The data plane refused: nothing was {verb}: {refusal}"
         details: dict[str, Detail] = {"errno": refusal.errno, "backend": self._backend.name}
         self._publish(Report("kernel-refused", text, Level.WARNING, details=details))
+
+
+def _is_worn(lifetime: Lifetime, usage: SaUsage) -> bool:
+    """Whether so much went through an SA that it is to be rekeyed."""
+    return 0 < lifetime.soft_bytes <= usage.octets or 0 < lifetime.soft_packets <= usage.packets
 
 
 def kernel_statistics(backend: Backend, state: KernelState) -> KernelStatistics:

@@ -137,6 +137,7 @@ class Lives:
             return True
         waiting = peer.mailbox.drain()
         if self._registry.stopping or peer.dismissed:
+            self._was_renewing(peer, "it was called off")
             return False
         renewal = self._registry.succession.find(peer.number)
         if renewal is not None:

@@ -73,6 +73,8 @@ class PeerRegistry:
 
     def _note_renewal(self, peer: Peer, claim: ClaimIdentity, older: tuple[int, ...]) -> None:
         """The peer reauthenticates, and deletes the old ones in a while."""
+        for number in older:
+            self._call_off(self.succession.successor(number), peer.number)
         self.succession.note(peer.number, older)
         ends = claim.unique in (Unique.REPLACE, Unique.KEEP)
         for number in older:
@@ -80,6 +82,12 @@ class PeerRegistry:
                 self._dismiss(number, Renewed(ends), peer.number)
             else:
                 self._tell(number, Renewed(ends))
+
+    def _call_off(self, number: int, survivor: int) -> None:
+        """Ours for the same does not begin, if it has not: it would not count as crossing."""
+        ours = self.census.find(number)
+        if ours is not None and not ours.spis:
+            self._dismiss(number, Superseded(silent=False), survivor)
 
     def _is_renewed(self, peer: Peer, claim: ClaimIdentity, older: int) -> bool:
         """Whether a new association reauthenticates an older one: ours says so, and the peer's

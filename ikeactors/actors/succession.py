@@ -52,6 +52,10 @@ class Succession:
         renewal = self._renewals.get(successor)
         return noted if renewal is None else noted | {renewal.predecessor}
 
+    def successor(self, predecessor: int) -> int:
+        """The association that is about to take the place of this one, or 0."""
+        return self._successors.get(predecessor, 0)
+
     def is_under_way(self, predecessor: int) -> bool:
         """Whether another association is about to take the place of this one."""
         return predecessor in self._successors

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 
+import pytest
+
+from ikeactors.kernel.requests import Lifetime, SaUsage
 from ikeactors.protocol.actions import AdoptChildSa
-from ikeactors.protocol.events import ChildSaInstalled, KernelRefused
+from ikeactors.protocol.events import ChildSaInstalled, KernelRefused, SaExpired
 from tests.actors.test_kernel import IN, OUT, POLICIES, Bench
 
 ADOPT = AdoptChildSa(7, (IN, OUT), POLICIES)
@@ -33,3 +37,14 @@ async def test_where_a_part_is_missing_the_rest_goes() -> None:
     assert not bench.kernel.sas
     assert not bench.kernel.policies
     assert bench.state.installed.sa_ids() == []
+
+
+@pytest.mark.parametrize("octets, packets", [(1000, 0), (0, 10)])
+async def test_what_was_to_be_rekeyed_meanwhile_is_told(octets: int, packets: int) -> None:
+    worn = replace(OUT, lifetime=Lifetime(soft_bytes=1000, soft_packets=10))
+    bench = Bench()
+    await bench.kernel.install((IN, worn), ())
+    bench.kernel.used[OUT.sa_id] = SaUsage(OUT.sa_id, octets, packets, 0.0)
+    async with bench.running():
+        await bench.ask(AdoptChildSa(7, (IN, worn), POLICIES))
+    assert bench.inbox.events == [ChildSaInstalled(7), SaExpired(OUT.sa_id, hard=False)]

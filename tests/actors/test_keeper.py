@@ -51,6 +51,7 @@ class Desk:
     async def running(self) -> AsyncIterator[None]:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(run_keeper, self.keeper)
+            await self.keeper.open()
             yield
             nursery.cancel_scope.cancel()
 
@@ -151,6 +152,27 @@ async def test_a_successor_counts_on_and_keeps_numbers_apart(desk: Desk) -> None
     assert other.kept == 2
 
 
+async def test_before_it_is_known_what_is_kept_nothing_is_written() -> None:
+    desk = Desk()
+    desk.store.rows[1] = Row(0.0, b"of the process before")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run_keeper, desk.keeper)
+        desk.keeper.mark(desk.peer)
+        await wait_all_tasks_blocked()
+        assert desk.store.commits == 0
+        await desk.keeper.open()
+        await desk.written()
+        assert desk.peer.kept == 2
+        nursery.cancel_scope.cancel()
+
+
+async def test_one_that_never_opened_closes() -> None:
+    desk = Desk()
+    desk.keeper.mark(desk.peer)
+    await desk.keeper.aclose()
+    assert desk.store.rows == {}
+
+
 async def test_a_store_that_fails_is_told_once_and_nobody_waits_for_it(desk: Desk) -> None:
     desk.keeper.mark(desk.peer)
     await desk.written()
@@ -196,6 +218,7 @@ async def test_what_cannot_be_read_is_dropped_and_told(desk: Desk, octets: bytes
 
 async def test_what_waits_is_written_before_it_closes() -> None:
     desk = Desk()
+    await desk.keeper.open()
     desk.keeper.mark(desk.peer)
     await desk.keeper.aclose()
     assert len(desk.store.rows) == 1

@@ -137,3 +137,17 @@ async def test_the_end_of_one_that_crossed_it_is_not_that_of_the_older_one() -> 
     assert OlderEnded() not in ours.mailbox.drain()
     registry.release(older)
     assert OlderEnded() in ours.mailbox.drain()
+
+
+async def test_ours_does_not_begin_when_the_peer_has_reauthenticated_meanwhile() -> None:
+    registry = World().registry
+    older, ours, theirs = (Peer(number, "net") for number in (1, 2, 3))
+    for peer in (older, ours, theirs):
+        peer.remote = REMOTE
+        registry.census.add(peer)
+    registry.claim(older, claims(1, initiated=True, nonce=b"0"))
+    event = InitiationRequested(("child",), None, CHILDREN)
+    registry.succession.begin(ours.number, Renewal(older.number, event))
+    registry.claim(theirs, replace(claims(9, initiated=False, nonce=b"1"), began_at=9.0))
+    assert ours.dismissed
+    assert registry.succession.successor(older.number) == theirs.number

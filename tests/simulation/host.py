@@ -12,6 +12,7 @@ import trio
 
 from ikeactors.actors.alarms import Alarms, run_alarms
 from ikeactors.actors.core import CoreAssociations, consider
+from ikeactors.actors.keeper import Keeper, run_keeper
 from ikeactors.actors.kernel import (
     KernelState,
     open_commands,
@@ -26,6 +27,7 @@ from ikeactors.actors.registry import PeerRegistry
 from ikeactors.actors.reports import Answers, ReportHub
 from ikeactors.actors.restarting import Locator
 from ikeactors.actors.router import Router, run_router
+from ikeactors.actors.store import MemoryStore
 from ikeactors.actors.supervisor import ChildSpecification, Intensity, Supervisor
 from ikeactors.actors.workers import Workers, run_worker
 from ikeactors.protocol.actions import AnswerRequest, Level, Report
@@ -33,6 +35,7 @@ from ikeactors.protocol.events import Address
 from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits
 from ikeactors.protocol.settings import Settings
 from ikeactors.protocol.surroundings import IKE_PORT, Surroundings
+from ikeactors.returning import take_back
 from tests.pair import SeededEntropy
 from tests.simulation.kernel import HostKernel
 from tests.simulation.network import Datagram, Network
@@ -43,6 +46,8 @@ from tests.simulation.replays import Reel
 _INTENSITY = Intensity(restarts=25, period=60.0)
 _STOP_PATIENCE = 10.0
 _REMOVAL_PATIENCE = 10.0
+# As long as a write to a disk may take before it is durable, and again before it says so.
+_WRITE_SECONDS = 0.005
 
 # Which host a task is of.
 HOST: contextvars.ContextVar[int] = contextvars.ContextVar("HOST")
@@ -94,6 +99,7 @@ class Surrounding:
     hear: Hear
     seed: int
     wants_debug: bool = False
+    keeps: bool = False
 
 
 class Host:
@@ -106,20 +112,31 @@ class Host:
         self.address = address
         self.settings = settings
         self.kernel = HostKernel(Random(f"{around.seed}/{number}/kernel"))
-        self.kernel_state = KernelState()
-        self.tasks: dict[str, trio.lowlevel.Task] = {}
         self.faults: Mapping[str, float] = {}
         self.reel = Reel()
+        self.kills = 0
+        self.is_down = False
+        self._around = around
         self._chance = Random(f"{around.seed}/{number}/chance")
-        self.hub = Ledger(partial(around.hear, self), around.wants_debug)
+        self._store = MemoryStore() if around.keeps else None
+        self._process = trio.CancelScope()
+        self._down_for = 0.0
         self.sockets = SimulatedSockets(address, around.network, self._is_unsendable)
+        self._begin()
+
+    def _begin(self) -> None:
+        """All that a process has in its memory."""
+        around, number = self._around, self.number
+        self.kernel_state = KernelState()
+        self.tasks: dict[str, trio.lowlevel.Task] = {}
+        self.hub = Ledger(partial(around.hear, self), around.wants_debug)
         self._ringing: trio.CancelScope | None = None
         self.router, self.alarms, self.answers = Router(self.hub), Alarms(), AnswerBook()
         self.workers = Workers(late(self._chance, lambda: self.faults.get("slow-worker", 0.0)))
         self.commands, self._received_commands = open_commands()
         self.registry = PeerRegistry(self.router, self.commands, self.answers)
         self.surroundings = Surroundings(
-            SeededEntropy(f"{around.seed}/{number}"),
+            SeededEntropy(f"{around.seed}/{number}" + f"/{self.kills}" * bool(self.kills)),
             is_heard=self.hub.is_wanted,
             stands=self.registry.claims.stands,
             is_up=self.registry.census.is_up,
@@ -127,7 +144,8 @@ class Host:
         self.admission = Admission(
             self.surroundings.entropy, AdmissionLimits(), self.surroundings.refusals
         )
-        self.peers = Peers(settings, self._lives(), self.registry, self.router)
+        self.keeper = None if self._store is None else self._keeper(self._store)
+        self.peers = Peers(self.settings, self._lives(), self.registry, self.router)
         self.supervisor = Supervisor(
             f"host {number}", self._children(), self.hub, self._chance.random, intensity=_INTENSITY
         )
@@ -158,20 +176,53 @@ class Host:
 
     def receive(self, datagram: Datagram) -> None:
         """The network has brought an IKE datagram or a keepalive."""
-        self.sockets.receive(datagram)
+        if not self.is_down:
+            self.sockets.receive(datagram)
+
+    def kill(self, down_for: float) -> None:
+        """End the process where it is; after so many seconds there is another one."""
+        if not self.is_down:
+            self.is_down, self._down_for = True, down_for
+            self._process.cancel()
 
     async def run(self, stop: trio.Event) -> None:
         """Be the daemon until it is told to stop, and take everything down."""
         HOST.set(self.number)
+        while True:
+            with trio.CancelScope() as self._process:
+                await self._live(stop)
+            if not self._process.cancelled_caught:
+                break
+            await trio.sleep(self._down_for)
+            self.kills += 1
+            self.sockets.forget()
+            self.kernel.listen_anew()
+            self._begin()
+            self.is_down = False
+        await remove_all(self.kernel, self.kernel_state)
+
+    async def _live(self, stop: trio.Event) -> None:
+        """One process."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.supervisor.run)
+            await take_back(self.keeper, self.peers)
             self.peers.start_configured()
             await stop.wait()
             await self.peers.stop(_STOP_PATIENCE)
             with trio.move_on_after(_REMOVAL_PATIENCE):
                 await usage_of(self.commands, ())
             nursery.cancel_scope.cancel()
-        await remove_all(self.kernel, self.kernel_state)
+
+    def _keeper(self, store: MemoryStore) -> Keeper:
+        publish: Callable[[Report], None] = self.hub.publish
+        return Keeper(store, publish, trio.current_time, carry=self._write)
+
+    async def _write(self, work: Callable[..., object], *arguments: object) -> object:
+        """A thread that writes, and is in time or not when the process ends."""
+        await trio.sleep(self._chance.uniform(0.0, _WRITE_SECONDS))
+        done = work(*arguments)
+        await trio.sleep(self._chance.uniform(0.0, _WRITE_SECONDS))
+        return done
 
     def _lives(self) -> Lives:
         outlets = Outlets(
@@ -183,6 +234,7 @@ class Host:
             self.hub,
             None,
             self.registry,
+            self.keeper,
         )
         associations = CoreAssociations(self.settings, self.surroundings, self.reel)
         locator = Locator(self.sockets.source_for, IKE_PORT)
@@ -202,6 +254,8 @@ class Host:
             "router": partial(run_router, self.router, ask_admission, self.peers, send),
             "peers": self.peers.run,
         }
+        if self.keeper is not None:
+            run_actor["keeper"] = partial(run_keeper, self.keeper)
         return [
             ChildSpecification(name, partial(self._known, name, run))
             for name, run in run_actor.items()

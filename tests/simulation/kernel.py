@@ -11,6 +11,7 @@ from random import Random
 
 import trio
 
+from ikeactors.actors.backends import EventQueue
 from ikeactors.kernel.flows import Flow, Matcher
 from ikeactors.kernel.policies import priority_of
 from ikeactors.kernel.requests import (
@@ -109,6 +110,10 @@ class HostKernel(SimulatedKernel):
             await trio.sleep(self._chance.uniform(0.0, longest))
         else:
             await trio.lowlevel.checkpoint()
+
+    def listen_anew(self) -> None:
+        """Another process listens: it hears nothing of what happened before."""
+        self._events = EventQueue()
 
     # What happens to it.
 

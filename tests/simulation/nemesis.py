@@ -13,6 +13,7 @@ from tests.simulation.injection import CrashAtWait
 from tests.simulation.kernel_audit import KernelAudit
 from tests.simulation.network import Network
 from tests.simulation.plan import Plan
+from tests.simulation.report_audit import ReportAudit
 from tests.simulation.verdict import Record
 
 ACTORS = ("worker", "alarms", "kernel", "sockets", "router", "peers", "peer")
@@ -26,6 +27,7 @@ class Nemesis:
     hosts: Sequence[Host]
     network: Network
     kernels: KernelAudit
+    reports: ReportAudit
     record: Record
     suspend_all: Callable[[float], None]
     _crashes: list[CrashAtWait] = field(default_factory=list)
@@ -43,6 +45,7 @@ class Nemesis:
             "crash": self._crash,
             "pause": self._pause,
             "suspend": self._suspend,
+            "kill": self._kill,
         }
         try:
             async with trio.open_nursery() as nursery:
@@ -119,6 +122,14 @@ class Nemesis:
     def _excuse_all(self) -> None:
         for host in self.hosts:
             self.kernels.excuse(host)
+
+    def _kill(self, chance: Random) -> None:
+        """A process ends without a word, or both of a link, and comes back soon or late."""
+        ends = chance.choice(self.plan.links).hosts
+        for number in chance.choice((ends, ends[:1], ends[1:])):
+            down_for = chance.choice((chance.uniform(0.01, 1.0), chance.uniform(1.0, 40.0)))
+            self.reports.killed(self.hosts[number])
+            self.hosts[number].kill(down_for)
 
     def _crash(self, chance: Random) -> None:
         host, actor = chance.choice(self.hosts), chance.choice(ACTORS)

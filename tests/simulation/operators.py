@@ -34,6 +34,8 @@ class Operators:
             for one in self.plan.operations:
                 await trio.sleep_until(began_at + one.at)
                 self.record.show(f"operator of host{one.host}: {one.kind} link{one.link + 1}")
+                if self.hosts[one.host].is_down:
+                    continue
                 if one.kind == "status":
                     nursery.start_soon(self._look, self.hosts[one.host])
                 else:
@@ -53,6 +55,7 @@ class Operators:
             for host in chance.choice((link.hosts, link.hosts[:1], link.hosts[1:])):
                 for drawn in chance.sample(("rekey", "rekey-ike"), chance.randint(0, 2)):
                     begins_anew = drawn == "rekey-ike" and anew.random() < 0.5
+                    begins_anew = begins_anew and self.plan.reauthenticates
                     kind = "reauth" if begins_anew else drawn
                     for child in range(len(link.children) if kind == "rekey" else 1):
                         _ASK[kind](self, Operation(0.0, kind, host, number, child))

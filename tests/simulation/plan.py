@@ -55,11 +55,14 @@ _RARER_RANGES: dict[str, tuple[float, float]] = {
     "suspend": (100.0, 300.0),
 }
 _RARER_CHANCE = 0.12
+# Since the third version of plans.
+_KILL_RANGE = (20.0, 90.0)
+_KILL_CHANCE = 0.15
 # Faults of a host; the others are of the paths between them.
 HOST_FAULTS = frozenset(
     {
         *("flush", "refuse", "lose-events", "expire", "slow-kernel", "crash"),
-        *("unsendable", "pause", "suspend"),
+        *("unsendable", "pause", "suspend", "kill"),
     }
 )
 # Those after which an end cannot send by what it has agreed to.
@@ -128,6 +131,7 @@ class Plan:
     probe_interval: float = 1.0
     quiet: float = 60.0
     settling: float = math.inf
+    reauthenticates: bool = False
 
     @property
     def bound(self) -> float:
@@ -154,8 +158,22 @@ def name_of(host: int) -> str:
     return f"host{host}.example"
 
 
-def plan_of(seed: int) -> Plan:
-    """The plan of a seed."""
+# What seeds have come to mean: 1 without reauthentication, 2 without kills.
+VERSION = 3
+
+
+def plan_of(seed: int, version: int = VERSION) -> Plan:
+    """The plan of a seed. What is added to plans is a version, so that old seeds stay as they are.
+
+    It draws from a chance of its own.
+    """
+    plan = _first_plan(seed)
+    for addition in _ADDITIONS[: version - 1]:
+        plan = addition(plan)
+    return plan
+
+
+def _first_plan(seed: int) -> Plan:
     chance = Random(f"{seed}/plan")
     hosts = chance.choices((2, 3, 4, 5), (14, 4, 1, 1))[0]
     links = tuple(_link(chance, host) for host in range(1, hosts))
@@ -171,7 +189,7 @@ def plan_of(seed: int) -> Plan:
         links,
         faults | _rarer_faults(seed),
         duration,
-        _with_reauthentications(seed, _operations(chance, links, duration)),
+        _operations(chance, links, duration),
         latency=chance.choice((0.001, 0.02, 0.2)),
     )
 
@@ -185,13 +203,24 @@ def _rarer_faults(seed: int) -> dict[str, float]:
     }
 
 
-def _with_reauthentications(seed: int, operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
+def _with_reauthentications(plan: Plan) -> Plan:
     """Some of those who would rekey the IKE SA begin it anew instead."""
-    chance = Random(f"{seed}/reauth")
-    return tuple(
+    chance = Random(f"{plan.seed}/reauth")
+    operations = tuple(
         replace(one, kind="reauth") if one.kind == "rekey-ike" and chance.random() < 0.5 else one
-        for one in operations
+        for one in plan.operations
     )
+    return replace(plan, operations=operations, reauthenticates=True)
+
+
+def _with_kills(plan: Plan) -> Plan:
+    chance = Random(f"{plan.seed}/kill")
+    if chance.random() >= _KILL_CHANCE:
+        return plan
+    return replace(plan, faults={**plan.faults, "kill": round(chance.uniform(*_KILL_RANGE), 3)})
+
+
+_ADDITIONS = (_with_reauthentications, _with_kills)
 
 
 def plain_link(spoke: int, group: str = "x25519") -> Link:

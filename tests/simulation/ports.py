@@ -62,6 +62,11 @@ class SimulatedSockets:
             self._waiting.append(datagram)
             self._reader.unpark()
 
+    def forget(self) -> None:
+        """The process is gone, and what waited for it."""
+        self._waiting.clear()
+        self._reader = trio.lowlevel.ParkingLot()
+
     async def run(self, deliver: Callable[[DatagramReceived], None]) -> None:
         """The actor: read what is there."""
         while True:

@@ -12,10 +12,11 @@ _FILE = Path(__file__).with_name("regressions.toml")
 
 @dataclass(frozen=True, slots=True)
 class Regression:
-    """A seed, and what it showed when it was found."""
+    """A seed, what it showed when it was found, and the version of plans at that time."""
 
     seed: int
     showed: str
+    version: int
 
 
 def regressions() -> list[Regression]:

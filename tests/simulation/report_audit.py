@@ -25,6 +25,7 @@ class ReportAudit:
         self._record = record
         self._secrets = secrets
         self._up: set[tuple[int, int, str]] = set()
+        self._killed: set[int] = set()
         self.down_at: dict[tuple[int, str], float] = {}
 
     def hear(self, host: Host, association: int, report: Report) -> None:
@@ -41,6 +42,11 @@ class ReportAudit:
             self.down_at[(host.number, report.connection)] = trio.current_time()
             self._went_down((host.number, association, str(details["child"])))
 
+    def killed(self, host: Host) -> None:
+        """Its next process goes on with what was up, and does not say so again."""
+        self._killed.add(host.number)
+        self._up = {one for one in self._up if one[0] != host.number}
+
     def _crashed(self, host: Host, association: int, report: Report) -> None:
         traceback = str(report.details["traceback"])
         if not any(word in traceback for word in _EXPECTED):
@@ -53,6 +59,6 @@ class ReportAudit:
         self._up.add(child)
 
     def _went_down(self, child: tuple[int, int, str]) -> None:
-        if child not in self._up:
+        if child not in self._up and child[0] not in self._killed:
             self._record.breaks("S10", f"host{child[0]}: {child[2]} goes down and was not up")
         self._up.discard(child)

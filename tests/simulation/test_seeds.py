@@ -35,7 +35,7 @@ def test_no_invariant_breaks(first: int) -> None:
 
 @pytest.mark.parametrize("regression", regressions(), ids=lambda one: f"seed-{one.seed}")
 def test_what_a_seed_has_shown_is_mended(regression: Regression) -> None:
-    outcome = run(plan_of(regression.seed))
+    outcome = run(plan_of(regression.seed, regression.version))
     assert outcome.broken is None, f"{regression.showed}: {outcome.broken}"
 
 

@@ -47,7 +47,8 @@ class World:
         self.network = Network(Random(f"{plan.seed}/network"), plan.latency)
         self.wire = WireAudit(record)
         self.reports = ReportAudit(record, (PSK.decode(), PSK.hex()))
-        around = Surrounding(self.network, self._hear, plan.seed, record.wants_lines)
+        keeps = "kill" in plan.faults
+        around = Surrounding(self.network, self._hear, plan.seed, record.wants_lines, keeps)
         self.hosts = [
             Host(number, address_of(number), settings_of(plan, number), around)
             for number in range(plan.hosts)
@@ -113,7 +114,7 @@ class World:
             host.suffer(plan.faults)
             if not LATE_KERNEL.isdisjoint(plan.faults):
                 self.kernels.excuse(host)
-        strikes = (self.network, self.kernels, self.record, self._suspend)
+        strikes = (self.network, self.kernels, self.reports, self.record, self._suspend)
         nemesis = Nemesis(plan, self.hosts, *strikes)
         began_at = trio.current_time()
         async with trio.open_nursery() as nursery:

@@ -351,7 +351,7 @@ class Children:
         """Its lifetime is over: soft, it is rekeyed; hard, it goes."""
         timers = self._association.timers
         held_until = timers.due_at(Timer.RENEWED)
-        if not hard and not math.isinf(held_until):
+        if not hard and self._association.now < held_until < math.inf:
             timers.start(Timer.CHILD_REKEY, held_until, child.number)
         elif not hard:
             if child.state is ChildState.INSTALLED:

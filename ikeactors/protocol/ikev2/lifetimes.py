@@ -129,7 +129,7 @@ def _end_half_open(association: Association, number: int) -> None:
 
 def _rekey_ike_sa(association: Association, number: int) -> None:
     held_until = association.timers.due_at(Timer.RENEWED)
-    if not math.isinf(held_until):
+    if association.now < held_until < math.inf:
         association.timers.start(Timer.IKE_REKEY, held_until)
     elif association.ike_sa.state is IkeSaState.ESTABLISHED:
         exchange = RekeyIkeInitiator(Request(None), association.ike_sa)

@@ -100,7 +100,7 @@ def hold(association: Association) -> None:
 
 def is_held(association: Association) -> bool:
     """Whether another IKE SA is about to take its place: no Child SA of this one is made anew."""
-    return not math.isinf(association.timers.due_at(Timer.RENEWED))
+    return association.now < association.timers.due_at(Timer.RENEWED) < math.inf
 
 
 def renewed(association: Association, event: Renewed) -> None:

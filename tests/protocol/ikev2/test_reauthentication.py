@@ -18,6 +18,7 @@ from ikeactors.protocol.events import (
     RekeyRequested,
     Renewed,
     Superseded,
+    TimerExpired,
 )
 from ikeactors.protocol.ikev2 import informational
 from ikeactors.protocol.ikev2.child_sa import ChildState
@@ -371,3 +372,17 @@ def test_a_lifetime_told_later_is_kept_by_the_initiator(
 def test_a_lifetime_that_is_no_number_ends_the_ike_sa() -> None:
     with pytest.raises(InvalidSyntax):
         announced_lifetime((Notify(NotifyType.AUTH_LIFETIME, b"\0\0\1"),))
+
+
+@pytest.mark.parametrize("timer", [Timer.CHILD_REKEY, Timer.IKE_REKEY])
+def test_what_was_held_back_is_done_when_all_timers_are_late(timer: Timer) -> None:
+    """After a pause everything is due at once, whatever comes first."""
+    pair = Pair().establish()
+    west = pair.west.association
+    (child_sa,) = west.children
+    number = child_sa.number if timer is Timer.CHILD_REKEY else 0
+    pair.give(pair.west, Renewed(ends=False))
+    west.timers.start(timer, west.timers.due_at(Timer.RENEWED), number)
+    pair.now += 100
+    pair.give(pair.west, TimerExpired())
+    assert len(pair.west.association.ike_sa.requests.outstanding) == 1
