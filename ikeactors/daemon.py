@@ -26,6 +26,8 @@ from ikeactors.tree import supervise
 _REMOVAL_PATIENCE = 2.0
 # For scripts that take away what they have set up.
 _SCRIPTS_PATIENCE = 5.0
+# For names of peers to resolve, until which nothing of theirs is protected.
+_TRAP_PATIENCE = 2.0
 
 
 async def run_daemon(
@@ -47,6 +49,8 @@ async def run_daemon(
             daemon.hub.publish(Report("daemon-started", _description(daemon)))
             for request in shunts(configuration.connections):
                 await daemon.kernel.send(request)
+            with trio.move_on_after(_TRAP_PATIENCE):
+                await daemon.traps.settled.wait()
             await take_back(daemon.writers.keeper, daemon.peers)
             daemon.peers.start_configured()
             settle()

@@ -36,6 +36,7 @@ from ikeactors.actors.router import Router
 from ikeactors.actors.routes import Routing
 from ikeactors.actors.sockets import Sockets, SocketSettings
 from ikeactors.actors.token_secret import token_of_unless_refused
+from ikeactors.actors.traps import Traps
 from ikeactors.actors.unix_socket import ControlListener, open_listener
 from ikeactors.actors.userspace import UserspaceBackend
 from ikeactors.actors.workers import Workers, threads
@@ -44,7 +45,6 @@ from ikeactors.admin.authority import Authority, authority_of
 from ikeactors.config import Configuration, DaemonSettings
 from ikeactors.protocol.entropy import Entropy as CoreEntropy
 from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits
-from ikeactors.protocol.settings import Settings
 from ikeactors.protocol.surroundings import Surroundings
 from ikeactors.protocol.tokens import TokenOf
 from ikeactors.reloading import Reloading
@@ -86,6 +86,7 @@ class Parts:
     commands: trio.MemoryReceiveChannel[Command]
     kernel: trio.MemorySendChannel[Command]
     peers: Peers
+    traps: Traps
     writers: Writers
     trust: Trust
     reloading: Reloading
@@ -150,7 +151,11 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
     load = options.load or (lambda: configuration)
     directory = configuration.credentials_directory
     reloading = Reloading(load, directory, (core,), trust, hub)
-    lives = _lives(core, associations, outlets, registry, sockets, names)
+    locator = Locator(sockets.source_for, sockets.local_ports()[0], names.resolve)
+    lives = Lives(core, associations, locator, outlets, registry, random.random)
+    peers = Peers(core, lives, registry, router)
+    traps = Traps(core, locator, kernel, hub, peers.acquire)
+    registry.trap = traps.add
     return Parts(
         configuration=configuration,
         hub=hub,
@@ -171,7 +176,8 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
         kernel_state=kernel_state,
         commands=commands,
         kernel=kernel,
-        peers=Peers(core, lives, registry, router),
+        peers=peers,
+        traps=traps,
         writers=writers,
         trust=trust,
         reloading=reloading,
@@ -224,20 +230,6 @@ def _token_of(configuration: Configuration, hub: ReportHub) -> TokenOf:
     wanted = any(one.quick_crash_detection for one in configuration.connections)
     directory = Path(configuration.daemon.state_directory)
     return token_of_unless_refused(wanted, directory, SystemEntropy().octets, hub)
-
-
-def _lives(
-    settings: Settings,
-    associations: CoreAssociations,
-    outlets: Outlets,
-    registry: PeerRegistry,
-    sockets: Sockets,
-    names: Names,
-) -> Lives:
-    """Associations from their beginning to their end, and where they call from."""
-    ike_port, _ = sockets.local_ports()
-    locator = Locator(sockets.source_for, ike_port, names.resolve)
-    return Lives(settings, associations, locator, outlets, registry, random.random)
 
 
 async def _clear(configuration: Configuration, backend: Backend, state: KernelState) -> None:

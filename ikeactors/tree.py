@@ -11,6 +11,7 @@
       peers           one actor per association, supervised apart
       revocation      fetches CRLs and asks OCSP responders, where certificates are in use
       credentials     looks whether keys and certificates have changed on disk
+      traps           policies without an SA, and packets that need one
       control         the admin socket
       log, key-log, recorder    write down what happens (see `writers`)
 
@@ -83,20 +84,33 @@ def _carriers(daemon: Parts) -> Iterator[ChildSpecification]:
     if isinstance(backend, UserspaceBackend):
         run_actor["userspace"] = partial(run_userspace, backend)
         receive_esp = backend.plane.receive
+    look_around = partial(_look_around, daemon)
     ask_admission = partial(consider, daemon.admission, peers)
     run_actor |= {
         "alarms": partial(run_alarms, daemon.alarms),
         "kernel": partial(
-            run_kernel, daemon.commands, backend, daemon.kernel_state, daemon.hub.publish
+            run_kernel,
+            daemon.commands,
+            backend,
+            daemon.kernel_state,
+            daemon.hub.publish,
+            daemon.traps.acquired,
         ),
         "sockets": partial(run_sockets, sockets, daemon.router.deliver, receive_esp),
-        "addresses": partial(run_addresses, daemon.addresses, daemon.hub, peers.look_around),
-        "names": partial(run_names, daemon.names, peers.look_around),
+        "addresses": partial(run_addresses, daemon.addresses, daemon.hub, look_around),
+        "names": partial(run_names, daemon.names, look_around),
         "router": partial(run_router, daemon.router, ask_admission, peers, sockets.send_message),
         "peers": peers.run,
+        "traps": daemon.traps.run,
     }
     for name, start in run_actor.items():
         yield ChildSpecification(name, start)
+
+
+async def _look_around(daemon: Parts, have_changed: bool) -> None:
+    """Routes, and addresses too if these have changed, may lead elsewhere."""
+    daemon.traps.look_around()
+    await daemon.peers.look_around(have_changed)
 
 
 def _ignore_esp(octets: bytes, local: Endpoint, remote: Endpoint) -> None:
@@ -139,6 +153,7 @@ def _statistics(daemon: Parts) -> dict[str, object]:
         "names": daemon.names.statistics(),
         "router": daemon.router.statistics(),
         "peers": daemon.peers.statistics(),
+        "traps": daemon.traps.statistics(),
         "budgets": daemon.router.budgets.statistics(trio.current_time()),
         "alarms": daemon.alarms.statistics(),
         "workers": daemon.workers.statistics(),

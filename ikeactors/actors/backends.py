@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import trio
 
 from ikeactors.kernel.requests import PolicyRequest, SaId, SaRequest, SaUsage
-from ikeactors.protocol.events import SaExpired, SaMappingChanged
-
-KernelEvent = SaExpired | SaMappingChanged
+from ikeactors.protocol.events import SaExpired, SaMappingChanged, Trigger
 
 # Ours: more events than this wait only where nobody has looked for seconds; then a look at what is
 # installed tells more than they do.
 MAX_WAITING_EVENTS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Acquired:
+    """A packet falls under a policy that has no SA; it is held for a while."""
+
+    policy: PolicyRequest
+    trigger: Trigger
+
+
+KernelEvent = SaExpired | SaMappingChanged | Acquired
 
 
 class EventsLost(Exception):
@@ -46,7 +56,10 @@ class Backend(Protocol):
         """What went through those of the SAs that are there."""
 
     def events(self) -> AsyncIterator[KernelEvent]:
-        """What happens to SAs; raises `EventsLost` once when some were lost, then goes on."""
+        """What happens to SAs, and packets that need one.
+
+        Raises `EventsLost` once when some were lost, then goes on.
+        """
 
     async def aclose(self) -> None: ...
 

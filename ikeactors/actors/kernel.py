@@ -14,7 +14,7 @@ from functools import partial
 
 import trio
 
-from ikeactors.actors.backends import Backend, EventsLost, KernelEvent
+from ikeactors.actors.backends import Acquired, Backend, EventsLost, KernelEvent
 from ikeactors.actors.installed import Inbox, Installed
 from ikeactors.kernel.policies import key_of
 from ikeactors.kernel.requests import KernelRefusal, Lifetime, PolicyRequest, SaId, SaUsage
@@ -37,6 +37,7 @@ from ikeactors.quick import quick
 
 KernelAction = InstallChildSa | AdoptChildSa | RemoveChildSa | MoveChildSa
 Publish = Callable[[Report], None]
+Acquire = Callable[[Acquired], None]
 
 # Ours: commands that wait; an association has at most a few under way, and who sends waits.
 MAX_WAITING_COMMANDS = 256
@@ -80,6 +81,7 @@ class KernelState:
         self.refusals = 0
         self.expirations = 0
         self.mapping_changes = 0
+        self.acquisitions = 0
         self.losses_of_events = 0
 
 
@@ -93,6 +95,7 @@ class KernelStatistics:
     refusals: int
     expirations: int
     mapping_changes: int
+    acquisitions: int
     losses_of_events: int
 
 
@@ -117,14 +120,19 @@ def _reply(send: trio.MemorySendChannel[Sequence[SaUsage]], usages: Sequence[SaU
         send.send_nowait(usages)
 
 
+def _ignore(acquired: Acquired) -> None:
+    """Where there are no policies without SAs nobody is asked for one."""
+
+
 async def run_kernel(
     commands: trio.MemoryReceiveChannel[Command],
     backend: Backend,
     state: KernelState,
     publish: Publish,
+    acquire: Acquire = _ignore,
 ) -> None:
     """Carry out commands and hand on events until the commands' channel is closed."""
-    actor = KernelActor(backend, state, publish)
+    actor = KernelActor(backend, state, publish, acquire)
     await actor.finish_what_is_under_way()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(actor.carry_events)
@@ -147,7 +155,10 @@ async def remove_all(backend: Backend, state: KernelState) -> None:
 class KernelActor:
     """One life of the kernel actor."""
 
-    def __init__(self, backend: Backend, state: KernelState, publish: Publish) -> None:
+    def __init__(
+        self, backend: Backend, state: KernelState, publish: Publish, acquire: Acquire
+    ) -> None:
+        self._acquire = acquire
         self._backend = backend
         self._state = state
         self._installed = state.installed
@@ -313,6 +324,10 @@ class KernelActor:
                 self._carry(SaExpired(sa_id, hard=True))
 
     def _carry(self, event: KernelEvent) -> None:
+        if isinstance(event, Acquired):
+            self._state.acquisitions += 1
+            self._acquire(event)
+            return
         holding = self._installed.holding(event.sa_id)
         if holding is None:
             return
@@ -351,5 +366,6 @@ def kernel_statistics(backend: Backend, state: KernelState) -> KernelStatistics:
         state.refusals,
         state.expirations,
         state.mapping_changes,
+        state.acquisitions,
         state.losses_of_events,
     )

@@ -29,6 +29,7 @@ from ikeactors.actors.restarting import (
     Unreachable,
     children_of,
     children_to_restore,
+    children_to_trap,
     union,
 )
 from ikeactors.actors.supervisor import (
@@ -158,7 +159,8 @@ class Lives:
         named = [name for event in pending for name in event.children]
         left = tuple(name for name in peer.children if name not in named)
         if left or not pending:
-            peer.mailbox.post_assured(InitiationRequested(left))
+            trigger = next((event.trigger for event in asked if event.trigger), None)
+            peer.mailbox.post_assured(InitiationRequested(left, trigger=trigger))
         for event in pending:
             peer.mailbox.post_assured(event)
         return True
@@ -255,6 +257,9 @@ class Lives:
         connection = self._settings.connection(peer.connection)
         if connection is None:
             return None
+        if was_established:
+            trapped = children_to_trap(connection, peer.children, failure)
+            self._registry.trap(peer.connection, trapped)
         children = children_to_restore(connection, peer.children, failure, was_established)
         if not children:
             return None

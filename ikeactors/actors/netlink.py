@@ -45,6 +45,9 @@ class Socket(Protocol):
 
     def send(self, octets: bytes) -> None: ...
 
+    def join(self, group: int) -> None:
+        """Hear the events of one more group."""
+
     def receive(self) -> bytes | None:
         """A datagram from the kernel; None when none waits."""
 
@@ -74,11 +77,14 @@ class NetlinkSocket:
         for option in (_NETLINK_CAP_ACK, _NETLINK_EXT_ACK):
             self._socket.setsockopt(_SOL_NETLINK, option, 1)
         for group in groups:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _EVENT_BUFFER)
-            self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, group)
+            self.join(group)
 
     def fileno(self) -> int:
         return self._socket.fileno()
+
+    def join(self, group: int) -> None:
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _EVENT_BUFFER)
+        self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, group)
 
     def send(self, octets: bytes) -> None:
         self._socket.sendto(octets, (_KERNEL, 0))

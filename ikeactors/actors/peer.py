@@ -46,6 +46,7 @@ class Registry(Protocol):
     def answer(self, answer: actions.AnswerRequest) -> None: ...
     def reauthenticate(self, peer: Peer, action: actions.Reauthenticate) -> None: ...
     def begin_again(self, peer: Peer, action: actions.BeginAgain) -> None: ...
+    def set_traps(self, peer: Peer, action: actions.SetTraps) -> None: ...
     def hand_over(self, peer: Peer) -> None: ...
     async def progressed(self, peer: Peer, association: Association) -> None: ...
 
@@ -284,6 +285,10 @@ def _begin_again(peer: Peer, action: actions.BeginAgain, outlets: Outlets) -> No
     outlets.registry.begin_again(peer, action)
 
 
+def _set_traps(peer: Peer, action: actions.SetTraps, outlets: Outlets) -> None:
+    outlets.registry.set_traps(peer, action)
+
+
 def _hand_over(peer: Peer, _: actions.HandOver, outlets: Outlets) -> None:
     outlets.registry.hand_over(peer)
 
@@ -354,6 +359,7 @@ _CARRY: dict[type, Callable[[Peer, Any, Outlets], None]] = {
     actions.CheckRevocation: _check_revocation,
     actions.Reauthenticate: _reauthenticate,
     actions.BeginAgain: _begin_again,
+    actions.SetTraps: _set_traps,
     actions.HandOver: _hand_over,
     actions.Report: _report,
     actions.Trace: _trace,

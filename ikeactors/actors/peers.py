@@ -27,6 +27,7 @@ from ikeactors.protocol.events import (
     Event,
     InitiationRequested,
     LocalAddressesChanged,
+    Trigger,
 )
 from ikeactors.protocol.settings import ConnectionSettings, Settings
 from ikeactors.protocol.snapshot import AssociationSnapshot
@@ -102,7 +103,11 @@ class Peers:
                 self.initiate(connection.name)
 
     def initiate(
-        self, connection_name: str, children: tuple[str, ...] = (), request_id: int | None = None
+        self,
+        connection_name: str,
+        children: tuple[str, ...] = (),
+        request_id: int | None = None,
+        trigger: Trigger | None = None,
     ) -> int:
         """Bring up children; the association's number.
 
@@ -123,8 +128,13 @@ class Peers:
             self._add(peer)
         peer.children = union(peer.children, children or started_children(connection))
         peer.dismissed = False
-        self._post(peer, InitiationRequested(children, request_id))
+        self._post(peer, InitiationRequested(children, request_id, trigger=trigger))
         return peer.number
+
+    def acquire(self, connection: str, child: str, trigger: Trigger) -> None:
+        """A packet needs a child: bring it up, unless it is being brought up already."""
+        if not self._registry.stopping:
+            self.initiate(connection, (child,), trigger=trigger)
 
     def respond(self, datagram: DatagramReceived) -> None:
         """Make a responder association for an IKE_SA_INIT request that admission let in."""

@@ -3,7 +3,7 @@ asked, what failed last. It outlives every actor."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import trio
@@ -21,6 +21,7 @@ from ikeactors.protocol.actions import (
     BeginAgain,
     ClaimIdentity,
     Reauthenticate,
+    SetTraps,
 )
 from ikeactors.protocol.events import (
     DeletionRequested,
@@ -37,6 +38,12 @@ from ikeactors.protocol.snapshot import ChildSnapshot
 
 # A new association for one that is reauthenticated.
 Succeed = Callable[[Peer, Reauthenticate], None]
+# Children of a connection that the next packet is to bring up.
+Trap = Callable[[str, Sequence[str]], None]
+
+
+def _no_traps(connection: str, children: Sequence[str]) -> None:
+    """Where no packet brings anything up."""
 
 
 class PeerRegistry:
@@ -52,6 +59,7 @@ class PeerRegistry:
         self.claims = Claims()
         self.succession = Succession()
         self.succeed: Succeed | None = None
+        self.trap: Trap = _no_traps
         self.failures: dict[str, str] = {}
         self.crash_count = 0
         self.failure_count = 0
@@ -142,6 +150,11 @@ class PeerRegistry:
         event = InitiationRequested(action.children, action.request_id)
         self.census.note_request(peer, event)
         peer.mailbox.post_assured(event)
+
+    def set_traps(self, peer: Peer, action: SetTraps) -> None:
+        """The peer has closed some of its children: the next packet brings them up."""
+        if not (self.stopping or peer.dismissed):
+            self.trap(peer.connection, action.children)
 
     def hand_over(self, peer: Peer) -> None:
         """It stands with all its Child SAs: the one in whose place it comes may go."""

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from ikeactors.actors.names import Unresolved
 from ikeactors.errors import Fault
 from ikeactors.protocol.events import Address, Endpoint
-from ikeactors.protocol.settings import ConnectionSettings, DownAction, StartAction
+from ikeactors.protocol.settings import ConnectionSettings, DownAction
 from ikeactors.protocol.snapshot import AssociationSnapshot
 from ikeactors.protocol.surroundings import IKE_PORT
 
@@ -100,9 +100,7 @@ def single_remote(connection: ConnectionSettings) -> Endpoint | None:
 
 def started_children(connection: ConnectionSettings) -> tuple[str, ...]:
     """The children that are to be up always."""
-    return tuple(
-        child.name for child in connection.children if child.start_action is StartAction.START
-    )
+    return tuple(child.name for child in connection.children if child.start_action.starts)
 
 
 def children_to_restore(
@@ -116,9 +114,22 @@ def children_to_restore(
     names = started_children(connection)
     if not was_established:
         return names
+    return union(names, _lost(connection, wanted, failure, DownAction.START))
+
+
+def children_to_trap(
+    connection: ConnectionSettings, wanted: tuple[str, ...], failure: str
+) -> tuple[str, ...]:
+    """Those of the children that were lost so which a packet is to bring up again."""
+    return _lost(connection, wanted, failure, DownAction.TRAP)
+
+
+def _lost(
+    connection: ConnectionSettings, wanted: tuple[str, ...], failure: str, action: DownAction
+) -> tuple[str, ...]:
     lost = (child for child in connection.children if child.name in wanted)
     actions = ((child.name, child.dpd_action if failure else child.close_action) for child in lost)
-    return union(names, tuple(name for name, action in actions if action is DownAction.START))
+    return tuple(name for name, wished in actions if wished is action)
 
 
 def children_of(snapshot: AssociationSnapshot) -> tuple[str, ...]:

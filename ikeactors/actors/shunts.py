@@ -10,7 +10,7 @@ from ikeactors.protocol.events import Event
 from ikeactors.protocol.settings import ConnectionSettings
 
 # Associations are counted from 1.
-_OURSELVES = 0
+OURSELVES = 0
 
 
 class Unread:
@@ -28,4 +28,4 @@ def shunts(connections: Iterable[ConnectionSettings]) -> Iterator[KernelRequest]
     unread = Unread()
     for connection in connections:
         for shunt in connection.shunts:
-            yield KernelRequest(_OURSELVES, InstallChildSa(0, (), shunt.policies), unread)
+            yield KernelRequest(OURSELVES, InstallChildSa(0, (), shunt.policies), unread)

@@ -15,6 +15,7 @@ import trio
 from ikeactors.actors.backends import EventsLost, KernelEvent
 from ikeactors.actors.netlink import Netlink, Reply, Socket
 from ikeactors.actors.offload import offloaded
+from ikeactors.actors.xfrm_demand import Demand
 from ikeactors.kernel.netlink import Message, read_messages
 from ikeactors.kernel.policies import key_of
 from ikeactors.kernel.requests import (
@@ -33,13 +34,19 @@ from ikeactors.kernel.xfrm import (
     update_policy,
     update_sa,
 )
-from ikeactors.kernel.xfrm_events import Expired, MappingChanged, State, read_event, read_state
+from ikeactors.kernel.xfrm_events import (
+    Acquired,
+    Expired,
+    MappingChanged,
+    State,
+    read_event,
+    read_state,
+)
 from ikeactors.kernel.xfrm_policies import Change, Piece, XfrmPolicies
 from ikeactors.kernel.xfrm_refusals import refusal_of
 from ikeactors.protocol.events import Endpoint, SaExpired, SaMappingChanged
 
-# linux/xfrm.h, enum xfrm_nlgroups. ACQUIRE is not among them: who listens to it makes the kernel
-# hold packets for SAs that nobody would negotiate.
+# linux/xfrm.h, enum xfrm_nlgroups. That of acquisitions is heard when there is a policy for it.
 EVENT_GROUPS = (2, 8)
 
 # Ours: far above what the kernel counts up from, so that other programs' policies do not collide
@@ -62,7 +69,8 @@ class XfrmBackend:
         self, requests: Socket, events: Socket, first_number: int = FIRST_POLICY_NUMBER
     ) -> None:
         self._netlink = Netlink(requests)
-        self._events = XfrmEvents(events)
+        self._demand = Demand(events)
+        self._events = XfrmEvents(events, self._demand)
         self._policies = XfrmPolicies(first_number)
 
     async def install(self, sas: Sequence[SaRequest], policies: Sequence[PolicyRequest]) -> None:
@@ -79,6 +87,7 @@ class XfrmBackend:
         )
         if refused is None:
             self._policies.note(changes)
+            self._demand.note(changes)
             return
         self._roll_back([about for reply, (_, about) in zip(replies, messages, strict=True)
                          if not reply.errno])  # fmt: skip
@@ -120,6 +129,7 @@ class XfrmBackend:
 
     def close(self) -> None:
         """Let both sockets go."""
+        self._demand.close()
         self._netlink.close()
         self._events.close()
 
@@ -153,6 +163,7 @@ class XfrmBackend:
         ])  # fmt: skip
         self._delete([(one, one.before) for one in changes if not one.after])
         self._policies.note(changes)
+        self._demand.note(changes)
 
     def _delete(self, doomed: Sequence[tuple[Change, Piece | None]]) -> None:
         """What does not go by its index goes by its selector, as what a predecessor has left."""
@@ -198,8 +209,9 @@ class XfrmBackend:
 class XfrmEvents:
     """The kernel's events, one after the other; what was read and not yet taken is kept."""
 
-    def __init__(self, socket: Socket) -> None:
+    def __init__(self, socket: Socket, demand: Demand) -> None:
         self._socket = socket
+        self._demand = demand
         self._waiting: deque[KernelEvent] = deque()
 
     def __aiter__(self) -> XfrmEvents:
@@ -226,22 +238,19 @@ class XfrmEvents:
                 raise EventsLost from None
             if octets is None:
                 return
-            self._waiting.extend(_events(octets))
+            found = (self._event(message) for message in read_messages(octets))
+            self._waiting.extend(event for event in found if event is not None)
 
-
-def _events(octets: bytes) -> list[KernelEvent]:
-    found = [_kernel_event(message) for message in read_messages(octets)]
-    return [event for event in found if event is not None]
-
-
-def _kernel_event(message: Message) -> KernelEvent | None:
-    match read_event(message):
-        case Expired(sa_id, hard):
-            return SaExpired(sa_id, hard)
-        case MappingChanged(sa_id, address, port):
-            return SaMappingChanged(sa_id, Endpoint(address, port))
-        case _:
-            return None
+    def _event(self, message: Message) -> KernelEvent | None:
+        match read_event(message):
+            case Expired(sa_id, hard):
+                return SaExpired(sa_id, hard)
+            case MappingChanged(sa_id, address, port):
+                return SaMappingChanged(sa_id, Endpoint(address, port))
+            case Acquired() as acquired:
+                return self._demand.acquired(acquired)
+            case _:
+                return None
 
 
 def _usage(sa_id: SaId, state: State) -> SaUsage:

@@ -30,6 +30,7 @@ _MAX_REPLAY_WINDOW = 4096
 _CLEAR_WORDS = {
     "clear": DownAction.CLEAR,
     "start": DownAction.START,
+    "trap": DownAction.TRAP,
     "none": DownAction.CLEAR,
     "restart": DownAction.START,
 }
@@ -42,8 +43,6 @@ _MODES: dict[str, Mode | PolicyAction] = {
 def _program(value: object) -> str:
     return absolute_path(value) if value else ""
 
-
-_TRAP = {"trap": later('"trap"', '"start", or leave it out')}
 
 CHILD = options(
     Option(
@@ -136,20 +135,21 @@ CHILD = options(
     ),
     Option(
         "start_action",
-        word(enumeration(*StartAction), _TRAP),
+        word(enumeration(*StartAction)),
         '"none"',
-        '"start" brings it up with the daemon and keeps it up; "none" waits.',
+        '"start" brings it up with the daemon and keeps it up, "trap" when a packet needs it, '
+        '"trap|start" does both; "none" waits.',
     ),
     Option(
         "dpd_action",
-        word(_CLEAR_WORDS, _TRAP),
+        word(_CLEAR_WORDS),
         '"clear"',
-        'When the peer is dead: "clear" leaves it at that, "start" sets it up anew. What has '
-        'start_action = "start" comes back anyway.',
+        'When the peer is dead: "clear" leaves it at that, "start" sets it up anew, "trap" when a '
+        'packet needs it. What has start_action = "start" comes back anyway.',
     ),
     Option(
         "close_action",
-        word(_CLEAR_WORDS, _TRAP),
+        word(_CLEAR_WORDS),
         '"clear"',
         "When the peer has closed it: likewise, also with start_action.",
     ),

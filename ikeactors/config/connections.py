@@ -21,6 +21,7 @@ from ikeactors.protocol.settings import (
     AddressPattern,
     ChildSettings,
     ConnectionSettings,
+    DownAction,
     Retransmission,
     SelectorTemplate,
     Shunt,
@@ -32,6 +33,8 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,63}")
 
 # swanctl's default, in seconds.
 _REKEY_TIME = 14400.0
+
+_TRAPPING = (StartAction.TRAP, StartAction.TRAP_START)
 
 _SECTIONS = ("local", "remote", "children")
 
@@ -261,14 +264,28 @@ def _families(
 
 
 def _check_start(section: Section, connection: Section, mistakes: Mistakes) -> None:
-    if section["start_action"] != StartAction.START or not connection.is_sound("remote_addrs"):
-        return
-    addresses = connection["remote_addrs"]
-    if len(addresses) == 1 and isinstance(addresses[0], AddressName):
-        return
-    if len(addresses) != 1 or addresses[0].single is None:
-        message = "start needs a connection whose remote_addrs is a single address, or a name"
-        mistakes.add(section.place.of("start_action"), message)
+    for option in ("start_action", "dpd_action", "close_action"):
+        word = section[option]
+        if word is DownAction.TRAP or word in _TRAPPING:
+            _check_trap(section, option, mistakes)
+        elif word is not StartAction.START:
+            continue
+        if connection.is_sound("remote_addrs") and not _is_one_place(connection["remote_addrs"]):
+            needs = "needs a connection whose remote_addrs is a single address, or a name"
+            mistakes.add(section.place.of(option), f"{word.value} {needs}")
+
+
+def _check_trap(section: Section, option: str, mistakes: Mistakes) -> None:
+    if not section["policies"]:
+        message = "trap is a policy: it needs policies = true"
+        mistakes.add(section.place.of(option), message)
+
+
+def _is_one_place(addresses: tuple[AddressPattern | AddressName, ...]) -> bool:
+    """Whether there is one peer to call."""
+    if len(addresses) != 1:
+        return False
+    return isinstance(addresses[0], AddressName) or addresses[0].single is not None
 
 
 def _written(section: Section, first: str, second: str) -> str:

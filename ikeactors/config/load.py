@@ -17,7 +17,7 @@ from ikeactors.config.settings import Configuration, DaemonSettings
 from ikeactors.config.sources import Document, read_documents
 from ikeactors.kernel.interfaces import Interface
 from ikeactors.kernel.requests import Mode
-from ikeactors.protocol.settings import ConnectionSettings, IdentityPattern, Secret, StartAction
+from ikeactors.protocol.settings import ConnectionSettings, IdentityPattern, Secret
 from ikeactors.wire.identities import Identity
 
 _TOP = (*FILE, "daemon", "connections", "secrets", "interfaces")
@@ -189,7 +189,9 @@ def _check_secrets(
 
 
 def _calls(connection: ConnectionSettings) -> bool:
-    return any(child.start_action is StartAction.START for child in connection.children)
+    return any(
+        child.start_action.starts or child.start_action.traps for child in connection.children
+    )
 
 
 def _called_as(connection: ConnectionSettings) -> IdentityPattern:

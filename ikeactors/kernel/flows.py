@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from ikeactors.wire.selectors import ANY_PORT, ICMP, ICMPV6, TrafficSelector
@@ -64,6 +65,21 @@ class Matcher(NamedTuple):
             and self.source_ports[0] <= flow.source_port <= self.source_ports[1]
             and self.destination_ports[0] <= flow.destination_port <= self.destination_ports[1]
         )
+
+
+def selectors_of(flow: Flow) -> tuple[TrafficSelector, TrafficSelector]:
+    """Selectors that fit this flow alone, of its source and of its destination."""
+    make = IPv4Address if flow.version == 4 else IPv6Address
+    source, destination = make(flow.source), make(flow.destination)
+    from_ports, to_ports = _port_range(flow.source_port), _port_range(flow.destination_port)
+    return (
+        TrafficSelector(flow.protocol, *from_ports, source, source),
+        TrafficSelector(flow.protocol, *to_ports, destination, destination),
+    )
+
+
+def _port_range(port: int) -> tuple[int, int]:
+    return ANY_PORT if port == NO_PORTS else (port, port)
 
 
 def flow_of(packet: bytes) -> Flow | None:

@@ -155,7 +155,8 @@ class PolicyRequest:
     """One policy: packets from `source` to `destination` in `direction`.
 
     `tunnel_source` and `tunnel_destination` are the outer addresses of the template. `priority`
-    0 asks the data plane to compute one: more specific selectors first.
+    0 asks the data plane to compute one: more specific selectors first. With `on_demand` there is
+    no SA before a packet needs it: the data plane then asks for one, and holds the packet.
     """
 
     direction: Direction
@@ -170,6 +171,7 @@ class PolicyRequest:
     mark: Mark | None = None
     if_id: int = 0
     priority: int = 0
+    on_demand: bool = False
 
 
 @dataclass(frozen=True, slots=True)

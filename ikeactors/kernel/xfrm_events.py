@@ -25,7 +25,12 @@ from ikeactors.kernel.xfrm import (
     XFRMA_REPLAY_VAL,
     Carried,
 )
-from ikeactors.kernel.xfrm_selectors import AF_INET, AF_INET6
+from ikeactors.kernel.xfrm_selectors import (
+    AF_INET,
+    SELECTOR_OCTETS,
+    read_host_selector,
+)
+from ikeactors.wire.selectors import TrafficSelector
 
 # Where fields lie in struct xfrm_usersa_info and in what contains it.
 _SA_OCTETS = 224
@@ -36,7 +41,8 @@ _FAMILY_AT = 212
 _EXPIRE_OCTETS = 232
 _MAPPING_OCTETS = 64
 _ACQUIRE_OCTETS = 280
-_ACQUIRE_SOURCE_AT = 24
+_ACQUIRE_PACKET_AT = 40
+_ACQUIRE_POLICY_AT = 96
 _ACQUIRE_INDEX_AT = 252
 
 _FAMILY = struct.Struct("=H")
@@ -73,12 +79,12 @@ class MappingChanged:
 
 @dataclass(frozen=True, slots=True)
 class Acquired:
-    """A packet needs an SA that is not there; `index` is its policy's."""
+    """A packet needs an SA that is not there: what it is, and under which policy it falls."""
 
-    source: Address
-    destination: Address
-    protocol: ProtocolId
+    source: TrafficSelector
+    destination: TrafficSelector
     index: int
+    policy: bytes
 
 
 XfrmEvent = Expired | MappingChanged | Acquired
@@ -155,13 +161,10 @@ def _read_mapping(body: bytes) -> MappingChanged:
 
 def _read_acquired(body: bytes) -> Acquired:
     _require(body, _ACQUIRE_OCTETS)
-    destination, _, protocol = ID.unpack_from(body)
-    source = body[_ACQUIRE_SOURCE_AT : _ACQUIRE_SOURCE_AT + 16]
-    # The family of the template is not told: four octets and zeros are an IPv4 address.
-    family = AF_INET if not any(destination[4:] + source[4:]) else AF_INET6
+    packet = body[_ACQUIRE_PACKET_AT : _ACQUIRE_PACKET_AT + SELECTOR_OCTETS]
+    policy = body[_ACQUIRE_POLICY_AT : _ACQUIRE_POLICY_AT + SELECTOR_OCTETS]
     index = _INDEX.unpack_from(body, _ACQUIRE_INDEX_AT)[0]
-    ends = _address(source, family), _address(destination, family)
-    return Acquired(*ends, _protocol(protocol), index)
+    return Acquired(*read_host_selector(packet), index, policy)
 
 
 def _sa_id(body: bytes, attributes: dict[int, bytes]) -> SaId:

@@ -9,7 +9,7 @@ import errno
 import itertools
 import struct
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple
 
 from ikeactors.kernel.requests import Address, KernelRefusal
@@ -82,6 +82,27 @@ def xfrm_selectors(source: TrafficSelector, destination: TrafficSelector) -> lis
         text = f"{source} to {destination} needs more than {MAX_POLICIES_OF_ONE} XFRM policies"
         raise KernelRefusal(errno.EINVAL, text)
     return selectors
+
+
+def read_host_selector(octets: bytes) -> tuple[TrafficSelector, TrafficSelector]:
+    """The source and the destination of a packet, as the kernel tells them in a selector."""
+    fields = _SELECTOR.unpack(octets)
+    destination, source = (_address(one, fields[6]) for one in fields[:2])
+    protocol = fields[9]
+    to_port, from_port = (int.from_bytes(one, "big") for one in (fields[2], fields[4]))
+    if protocol in (ICMP, ICMPV6):
+        # For XFRM the type is the source port and the code the destination port.
+        to_port = from_port = from_port << 8 | to_port
+    has_ports = protocol in (ICMP, ICMPV6) or any(fields[3] + fields[5])
+    from_ports, to_ports = ((one, one) if has_ports else ANY_PORT for one in (from_port, to_port))
+    return (
+        TrafficSelector(protocol, *from_ports, source, source),
+        TrafficSelector(protocol, *to_ports, destination, destination),
+    )
+
+
+def _address(octets: bytes, family: int) -> Address:
+    return IPv4Address(octets[:4]) if family == AF_INET else IPv6Address(octets)
 
 
 def family_of(address: Address) -> int:

@@ -168,6 +168,13 @@ class BeginAgain:
 
 
 @dataclass(frozen=True, slots=True)
+class SetTraps:
+    """The next packet for these children is to bring them up."""
+
+    children: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class HandOver:
     """All stands that the association had which this one reauthenticates: it may go."""
 
@@ -299,6 +306,7 @@ Action = (
     | CheckRevocation
     | Reauthenticate
     | BeginAgain
+    | SetTraps
     | HandOver
     | Report
     | Trace

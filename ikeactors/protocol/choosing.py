@@ -12,6 +12,7 @@ from ikeactors.crypto.ciphers import is_aead
 from ikeactors.crypto.suite import supported
 from ikeactors.errors import NoProposalChosen, TsUnacceptable
 from ikeactors.iana import Encr, Esn, Integ, KeyExchangeMethod, ProtocolId, TransformType
+from ikeactors.protocol.events import Trigger
 from ikeactors.wire.proposals import Proposal, Transform
 from ikeactors.wire.selectors import TrafficSelector, UnknownSelector
 
@@ -273,6 +274,32 @@ def narrow(
             if len(common) == MAX_SELECTORS:
                 return tuple(common)
     return tuple(common)
+
+
+def with_trigger(
+    trigger: Trigger, local: Selectors, remote: Selectors
+) -> tuple[Selectors, Selectors]:
+    """An initiator's selectors, before all others what fits the packet that triggers the exchange.
+
+    A responder that narrows them then knows what is needed (RFC 7296 section 2.9). A packet that
+    is not to be protected at all goes without saying.
+    """
+    inside = any(one.contains(trigger.source) for one in local)
+    if not inside or not any(one.contains(trigger.destination) for one in remote):
+        return local, remote
+    return _led_by(trigger.source, local), _led_by(trigger.destination, remote)
+
+
+def _led_by(first: TrafficSelector, others: Selectors) -> Selectors:
+    left = (one for one in others if one != first)
+    return (first, *left)[:MAX_SELECTORS]
+
+
+def without_contained(selectors: Selectors) -> Selectors:
+    """The selectors that are not within another of them, in their order."""
+    if len(selectors) < 2:
+        return selectors
+    return narrow(selectors, selectors)
 
 
 def check_narrowed(

@@ -9,6 +9,7 @@ from ikeactors.crypto.pki.revocation import RevocationFinding
 from ikeactors.kernel.requests import SaId, SaUsage
 from ikeactors.protocol.snapshot import ChildSnapshot
 from ikeactors.quick import quick
+from ikeactors.wire.selectors import TrafficSelector
 
 Address = IPv4Address | IPv6Address
 
@@ -52,15 +53,25 @@ class TimerExpired:
 
 
 @dataclass(frozen=True, slots=True)
+class Trigger:
+    """A packet of ours that needs a Child SA, as selectors that fit nothing else."""
+
+    source: TrafficSelector
+    destination: TrafficSelector
+
+
+@dataclass(frozen=True, slots=True)
 class InitiationRequested:
     """Bring up the IKE SA and these children; all of the connection when none is named.
 
-    `beside` are the Child SAs of the IKE SA that this one reauthenticates.
+    `beside` are the Child SAs of the IKE SA that this one reauthenticates, `trigger` is the packet
+    that needs a Child SA, if it is one.
     """
 
     children: tuple[str, ...] = ()
     request_id: int | None = None
     beside: tuple[ChildSnapshot, ...] = ()
+    trigger: Trigger | None = None
 
 
 @dataclass(frozen=True, slots=True)

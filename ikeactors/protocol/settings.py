@@ -48,6 +48,18 @@ class StartAction(enum.Enum):
 
     NONE = "none"
     START = "start"
+    TRAP = "trap"
+    TRAP_START = "trap|start"
+
+    @property
+    def starts(self) -> bool:
+        """Whether it is brought up, and kept up."""
+        return self in (StartAction.START, StartAction.TRAP_START)
+
+    @property
+    def traps(self) -> bool:
+        """Whether a packet for it brings it up."""
+        return self in (StartAction.TRAP, StartAction.TRAP_START)
 
 
 class DownAction(enum.Enum):
@@ -55,6 +67,7 @@ class DownAction(enum.Enum):
 
     CLEAR = "clear"
     START = "start"
+    TRAP = "trap"
 
 
 @dataclass(frozen=True, slots=True)

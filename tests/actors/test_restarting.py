@@ -13,6 +13,7 @@ from ikeactors.actors.restarting import (
     Locator,
     Unreachable,
     children_to_restore,
+    children_to_trap,
     single_remote,
     started_children,
     union,
@@ -155,6 +156,16 @@ def test_children_come_back_as_their_actions_say() -> None:
     assert children_to_restore(connection, wanted, "dead", False) == ("started",)
     assert children_to_restore(connection, (), "", True) == ("started",)
     assert children_to_restore(replace(connection, children=()), wanted, "", True) == ()
+
+
+def test_children_are_left_to_the_next_packet_as_their_actions_say() -> None:
+    on_close = ChildSettings("on_close", close_action=DownAction.TRAP)
+    on_death = ChildSettings("on_death", dpd_action=DownAction.TRAP)
+    connection = ConnectionSettings("net", children=(on_close, on_death))
+    assert children_to_trap(connection, ("on_close", "on_death"), "") == ("on_close",)
+    assert children_to_trap(connection, ("on_close", "on_death"), "dead") == ("on_death",)
+    assert children_to_trap(connection, (), "dead") == ()
+    assert children_to_restore(connection, ("on_close", "on_death"), "", True) == ()
 
 
 def test_a_union_has_each_name_once_and_in_order() -> None:

@@ -14,6 +14,7 @@ import pytest
 from ikeactors.actors.backends import EventsLost
 from ikeactors.actors.netlink import BATCH
 from ikeactors.actors.xfrm import XfrmBackend, XfrmEvents
+from ikeactors.actors.xfrm_demand import Demand
 from ikeactors.crypto.suite import ChildSuite
 from ikeactors.iana import Encr, Integ, KeyExchangeMethod, ProtocolId
 from ikeactors.kernel.requests import Direction, Encapsulation, KernelRefusal, PolicyRequest
@@ -351,7 +352,7 @@ def mapping() -> bytes:
 
 
 async def test_the_kernels_events_come_one_after_the_other(event_socket: EventSocket) -> None:
-    events = XfrmEvents(event_socket)
+    events = XfrmEvents(event_socket, Demand(event_socket))
     event_socket.far.send(expiration(hard=False) + expiration(hard=True))
     event_socket.far.send(HEADER.pack(16, 0x99, 0, 0, 0))
     event_socket.far.send(mapping())
@@ -363,7 +364,7 @@ async def test_the_kernels_events_come_one_after_the_other(event_socket: EventSo
 
 
 async def test_an_overflow_is_told_once_and_events_go_on(event_socket: EventSocket) -> None:
-    events = XfrmEvents(event_socket)
+    events = XfrmEvents(event_socket, Demand(event_socket))
     event_socket.overflows = True
     event_socket.far.send(expiration(hard=True))
     with pytest.raises(EventsLost):

@@ -207,7 +207,7 @@ def test_weak_algorithms_are_permitted_by_a_word_of_the_connection(connection):
 
 
 WEAK = "is weak: only with allow_weak = true in the connection"
-TRAP = '"trap" is not available yet: write "start", or leave it out'
+ONE_PLACE = "needs a connection whose remote_addrs is a single address, or a name"
 AT_ONCE = "not less than rekey_time: it could be rekeyed at once, again and again"
 REAUTH_AT_ONCE = AT_ONCE.replace("rekey_time", "reauth_time")
 
@@ -262,8 +262,10 @@ BAD_CHILD = [
         'ah_proposals = "sha256"\nesp_proposals = "default"',
         "ah_proposals: a child has AH or ESP: leave out ah_proposals or esp_proposals",
     ),
-    ('start_action = "trap"', f'start_action: "trap": {TRAP}'),
-    ('dpd_action = "trap"', f'dpd_action: "trap": {TRAP}'),
+    ('start_action = "trap"', f"start_action: trap {ONE_PLACE}"),
+    ('start_action = "trap|start"', f"start_action: trap|start {ONE_PLACE}"),
+    ('dpd_action = "trap"', f"dpd_action: trap {ONE_PLACE}"),
+    ('close_action = "trap"', f"close_action: trap {ONE_PLACE}"),
     (
         'start_action = "start"',
         "start_action: start needs a connection whose remote_addrs is a single address",

@@ -29,7 +29,11 @@ class FakeXfrmSocket:
         self.deaf = False
         self.lost_at: int | None = None
         self.is_open = True
+        self.groups: list[int] = []
         self._answers: deque[bytes] = deque()
+
+    def join(self, group: int) -> None:
+        self.groups.append(group)
 
     def fileno(self) -> int:
         return -1

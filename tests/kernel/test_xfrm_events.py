@@ -22,6 +22,7 @@ from ikeactors.kernel.xfrm_events import (
     read_event,
     read_state,
 )
+from ikeactors.wire.selectors import TrafficSelector
 from tests.fakes.sas import EAST, SUITES, WEST, sa
 from tests.kernel import structures
 from tests.kernel.structures import filled
@@ -58,11 +59,39 @@ def test_a_changed_mapping_names_the_sa_and_the_new_end() -> None:
     assert read_event(Message(0x26, bytes(mapping))) == expected
 
 
-@pytest.mark.parametrize(("here", "there"), [("10.77.0.1", "10.77.0.2"), ("fd77::1", "fd77::2")])
-def test_an_acquisition_names_the_ends_and_the_policy(here: str, there: str) -> None:
-    acquire = structures.Acquire(saddr=filled(here))
-    acquire.id.daddr, acquire.id.proto, acquire.policy.index = filled(there), 50, 41
-    expected = Acquired(ip_address(here), ip_address(there), ProtocolId.ESP, 41)
+@pytest.mark.parametrize(
+    ("family", "protocol", "ports", "here", "there", "selected"),
+    [
+        (2, 17, (5000, 53), "10.1.0.1", "10.2.0.1", ((5000, 5000), (53, 53))),
+        (10, 6, (1024, 22), "fd01::1", "fd02::1", ((1024, 1024), (22, 22))),
+        # For XFRM the type is the source port and the code the destination port.
+        (2, 1, (8, 0), "10.1.0.1", "10.2.0.1", ((0x800, 0x800), (0x800, 0x800))),
+        (2, 47, None, "10.1.0.1", "10.2.0.1", ((0, 65535), (0, 65535))),
+    ],
+)
+def test_an_acquisition_names_the_packet_and_the_policy(
+    family: int,
+    protocol: int,
+    ports: tuple[int, int] | None,
+    here: str,
+    there: str,
+    selected: tuple[tuple[int, int], tuple[int, int]],
+) -> None:
+    acquire = structures.Acquire()
+    acquire.policy.index, acquire.policy.sel.prefixlen_d = 41, 16
+    packet = acquire.sel
+    packet.saddr, packet.daddr = filled(here), filled(there)
+    packet.family, packet.proto = family, protocol
+    if ports:
+        packet.sport.value, packet.dport.value = ports
+        packet.sport_mask.value = packet.dport_mask.value = 0xFFFF
+    source, destination = ip_address(here), ip_address(there)
+    expected = Acquired(
+        TrafficSelector(protocol, *selected[0], source, source),
+        TrafficSelector(protocol, *selected[1], destination, destination),
+        41,
+        bytes(acquire.policy.sel),
+    )
     assert read_event(Message(0x17, bytes(acquire))) == expected
 
 

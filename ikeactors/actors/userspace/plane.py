@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from ikeactors.actors.backends import EventQueue
+from ikeactors.actors.backends import Acquired, EventQueue
+from ikeactors.actors.userspace.held import Held
 from ikeactors.actors.userspace.sad import Entry, Inbound, Sad
 from ikeactors.errors import Fault, IntegrityFailed, InvalidSyntax
 from ikeactors.kernel.esp import (
@@ -26,8 +27,8 @@ from ikeactors.kernel.esp import (
     SaOver,
     SequenceExhausted,
 )
-from ikeactors.kernel.flows import Matcher, flow_of
-from ikeactors.kernel.policies import Spd
+from ikeactors.kernel.flows import Flow, Matcher, flow_of, selectors_of
+from ikeactors.kernel.policies import Spd, key_of
 from ikeactors.kernel.replay import Replayed
 from ikeactors.kernel.requests import (
     Direction,
@@ -37,7 +38,7 @@ from ikeactors.kernel.requests import (
     SaRequest,
     SaUsage,
 )
-from ikeactors.protocol.events import Endpoint, SaExpired, SaMappingChanged
+from ikeactors.protocol.events import Endpoint, SaExpired, SaMappingChanged, Trigger
 
 Send = Callable[[bytes, Endpoint, Endpoint], None]
 Write = Callable[[bytes], bool]
@@ -80,6 +81,7 @@ class Plane:
         self._write = write
         self._monotonic = monotonic
         self._wall = wall
+        self._held = Held()
         self._expiries: list[tuple[float, int, Entry, bool]] = []
         self._expiries_made = 0
         self._sealed = 0
@@ -98,7 +100,7 @@ class Plane:
             return self._drop("policy")
         entry = self._sad.newest(policy.reqid)
         if entry is None:
-            return self._drop("no-sa")
+            return self._hold(policy, flow, packet) if policy.on_demand else self._drop("no-sa")
         try:
             sealed = entry.sa.seal(packet)
         except Fault as fault:
@@ -134,6 +136,8 @@ class Plane:
             self._schedule(entry)
             if isinstance(entry, Inbound):
                 entry.allowed = _allowed(entry, policies)
+        if entries and len(self._held):
+            self._release(policies)
 
     def remove(self, sas: Sequence[SaId], policies: Sequence[PolicyRequest]) -> None:
         """Remove SAs and policies; what is gone already is no error."""
@@ -181,6 +185,22 @@ class Plane:
         """The counters as they are now."""
         drops = MappingProxyType(dict(self._drops))
         return PlaneStatistics(len(self._sad), len(self._spd), self._sealed, self._opened, drops)
+
+    def _hold(self, policy: PolicyRequest, flow: Flow, packet: bytes) -> None:
+        if self._held.hold(key_of(policy), packet, self._monotonic()):
+            self.events.post(Acquired(policy, Trigger(*selectors_of(flow))))
+
+    def _release(self, policies: Sequence[PolicyRequest]) -> None:
+        """Send what has waited; what still has no SA waits on."""
+        for policy in policies:
+            self._held.settle(key_of(policy))
+        for packet in self._held.take(self._monotonic(), self._has_sa):
+            self.transmit(packet)
+
+    def _has_sa(self, packet: bytes) -> bool:
+        flow = flow_of(packet)
+        policy = self._spd.outbound(flow) if flow is not None else None
+        return policy is not None and self._sad.newest(policy.reqid) is not None
 
     def _deliver(self, entry: Inbound, next_header: int, inner: bytes) -> None:
         if next_header == NO_NEXT_HEADER:

@@ -16,8 +16,11 @@ from ikeactors.protocol.choosing import (
     check_narrowed,
     listed,
     numbered,
+    with_trigger,
+    without_contained,
     without_key_exchange,
 )
+from ikeactors.protocol.events import Trigger
 from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, policies_of, sas_of
 from ikeactors.protocol.ikev2.exchange import Payloads
 from ikeactors.protocol.ikev2.matching import (
@@ -83,8 +86,9 @@ class Offer:
         *,
         in_auth: bool,
         rekeyed: ChildSa | None = None,
+        trigger: Trigger | None = None,
     ) -> Offer:
-        """An offer of everything the configuration allows.
+        """An offer of everything the configuration allows, what has triggered it first.
 
         A rekeying keeps the reqid, and offers the whole again so that the successor is at least
         as wide as the SA it replaces (RFC 7296 section 2.9.2).
@@ -95,14 +99,11 @@ class Offer:
             templates = without_key_exchange(templates)
         proposals = numbered(templates, spi_in.to_bytes(4, "big"))
         reqid = rekeyed.reqid if rekeyed else _fresh_reqid(association, settings)
-        return cls(
-            settings,
-            proposals,
-            resolved(settings.local_ts, association, local=True),
-            resolved(settings.remote_ts, association, local=False),
-            spi_in,
-            reqid,
-        )
+        local = resolved(settings.local_ts, association, local=True)
+        remote = resolved(settings.remote_ts, association, local=False)
+        if trigger is not None:
+            local, remote = with_trigger(trigger, local, remote)
+        return cls(settings, proposals, local, remote, spi_in, reqid)
 
     @property
     def protocol(self) -> ProtocolId:
@@ -134,8 +135,8 @@ class Offer:
         if notifies(payloads, NotifyType.USE_TRANSPORT_MODE):
             mode = Mode.TRANSPORT
             local, remote = as_seen_here(association, local, remote)
-        local = check_narrowed(local, self.local_ts)
-        remote = check_narrowed(remote, self.remote_ts)
+        local = without_contained(check_narrowed(local, self.local_ts))
+        remote = without_contained(check_narrowed(remote, self.remote_ts))
         if mode is not self.settings.mode:
             raise TsUnacceptable(
                 f"the peer wants {mode.value} mode, child {self.settings.name} "

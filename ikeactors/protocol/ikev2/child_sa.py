@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from dataclasses import replace
 
 from ikeactors.crypto.keys import ChildKeys
 from ikeactors.crypto.suite import ChildSuite
+from ikeactors.iana import ProtocolId
 from ikeactors.kernel.requests import (
     Direction,
     Encapsulation,
@@ -18,7 +20,7 @@ from ikeactors.kernel.requests import (
     SaRequest,
 )
 from ikeactors.protocol.choosing import Selectors
-from ikeactors.protocol.events import Endpoint
+from ikeactors.protocol.events import Address, Endpoint
 from ikeactors.protocol.settings import ChildSettings, ConnectionSettings
 from ikeactors.protocol.snapshot import ChildSnapshot
 from ikeactors.quick import quick
@@ -297,23 +299,46 @@ def policies_of(
     """The policies in, fwd and out for every pair of selectors of one address family."""
     if not settings.policies:
         return ()
-    here, there = path.local.address, path.remote.address
+    ends = path.local.address, path.remote.address
+    covered = Covered(
+        agreement.suite.protocol, agreement.mode, agreement.local_ts, agreement.remote_ts
+    )
+    return tuple(policies_between(ends, connection, settings, covered, reqid))
+
+
+@quick
+class Covered:
+    """What policies are about: how it is protected, and what."""
+
+    protocol: ProtocolId
+    mode: Mode
+    local_ts: Selectors
+    remote_ts: Selectors
+
+
+def policies_between(
+    ends: tuple[Address, Address],
+    connection: ConnectionSettings,
+    settings: ChildSettings,
+    covered: Covered,
+    reqid: int,
+) -> Iterator[PolicyRequest]:
+    """The same between two addresses, ours and the peer's."""
+    here, there = ends
     if_id_in = settings.if_id_in or connection.if_id_in
     if_id_out = settings.if_id_out or connection.if_id_out
-    common = (agreement.suite.protocol, agreement.mode, reqid, PolicyAction.PROTECT)
+    common = (covered.protocol, covered.mode, reqid, PolicyAction.PROTECT)
     outbound = (here, there, *common, settings.mark_out, if_id_out, settings.priority)
     inbound = (there, here, *common, settings.mark_in, if_id_in, settings.priority)
-    policies: list[PolicyRequest] = []
-    for local in agreement.local_ts:
-        for remote in agreement.remote_ts:
+    for local in covered.local_ts:
+        for remote in covered.remote_ts:
             if local.start.version != remote.start.version:
                 continue
-            policies.append(PolicyRequest(Direction.OUT, local, remote, *outbound))
-            policies.append(PolicyRequest(Direction.IN, remote, local, *inbound))
-            if agreement.mode is Mode.TUNNEL:
-                policies.append(PolicyRequest(Direction.FWD, remote, local, *inbound))
-            if agreement.mode is Mode.TUNNEL and settings.policies_fwd_out:
+            yield PolicyRequest(Direction.OUT, local, remote, *outbound)
+            yield PolicyRequest(Direction.IN, remote, local, *inbound)
+            if covered.mode is Mode.TUNNEL:
+                yield PolicyRequest(Direction.FWD, remote, local, *inbound)
+            if covered.mode is Mode.TUNNEL and settings.policies_fwd_out:
                 # What has passed a FWD policy of ours is protected by the OUT policy behind it.
                 passing = PolicyRequest(Direction.FWD, local, remote, *outbound)
-                policies.append(replace(passing, action=PolicyAction.PASS))
-    return tuple(policies)
+                yield replace(passing, action=PolicyAction.PASS)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ikeactors.iana import ProtocolId
 from ikeactors.kernel.requests import PolicyRequest, SaRequest
-from ikeactors.protocol.actions import Level
+from ikeactors.protocol.actions import Level, SetTraps
 from ikeactors.protocol.ikev2 import following, twins, wanting
 from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, ChildState
 from ikeactors.protocol.ikev2.collisions import MAX_REMEMBERED
@@ -311,6 +311,8 @@ class Children:
         self.ended(child, "deleted by the peer")
         if is_missed and not self.stands(child.name):
             self.create(child.settings, Request(None))
+        elif child.settings.close_action is DownAction.TRAP:
+            self._association.emit(SetTraps((child.name,)))
 
     def ended(self, child: ChildSa, reason: str) -> None:
         """It is deleted on both ends; what comes in its place sends from now on."""

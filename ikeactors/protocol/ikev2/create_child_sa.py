@@ -103,7 +103,13 @@ class CreateChildInitiator:
             fate = association.children.fate(rekeyed) if rekeyed is not None else ""
             self._request.finish_part(association, fate)
             return None
-        self._offer = Offer.make(association, self._settings, in_auth=False, rekeyed=rekeyed)
+        self._offer = Offer.make(
+            association,
+            self._settings,
+            in_auth=False,
+            rekeyed=rekeyed,
+            trigger=self._request.trigger,
+        )
         if self._group is None:
             groups = offered_groups(self._offer.proposals)
             self._group = GroupChoice(groups[0] if groups else KeyExchangeMethod.NONE)

@@ -114,7 +114,9 @@ class AuthInitiator:
         payloads += announcement(association)
         payloads += crash_detection.token_for(association, ike_sa.spis)
         if not begins:
-            self._offer = Offer.make(association, self._child, in_auth=True)
+            self._offer = Offer.make(
+                association, self._child, in_auth=True, trigger=self._request.trigger
+            )
             payloads += self._offer.payloads()
         payloads += mobike.offered(association)
         return tuple(payloads)

@@ -210,10 +210,14 @@ def _rank(offered: Sequence[Selector], narrowed: Selectors) -> int:
     """0 when nothing is cut off, 1 when the peer's first choice is within, else 2."""
     if offered == narrowed or set(offered) <= set(narrowed):
         return 0
-    first = offered[0]
-    if isinstance(first, TrafficSelector) and any(one.contains(first) for one in narrowed):
-        return 1
-    return _WORST_RANK
+    # The first choice may be within the others: it is what has triggered the exchange.
+    if all(_is_within(one, narrowed) for one in offered):
+        return 0
+    return 1 if _is_within(offered[0], narrowed) else _WORST_RANK
+
+
+def _is_within(one: Selector, selectors: Selectors) -> bool:
+    return isinstance(one, TrafficSelector) and any(other.contains(one) for other in selectors)
 
 
 def _explain_misfit(

@@ -41,9 +41,10 @@ def initiate(association: Association, event: InitiationRequested) -> None:
         if event.beside:
             association.overlap = Overlap(event.beside)
         then = reauthentication.complete if event.beside else None
-        _connect(association, wanted, Request(event.request_id, len(wanted), then))
+        request = Request(event.request_id, len(wanted), then, event.trigger)
+        _connect(association, wanted, request)
     elif isinstance(phase, Established):
-        _create(association, wanted, event.request_id)
+        _create(association, wanted, event)
     elif isinstance(phase, InitSent):
         phase.join(wanted, event.request_id)
     elif not (isinstance(phase, Authenticating) and phase.join(wanted, event.request_id)):
@@ -84,13 +85,13 @@ def authenticate(association: Association, transcript: Transcript, sent: InitSen
 
 
 def _create(
-    association: Association, wanted: tuple[ChildSettings, ...], request_id: int | None
+    association: Association, wanted: tuple[ChildSettings, ...], event: InitiationRequested
 ) -> None:
     missing = [one for one in wanted if not association.children.named(one.name)]
     if not missing:
-        _answer(association, request_id, "")
+        _answer(association, event.request_id, "")
         return
-    request = Request(request_id, len(missing))
+    request = Request(event.request_id, len(missing), trigger=event.trigger)
     for settings in missing:
         association.children.create(settings, request)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ikeactors.protocol.actions import AnswerRequest
+from ikeactors.protocol.events import Trigger
 
 if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.association import Association
@@ -15,17 +16,19 @@ class Request:
     """One request, which may take several exchanges: it is answered when the last has ended.
 
     With `request_id` None nobody waits: our own timers ask in the same words. `then` is called at
-    its end, with what has gone wrong.
+    its end, with what has gone wrong. `trigger` is the packet that needs it, if one does.
     """
 
-    __slots__ = ("_joined", "_problems", "_remaining", "_then", "request_id")
+    __slots__ = ("_joined", "_problems", "_remaining", "_then", "request_id", "trigger")
 
     def __init__(
         self,
         request_id: int | None,
         parts: int = 1,
         then: Callable[[Association, str], None] | None = None,
+        trigger: Trigger | None = None,
     ) -> None:
+        self.trigger = trigger
         self.request_id = request_id
         self._remaining = parts
         self._problems: list[str] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ikeactors.protocol.ikev2.requests import Request
-from ikeactors.protocol.settings import ChildSettings, StartAction
+from ikeactors.protocol.settings import ChildSettings
 from ikeactors.protocol.timers import Timer
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def create_wanted(association: Association, number: int) -> None:
 
 def keep_up(association: Association, settings: ChildSettings) -> None:
     """One that is to be up always has not come about, or not stayed: it is tried again."""
-    if settings.start_action is not StartAction.START:
+    if not settings.start_action.starts:
         return
     if settings not in association.children.wanted.values():
         delay = FAILED_WAIT * (1.0 + association.surroundings.fraction())

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ikeactors.actors.backends import Acquired
 from ikeactors.actors.userspace.plane import Plane
 from ikeactors.kernel.requests import (
     Direction,
@@ -21,8 +22,8 @@ from ikeactors.kernel.requests import (
     PolicyAction,
     SaRequest,
 )
-from ikeactors.protocol.events import Endpoint, SaExpired, SaMappingChanged
-from tests.fakes.sas import CBC, EAST, GCM, WEST, packet, policy, sa, turned
+from ikeactors.protocol.events import Endpoint, SaExpired, SaMappingChanged, Trigger
+from tests.fakes.sas import CBC, EAST, GCM, WEST, packet, policy, sa, selector, turned
 
 WEST_END, EAST_END = Endpoint(WEST, 4500), Endpoint(EAST, 4500)
 OUTBOUND = policy()
@@ -359,3 +360,32 @@ def test_esp_is_always_in_udp() -> None:
         Endpoint(WEST, 4501),
         Endpoint(EAST, 61000),
     )
+
+
+def test_a_packet_of_a_trap_waits_for_its_sa_and_is_not_lost() -> None:
+    """(RFC 7296 section 2.9)"""
+    host, trap = Host(), replace(OUTBOUND, on_demand=True, reqid=1 << 31)
+    host.plane.install((), (trap,))
+    host.plane.transmit(packet())
+    host.plane.transmit(packet())
+    trigger = Trigger(
+        selector("10.1.0.1/32", 17, (5000, 5000)), selector("10.2.0.1/32", 17, (53, 53))
+    )
+    assert host.events() == [Acquired(trap, trigger)]
+    assert (host.sent, host.drops) == ([], {})
+    other = policy("10.3.0.0/24", "10.4.0.0/24", reqid=9)
+    host.plane.install((replace(eastward(), spi=0x3000, reqid=9),), (other,))
+    assert not host.sent
+    host.plane.install((eastward(), westward()), (OUTBOUND, INBOUND))
+    assert len(host.sent) == 2
+
+
+def test_a_trap_that_is_put_back_asks_at_once() -> None:
+    host, trap = Host(), replace(OUTBOUND, on_demand=True, reqid=1 << 31)
+    host.plane.install((), (trap,))
+    host.plane.transmit(packet())
+    host.plane.install((eastward(), westward()), (OUTBOUND, INBOUND))
+    host.plane.remove((eastward().sa_id, westward().sa_id), ())
+    host.plane.install((), (trap,))
+    host.plane.transmit(packet())
+    assert len(host.events()) == 2
