@@ -179,10 +179,11 @@ class PeerRegistry:
         return True
 
     def release(self, peer: Peer) -> None:
-        """It stands no more; those for whom it made way have their peer to themselves."""
+        """It stands no more; whom it made way for has the peer for itself, if nobody else does."""
         left = self.claims.release(peer.number)
         for number in left:
-            if self.succession.predecessors(number).isdisjoint(left):
+            others = {*self.succession.predecessors(number), self.succession.successor(number)}
+            if others.isdisjoint(left):
                 self._tell(number, OlderEnded())
 
     def answer(self, answer: AnswerRequest) -> None:

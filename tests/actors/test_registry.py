@@ -151,3 +151,20 @@ async def test_ours_does_not_begin_when_the_peer_has_reauthenticated_meanwhile()
     registry.claim(theirs, replace(claims(9, initiated=False, nonce=b"1"), began_at=9.0))
     assert ours.dismissed
     assert registry.succession.successor(older.number) == theirs.number
+
+
+async def test_who_is_about_to_be_replaced_hears_nothing_of_the_end_of_an_older_one() -> None:
+    """The peer has given up one reauthentication, and begun another."""
+    registry = World().registry
+    older, given_up, theirs = peers = [Peer(number, "net") for number in (1, 2, 3)]
+    for peer in peers:
+        peer.remote = REMOTE
+        registry.census.add(peer)
+        claim = claims(peer.number, initiated=peer is older, nonce=b"0")
+        registry.claim(peer, replace(claim, began_at=10.0 * peer.number))
+    given_up.mailbox.drain()
+    registry.release(older)
+    assert OlderEnded() not in given_up.mailbox.drain()
+    assert OlderEnded() not in theirs.mailbox.drain()
+    registry.release(given_up)
+    assert OlderEnded() in theirs.mailbox.drain()
