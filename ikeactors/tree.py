@@ -27,6 +27,7 @@ import os
 import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 
 import trio
 
@@ -41,12 +42,14 @@ from ikeactors.actors.kernel import (
 )
 from ikeactors.actors.names import run_names
 from ikeactors.actors.router import run_router
+from ikeactors.actors.service_manager import Check, Watchdog, ask_admin_socket, watchdog_interval
 from ikeactors.actors.sockets import run_sockets
 from ikeactors.actors.supervisor import ChildSpecification, Intensity, Supervisor
 from ikeactors.actors.userspace import UserspaceBackend, run_userspace
 from ikeactors.actors.workers import run_worker
 from ikeactors.admin.ports import Surroundings as AdminSurroundings
 from ikeactors.admin.server import Dispatcher
+from ikeactors.admin.vocabulary import Request, write_request
 from ikeactors.parts import Parts
 from ikeactors.protocol.events import Endpoint
 
@@ -68,6 +71,7 @@ def supervise(daemon: Parts) -> Supervisor:
         *daemon.trust.children(),
         ChildSpecification("credentials", daemon.reloading.watch),
         _control(daemon, dispatcher),
+        *_watchdog(daemon),
     )
     supervisor = Supervisor("daemon", children, daemon.hub, random.random, intensity=_INTENSITY)
     return supervisor
@@ -121,6 +125,27 @@ def _control(daemon: Parts, dispatcher: Dispatcher) -> ChildSpecification:
     return ChildSpecification(
         "control", partial(run_control, daemon.listener, dispatcher, daemon.hub)
     )
+
+
+def _watchdog(daemon: Parts) -> Iterator[ChildSpecification]:
+    """Where systemd waits for signs of life."""
+    interval = watchdog_interval()
+    if interval is None:
+        return
+    socket = Path(daemon.configuration.daemon.admin_socket)
+    request = write_request(Request(1, "version", {}))
+    checks: dict[str, Check] = {
+        "the kernel actor": partial(usage_of, daemon.kernel, ()),
+        "the admin socket": partial(ask_admin_socket, socket, request),
+    }
+    watchdog = Watchdog(interval, checks, partial(_status, daemon), daemon.hub)
+    yield ChildSpecification("watchdog", watchdog.run)
+
+
+def _status(daemon: Parts) -> str:
+    """What `systemctl status` shows."""
+    peers = daemon.peers.statistics()
+    return f"{peers.established} IKE SAs established, {peers.half_open} half-open"
 
 
 def _admin_surroundings(

@@ -6,9 +6,7 @@ They import the daemon only when they run: `ikeactors status` has to be quick.
 from __future__ import annotations
 
 import argparse
-import os
 import secrets
-import socket
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from ikeactors.actors.needs import Lack
     from ikeactors.config import Configuration, ConfigurationFaults, Mistake
 
-_NOTIFY_VARIABLE = "NOTIFY_SOCKET"
 _PARAGRAPH = 1024
 # Of what a kernel lacks: alternatives multiply. `--json` has all.
 _MOST_LINES = 6
@@ -106,15 +103,10 @@ def _tell_some(lines: Sequence[str], prefix: str) -> None:
 
 
 def notify_ready() -> None:
-    """Tell systemd that the daemon serves, where systemd has started it (sd_notify)."""
-    name = os.environ.get(_NOTIFY_VARIABLE)
-    if not name:
-        return
-    # A name that begins with "@" is in Linux's abstract namespace.
-    address = "\0" + name[1:] if name.startswith("@") else name
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notification:
-        notification.connect(address)
-        notification.send(b"READY=1")
+    """Tell systemd that the daemon serves, where systemd has started it."""
+    from ikeactors.actors.service_manager import tell_service_manager
+
+    tell_service_manager("READY=1")
 
 
 def _tell_mistakes(options: argparse.Namespace, faults: ConfigurationFaults) -> int:
