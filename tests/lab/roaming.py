@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.lab.commands import run
 from tests.lab.namespaces import Gateway, Network
-from tests.lab.pair import KINDS, LabPeer, Pair
+from tests.lab.pair import KINDS, Kinds, LabPeer, Pair
+from tests.lab.peer import Section
 from tests.lab.tunnels import GCM, IDENTITIES, connection
 
 # What a gateway's other addresses are, by IP version; the link is the same.
@@ -19,25 +20,27 @@ _BITS = {4: 24, 6: 64}
 
 
 @contextmanager
-def roaming(network: Network, kinds: tuple[str, str]) -> Iterator[Pair]:
-    """A pair of these kinds whose connections take any address at either end.
+def roaming(network: Network, kinds: tuple[str, str], made: Kinds = KINDS) -> Iterator[Pair]:
+    """A pair of these kinds, `made` so, whose connections take any address at either end.
 
     Both call each other at the first address; what they use after that is theirs to say.
     """
     with (
-        _running(kinds[1], network, network.east) as east,
-        _running(kinds[0], network, network.west) as west,
+        _running(made[kinds[1]], network, network.east) as east,
+        _running(made[kinds[0]], network, network.west) as west,
     ):
         yield Pair(network, west, east)
 
 
 @contextmanager
-def _running(kind: str, network: Network, gateway: Gateway) -> Iterator[LabPeer]:
-    anywhere = {"local_addrs": "%any", "mobike": True, "encap": True}
+def _running(
+    made: Callable[[Gateway, Section, list[str]], LabPeer], network: Network, gateway: Gateway
+) -> Iterator[LabPeer]:
+    anywhere: Section = {"local_addrs": "%any", "mobike": True, "encap": True}
     if gateway is network.east:
-        anywhere["remote_addrs"] = "%any"
+        anywhere = {**anywhere, "remote_addrs": "%any"}
     settings = connection(network, gateway, GCM, options=anywhere)
-    peer = KINDS[kind](gateway, settings, IDENTITIES)
+    peer = made(gateway, settings, IDENTITIES)
     try:
         yield peer
     finally:

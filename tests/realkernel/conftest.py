@@ -17,8 +17,8 @@ from tests.realkernel.guest.reporting import MARK
 PROJECT = Path(__file__).resolve().parents[2]
 GUEST = "python3 -m tests.realkernel.guest.main"
 # Making the machine takes some minutes where none was made before.
-BOOT_SECONDS = 1800
-_GUEST_SECONDS = 1500
+BOOT_SECONDS = 2400
+_GUEST_SECONDS = 2100
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from tests.realkernel.guest import (
     everywhere,
     features,
     interfaces,
+    moving,
     needs,
     quickstart,
     same,
@@ -26,6 +27,7 @@ PARTS = {
     "same": same,
     "everywhere": everywhere,
     "strongswan": strongswan,
+    "moving": moving,
 }
 NAMES = tuple(name for part in PARTS.values() for name in part.NAMES)
 
