@@ -137,15 +137,16 @@ class Netlink:
         self._drop_leftovers()
         numbers = [next(self._sequences) & 0xFFFFFFFF for _ in messages]
         pairs = zip(messages, numbers, strict=True)
+        missing = set(numbers)
         acknowledged: dict[int, Acknowledgement] = {}
         answers: dict[int, Message] = {}
         try:
             self._socket.send(b"".join(write_message(*pair) for pair in pairs))
-            while not all(number in acknowledged for number in numbers):
+            while missing:
                 octets = self._socket.receive()
                 if octets is None:
                     break
-                _sort(octets, acknowledged, answers)
+                _sort(octets, acknowledged, answers, missing)
         except OSError as error:
             lost = Acknowledgement(error.errno or errno.EIO)
         else:
@@ -163,10 +164,15 @@ class Netlink:
 
 
 def _sort(
-    octets: bytes, acknowledged: dict[int, Acknowledgement], answers: dict[int, Message]
+    octets: bytes,
+    acknowledged: dict[int, Acknowledgement],
+    answers: dict[int, Message],
+    missing: set[int],
 ) -> None:
+    """Put each message of a datagram where it belongs; what is acknowledged is missing no more."""
     for message in read_messages(octets):
         if message.type == NLMSG_ERROR:
             acknowledged[message.sequence] = read_acknowledgement(message)
+            missing.discard(message.sequence)
         elif message.type != NLMSG_DONE:
             answers[message.sequence] = message

@@ -80,11 +80,6 @@ class Interfaces:
         """Take away the interfaces that only these have used."""
         await trio.to_thread.run_sync(self._remove, users, limiter=self._limiter)
 
-    async def aclose(self) -> None:
-        """Take away all that are there."""
-        with trio.CancelScope(shield=True):
-            await self.remove(tuple(self._under))
-
     def _add(self, sas: Sequence[SaRequest], policies: Sequence[PolicyRequest]) -> None:
         with self._connect() as ip:
             requests: Sequence[SaRequest | PolicyRequest] = (*policies, *sas)
@@ -239,11 +234,8 @@ class InterfacedBackend:
         return self._backend.events()
 
     async def aclose(self) -> None:
-        try:
-            await self._interfaces.aclose()
-        finally:
-            with trio.CancelScope(shield=True):
-                await self._backend.aclose()
+        # Interfaces stay with what is left installed: without one its packets would be dropped.
+        await self._backend.aclose()
 
 
 def _names(sas: Iterable[SaId], policies: Iterable[PolicyRequest]) -> list[_User]:

@@ -149,7 +149,7 @@ def delete_policy_by_selector(policy: PolicyRequest, selector: XfrmSelector) -> 
     return Message(XFRM_MSG_DELPOLICY, body)
 
 
-def selectors_of(policy: PolicyRequest) -> list[XfrmSelector]:
+def selectors_of(policy: PolicyRequest) -> tuple[XfrmSelector, ...]:
     """What the XFRM policies select that make up this one."""
     return xfrm_selectors(policy.source, policy.destination)
 

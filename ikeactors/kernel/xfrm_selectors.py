@@ -9,6 +9,7 @@ import errno
 import itertools
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple
 
@@ -67,17 +68,21 @@ class XfrmSelector(NamedTuple):
         )
 
 
-def xfrm_selectors(source: TrafficSelector, destination: TrafficSelector) -> list[XfrmSelector]:
+# What comes in and what is forwarded have the same selectors, and both are asked for twice.
+@lru_cache(maxsize=64)
+def xfrm_selectors(
+    source: TrafficSelector, destination: TrafficSelector
+) -> tuple[XfrmSelector, ...]:
     """The fewest XFRM selectors that make up a pair of ours."""
     protocol = source.protocol or destination.protocol
     pairs = itertools.product(source.networks(), destination.networks())
     ports = list(_port_blocks(protocol, source, destination))
-    selectors = [
+    selectors = tuple(
         XfrmSelector(from_, to, protocol, *blocks)
         for (from_, to), blocks in itertools.islice(
             itertools.product(pairs, ports), MAX_POLICIES_OF_ONE + 1
         )
-    ]
+    )
     if len(selectors) > MAX_POLICIES_OF_ONE:
         text = f"{source} to {destination} needs more than {MAX_POLICIES_OF_ONE} XFRM policies"
         raise KernelRefusal(errno.EINVAL, text)

@@ -212,6 +212,12 @@ def _address(packed: bytes) -> Address:
 
 
 def _summarize(start: Address, end: Address) -> Iterable[Network]:
+    first, size = int(start), int(end) - int(start) + 1
+    if not size & (size - 1) and not first % size:
+        # It is one network, which nearly all are, and to find the fewest takes its time.
+        length = start.max_prefixlen - size.bit_length() + 1
+        made = IPv4Network if start.version == 4 else IPv6Network
+        return (made((first, length)),)
     if isinstance(start, IPv4Address) and isinstance(end, IPv4Address):
         return summarize_address_range(start, end)
     assert isinstance(start, IPv6Address)

@@ -160,13 +160,20 @@ async def test_a_device_that_is_not_there_refuses_the_sa():
         await bench.backend.install((SA,), ())
 
 
-async def test_what_a_killed_daemon_has_left_is_taken_over_and_goes_at_the_end():
+async def test_an_interface_stays_with_what_a_daemon_leaves_installed():
+    bench = Bench(IPSEC7)
+    await bench.backend.install((SA,), (POLICY,))
+    await bench.backend.aclose()
+    assert bench.links.named("ipsec7")
+
+
+async def test_what_a_former_daemon_has_left_is_taken_over_and_goes_at_the_end():
     bench = Bench(IPSEC7)
     left = {"ifname": "ipsec7", "xfrm_if_id": 7, "ifalias": "ikeactors", "mtu": 1300}
     bench.links.links[9] = {**left, "addresses": []}
     await bench.backend.install((SA,), ())
     assert bench.links.links[9]["mtu"] == 1446
-    await bench.backend.aclose()
+    await bench.backend.remove((SA.sa_id,), ())
     assert 9 not in bench.links.links
 
 
@@ -174,7 +181,7 @@ async def test_an_operators_interface_is_used_and_stays():
     bench = Bench(replace(IPSEC7, device="wan"))
     bench.links.links[9] = {"ifname": "ipsec7", "xfrm_if_id": 7, "mtu": 1300, "addresses": []}
     await bench.backend.install((SA,), ())
-    await bench.backend.aclose()
+    await bench.backend.remove((SA.sa_id,), ())
     assert 9 in bench.links.links
 
 

@@ -5,15 +5,26 @@ from __future__ import annotations
 import errno
 import os
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from ipaddress import ip_address
 
 import trio
 
 from ikeactors.actors.probing import probe
 from ikeactors.crypto.suite import ChildSuite
-from ikeactors.kernel.requests import Direction, Encapsulation, KernelRefusal, Lifetime, Mark, Mode
+from ikeactors.kernel.requests import (
+    Direction,
+    Encapsulation,
+    KernelRefusal,
+    Lifetime,
+    Mark,
+    Mode,
+    PolicyRequest,
+    SaRequest,
+)
 from ikeactors.protocol.events import SaExpired, SaMappingChanged
 from tests.fakes.kernel import SimulatedKernel
 from tests.fakes.sas import GCM, SUITES, policy, sa, selector
@@ -23,6 +34,8 @@ from tests.realkernel.guest.reporting import attempt
 
 # Above what may have left between reading an SA's counter and removing it.
 _LEAP = 1 << 16
+# The guest is about ten times slower than the host, which has other work too.
+_TUNNELS, _TUNNELS_SECONDS = 1000, 60.0
 
 
 async def carries(suite: ChildSuite, version: int, bench: Bench) -> None:
@@ -157,6 +170,32 @@ async def takes_every_option(bench: Bench) -> None:
     assert bench.left() == ""
 
 
+async def bears_a_thousand_tunnels(bench: Bench) -> None:
+    """Installed, looked up and removed, within what emulation leaves of a second's work."""
+    tunnels = [_numbered(number) for number in range(_TUNNELS)]
+    began = time.monotonic()
+    for sas, policies in tunnels:
+        await bench.west.install(sas, policies)
+    names = [one.sa_id for sas, _ in tunnels for one in sas]
+    assert len(await bench.west.usage(names)) == len(names)
+    await bench.west.remove(names, [one for _, policies in tunnels for one in policies])
+    assert bench.left() == ""
+    took = time.monotonic() - began
+    assert took < _TUNNELS_SECONDS, f"it took {took:.1f} s"
+
+
+def _numbered(number: int) -> tuple[tuple[SaRequest, ...], tuple[PolicyRequest, ...]]:
+    """One of many tunnels, each to another peer with another network."""
+    far = ip_address("10.128.0.0") + number
+    out = replace(sa(0x10000 + number, reqid=number), destination=far)
+    back = replace(sa(0x20000 + number, Direction.IN, reqid=number), source=far)
+    back = replace(back, destination=out.source)
+    network = f"10.64.{number >> 6}.{(number & 63) << 2}/30"
+    leaving = replace(policy(destination=network, reqid=number), tunnel_destination=far)
+    coming = replace(policy(network, "10.1.0.0/24", Direction.IN, number), tunnel_source=far)
+    return (back, out), (leaving, coming, replace(coming, direction=Direction.FWD))
+
+
 async def is_what_auto_takes(bench: Bench) -> None:
     """The probe's SA is taken, and gone again."""
 
@@ -197,6 +236,7 @@ CHECKS: Mapping[str, Callable[[Bench], Awaitable[None]]] = {
     "ports are learnt and updated in place": learns_and_updates_ports,
     "a refusal leaves nothing": leaves_nothing_of_what_it_refuses,
     "every option is taken": takes_every_option,
+    "a thousand tunnels": bears_a_thousand_tunnels,
     "auto takes the kernel": is_what_auto_takes,
 }
 NAMES = tuple(CHECKS)

@@ -175,3 +175,14 @@ def _policies(outbound: SaRequest, inner: Sequence[tuple[str, str]]) -> tuple[Po
 
 def _between(request: PolicyRequest, source: Address, destination: Address) -> PolicyRequest:
     return replace(request, tunnel_source=source, tunnel_destination=destination)
+
+
+def other_tunnel(ends: Ends) -> Ends:
+    """Another tunnel between the same ends."""
+    shifted = [replace(one, spi=one.spi + 0x100, reqid=8) for one in (*ends.west, *ends.east)]
+    return Ends((shifted[0], shifted[1]), (shifted[2], shifted[3]))
+
+
+def turned(request: PolicyRequest, direction: Direction) -> PolicyRequest:
+    """The policy of the other end for the same packets."""
+    return replace(request, direction=direction)

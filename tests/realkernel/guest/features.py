@@ -19,7 +19,6 @@ from ikeactors.kernel.requests import (
     HwOffload,
     KernelRefusal,
     Lifetime,
-    Mark,
     PolicyAction,
     PolicyRequest,
 )
@@ -33,6 +32,7 @@ from tests.realkernel.guest.bench import (
     Ends,
     events,
     ids,
+    turned,
 )
 from tests.realkernel.guest.reporting import attempt
 from tests.realkernel.guest.wire import (
@@ -138,7 +138,7 @@ async def takes_ports_of_a_range_only(bench: Bench) -> None:
     """What is inside of a range of ports is protected; what is outside leaves as it is."""
     ends = bench.ends(udp=False)
     outbound = replace(policy(), destination=selector("10.2.0.0/24", UDP, _RANGE))
-    inbound = _turned(outbound, Direction.IN)
+    inbound = turned(outbound, Direction.IN)
     await _connected(bench, ends, (outbound,), (inbound,))
     with watching(bench.network) as wire:
         carried = []
@@ -202,25 +202,6 @@ async def says_that_no_device_offloads(bench: Bench) -> None:
         await bench.disconnect(ends)
 
 
-async def gives_overlaps_to_the_narrower(bench: Bench) -> None:
-    """Of two tunnels that overlap, whichever came first."""
-    wide = bench.ends(udp=False)
-    narrow = _other(wide)
-    reqid = narrow.west[0].reqid
-    into_narrow = policy(destination="10.2.0.1/32", reqid=reqid)
-    into_wide = policy(destination="10.0.0.0/8", reqid=wide.west[0].reqid)
-    for first, second in ((into_narrow, into_wide), (into_wide, into_narrow)):
-        await bench.west.install((*wide.west, *narrow.west), (first, second))
-        arrivals = [_turned(one, Direction.IN) for one in (into_narrow, into_wide)]
-        await bench.east.install((wide.east[1], narrow.east[1]), arrivals)
-        assert arrives(bench.network, Program())
-        used = await bench.west.usage((narrow.west[0].sa_id, wide.west[0].sa_id))
-        assert [one.packets for one in used] == [1, 0]
-        await bench.west.remove(ids((*wide.west, *narrow.west)), (first, second))
-        await bench.east.remove(ids((wide.east[1], narrow.east[1])), arrivals)
-        assert bench.left() == ""
-
-
 async def lets_pass_and_drops(bench: Bench) -> None:
     """A shunt goes before a tunnel it is narrower than, or by a priority that is given."""
     ends = bench.ends(udp=False)
@@ -230,9 +211,9 @@ async def lets_pass_and_drops(bench: Bench) -> None:
     dropping = replace(
         policy(), destination=selector("10.2.0.0/16"), action=PolicyAction.DROP, priority=5
     )
-    tunnel, back = policy(), _turned(policy(), Direction.IN)
+    tunnel, back = policy(), turned(policy(), Direction.IN)
     # What comes in without protection falls under a policy too.
-    open_ = replace(_turned(passing, Direction.IN), action=PolicyAction.PASS)
+    open_ = replace(turned(passing, Direction.IN), action=PolicyAction.PASS)
     await _connected(bench, ends, (tunnel, passing), (back, open_))
     with watching(bench.network) as wire:
         assert arrives(bench.network, Program(53))
@@ -245,52 +226,12 @@ async def lets_pass_and_drops(bench: Bench) -> None:
     await _disconnected(bench, ends, (tunnel, passing, dropping), (back, open_))
 
 
-async def tells_tunnels_apart_by_mark(bench: Bench) -> None:
-    """The same subnets behind two tunnels: the packet's mark says which; `set_mark_in` marks it."""
-    first = bench.ends(udp=False)
-    second = _other(first)
-
-    for number, ends in enumerate((first, second), 1):
-        mark = Mark(number)
-        west = replace(policy(reqid=ends.west[0].reqid), mark=mark)
-        east = _turned(replace(policy(), reqid=ends.west[0].reqid), Direction.IN)
-        # At east both come in by the same policy, and marked by their SA.
-        arriving = replace(ends.east[1], output_mark=Mark(number))
-        await bench.west.install((replace(ends.west[0], mark=mark),), (west,))
-        await bench.east.install((arriving,), (replace(east, mark=mark),))
-    for number in (1, 2, 2):
-        assert arrives(bench.network, Program(mark=number)), number
-    names = (
-        replace(first.west[0], mark=Mark(1)).sa_id,
-        replace(second.west[0], mark=Mark(2)).sa_id,
-    )
-    assert [one.packets for one in await bench.west.usage(names)] == [1, 2]
-
-
-async def goes_through_an_interface(bench: Bench) -> None:
-    """An XFRM interface takes what is routed into it, and nothing else is protected."""
-    west = bench.network.west
-    ends = bench.ends(udp=False)
-    outbound, inbound = replace(policy(), if_id=9), _turned(policy(), Direction.IN)
-    await bench.west.install((replace(ends.west[0], if_id=9),), (outbound,))
-    await bench.east.install((ends.east[1],), (inbound,))
-    west.run("ip", "link", "add", "ipsec9", "type", "xfrm", "dev", "lo", "if_id", "9")
-    west.run("ip", "link", "set", "ipsec9", "up")
-    with watching(bench.network) as wire:
-        west.run("ip", "route", "replace", "10.2.0.0/24", "dev", "ipsec9", "src", "10.1.0.1")
-        try:
-            assert arrives(bench.network, Program())
-        finally:
-            west.run("ip", "link", "del", "ipsec9")
-        assert [one.protocol for one in wire.seen()] == [ESP]
-
-
 async def protects_what_it_forwards(bench: Bench) -> None:
     """Of hosts behind west: out through the tunnel, in only through it (RFC 4301 section 5.2)"""
     ends = bench.ends(udp=False)
     back = replace(policy("10.2.0.0/24", "10.1.0.0/24", Direction.FWD), reqid=7)
     wests = (policy(), back, replace(back, direction=Direction.IN))
-    there = (_turned(policy(), Direction.IN), replace(back, direction=Direction.OUT))
+    there = (turned(policy(), Direction.IN), replace(back, direction=Direction.OUT))
     nothing_else = replace(
         policy("0.0.0.0/0", "0.0.0.0/0", Direction.FWD), action=PolicyAction.DROP, priority=1 << 20
     )
@@ -310,17 +251,6 @@ async def protects_what_it_forwards(bench: Bench) -> None:
         await bench.east.remove(ids(ends.east), there)
         assert arrives(bench.network, Program(), destination=host) is None, "it came in the clear"
         await _disconnected(bench, ends, (*wests, nothing_else, passing), ())
-
-
-def _other(ends: Ends) -> Ends:
-    """Another tunnel between the same ends."""
-    shifted = [replace(one, spi=one.spi + 0x100, reqid=8) for one in (*ends.west, *ends.east)]
-    return Ends((shifted[0], shifted[1]), (shifted[2], shifted[3]))
-
-
-def _turned(request: PolicyRequest, direction: Direction) -> PolicyRequest:
-    """The policy of the other end for the same packets."""
-    return replace(request, direction=direction)
 
 
 async def _connected(
@@ -369,10 +299,7 @@ CHECKS: Mapping[str, Callable[[Bench], Awaitable[None]]] = {
     "a wide window": takes_what_is_late_and_nothing_twice,
     "traffic flow confidentiality": pads_what_it_sends,
     "hardware offload": says_that_no_device_offloads,
-    "overlapping selectors": gives_overlaps_to_the_narrower,
     "shunts and priorities": lets_pass_and_drops,
-    "the same subnets by mark": tells_tunnels_apart_by_mark,
-    "an XFRM interface": goes_through_an_interface,
     "what is forwarded": protects_what_it_forwards,
 }  # fmt: skip
 NAMES = tuple(CHECKS)
