@@ -52,7 +52,7 @@ class Followers:
         self._publish = publish
         self._run = run
         self.sets = NftSets(write)
-        self._up: dict[Line, FollowChildSa] = {}
+        self._up: dict[int, dict[str, FollowChildSa]] = {}
         self._waiting: dict[Line, deque[tuple[str, FollowChildSa]]] = {}
         self._ready: deque[Line] = deque()
         self._news = trio.lowlevel.ParkingLot()
@@ -61,24 +61,33 @@ class Followers:
     def up(self, number: int, action: FollowChildSa) -> None:
         """A child is up; after a restart its script knows already."""
         line = (number, action.settings.name)
-        self._up[line] = action
+        self._up.setdefault(number, {})[action.settings.name] = action
         self.sets.add(line, action)
         if not action.again:
-            self._leave(line, "up")
+            self._leave(line, "up", action)
         self._news.unpark_all()
 
     def down(self, number: int, action: UnfollowChildSa) -> None:
         """A child is down: who was told that it is up is told that."""
-        line = (number, action.child)
-        if line not in self._up:
+        self._went_down(number, action.child)
+
+    def ended(self, number: int) -> None:
+        """An association is over, perhaps by a crash that told nobody."""
+        for name in tuple(self._up.get(number, ())):
+            self._went_down(number, name)
+
+    def _went_down(self, number: int, name: str) -> None:
+        of_association = self._up.get(number, {})
+        action = of_association.pop(name, None)
+        if action is None:
             return
-        self._leave(line, "down")
-        del self._up[line]
-        self.sets.remove(line)
+        if not of_association:
+            del self._up[number]
+        self._leave((number, name), "down", action)
+        self.sets.remove((number, name))
         self._news.unpark_all()
 
-    def _leave(self, line: Line, verb: str) -> None:
-        action = self._up[line]
+    def _leave(self, line: Line, verb: str, action: FollowChildSa) -> None:
         if not action.settings.updown:
             return
         if line not in self._waiting:
@@ -143,7 +152,7 @@ class Followers:
     def statistics(self) -> FollowingStatistics:
         """For the admin socket."""
         return FollowingStatistics(
-            len(self._up),
+            sum(map(len, self._up.values())),
             sum(map(len, self._waiting.values())),
             self._run_so_far,
             self._failed,

@@ -238,6 +238,8 @@ class Lives:
         """How long to wait before the next negotiation; None: there is none."""
         failure, was_established = end.result, peer.established
         await self._outlets.kernel.send(ForgetOwner(peer.owner))
+        if self._outlets.followers is not None:
+            self._outlets.followers.ended(peer.number)
         if failure:
             self._registry.note_failure(peer, failure)
         asked_again = self._retire(peer)

@@ -55,6 +55,18 @@ async def test_up_and_down_are_told_in_their_order(nursery, autojump_clock):
     assert bench.followers.statistics().up == 0
 
 
+async def test_the_end_of_an_association_takes_down_what_it_has_left_up(nursery, autojump_clock):
+    bench = Bench()
+    nursery.start_soon(bench.followers.run)
+    bench.followers.up(1, ACTION)
+    bench.followers.up(2, ACTION)
+    bench.followers.ended(1)
+    bench.followers.ended(1)
+    await bench.followers.told()
+    assert sorted(bench.ran) == [("net", "down-client"), *[("net", "up-client")] * 2]
+    assert bench.followers.statistics().up == 1
+
+
 async def test_a_script_that_hangs_delays_its_own_child_alone(nursery, autojump_clock):
     bench = Bench()
     bench.hanging = {"net"}
