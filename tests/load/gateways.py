@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from tests.load.credentials import credentials
 from tests.load.peers import CHILD, GATEWAY_ID, PORT, SECRET, address_of, name_of
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -37,6 +38,7 @@ cookie_threshold = 0
 cookie_threshold_ip = 0
 block_threshold = 0
 stop_timeout = 0
+credentials = "{credentials}"
 [secrets.all]
 secret = "{secret}"
 """
@@ -48,8 +50,8 @@ local_addrs = ["127.0.0.1"]
 proposals = ["{ike}"]
 rekey_time = 0
 mobike = false
-local = {{ id = "{local_id}" }}
-remote = {{ id = "{remote_id}" }}
+local = {{ auth = "{auth}", id = "{local_id}" }}
+remote = {{ auth = "{auth}", id = "{remote_id}" }}
 [connections.{name}.children.{child}]
 local_ts = ["10.1.0.0/16"]
 esp_proposals = {esp}
@@ -58,8 +60,8 @@ start_action = "{start}"
 
 _STRONGSWAN = """\
 charon-systemd {{
-  load = random nonce openssl x509 pubkey pem hmac sha1 sha2 aes gcm kdf curve25519 drbg \
-kernel-netlink socket-default vici
+  load = random nonce openssl x509 pubkey pkcs1 pkcs8 pem hmac sha1 sha2 aes gcm kdf curve25519 \
+drbg kernel-netlink socket-default vici
   plugins {{
     vici {{
       socket = unix://{folder}/vici
@@ -87,11 +89,11 @@ connections {{
     unique = never
     mobike = no
     local {{
-      auth = psk
+      auth = {auth}
       id = {local_id}
     }}
     remote {{
-      auth = psk
+      auth = {auth}
       id = %any
     }}
     children {{
@@ -118,6 +120,13 @@ class Words:
 
     ike: str = "aes128gcm16-prfsha256-x25519"
     esp: tuple[str, ...] = ("aes128gcm16",)
+    # The kind of key where both ends have certificates; without one they have a shared secret.
+    key: str = ""
+
+    @property
+    def auth(self) -> str:
+        """How both ends authenticate."""
+        return "pubkey" if self.key else "psk"
 
 
 class Gateway(Protocol):
@@ -169,7 +178,8 @@ class Ikeactors:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _configuration(self, words: Words, initiates: int, connections: int) -> str:
-        text = _DAEMON.format(folder=self.folder, secret=SECRET.decode())
+        beside = credentials(words.key, GATEWAY_ID).folder if words.key else self.folder
+        text = _DAEMON.format(folder=self.folder, credentials=beside, secret=SECRET.decode())
         for number in range(initiates or connections):
             text += self._connection(
                 words, f"c{number}", str(address_of(number)), name_of(number), bool(initiates)
@@ -186,6 +196,7 @@ class Ikeactors:
             port=PORT,
             ike=words.ike,
             esp=list(words.esp),
+            auth=words.auth,
             local_id=GATEWAY_ID,
             remote_id=remote_id,
             child=CHILD,
@@ -208,11 +219,15 @@ class Strongswan:
         text = _SWANCTL.format(
             ike=words.ike,
             esp=",".join(words.esp),
+            auth=words.auth,
             local_id=GATEWAY_ID,
             child=CHILD,
             secret=SECRET.decode(),
         )
         (self.folder / "swanctl.conf").write_text(text)
+        if words.key:
+            folder = credentials(words.key, GATEWAY_ID).folder
+            shutil.copytree(folder, self.folder, dirs_exist_ok=True)
         self._environment = {
             **os.environ,
             "STRONGSWAN_CONF": str(self.folder / "strongswan.conf"),

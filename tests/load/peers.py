@@ -21,6 +21,7 @@ from ikeactors.iana import ProtocolId
 from ikeactors.protocol.actions import (
     Action,
     AnswerRequest,
+    CheckRevocation,
     ClaimIdentity,
     ForgetSpi,
     InstallChildSa,
@@ -36,6 +37,7 @@ from ikeactors.protocol.events import (
     IdentityClaimed,
     InitiationRequested,
     RekeyRequested,
+    RevocationChecked,
     TimerExpired,
 )
 from ikeactors.protocol.ikev2.association import Association
@@ -52,6 +54,7 @@ from ikeactors.protocol.surroundings import Surroundings
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.proposals import Proposal
 from ikeactors.wire.selectors import TrafficSelector
+from tests.load.credentials import credentials
 
 PORT = 10500
 GATEWAY = Endpoint(IPv4Address("127.0.0.1"), 500)
@@ -103,9 +106,12 @@ def esp(word: str) -> tuple[Proposal, ...]:
 class Peers:
     """The peers of one gateway, and the socket they share."""
 
-    def __init__(self, ike_word: str, esp_word: str) -> None:
+    def __init__(self, ike_word: str, esp_word: str, key: str = "") -> None:
+        """With `key`, a kind of key, they have certificates instead of the shared secret."""
         self._settings = Settings(secrets=(Secret("all", (), SECRET),))
-        self._connection = connection(ike_word, esp_word)
+        self._auth = "pubkey" if key else "psk"
+        self._connection = connection(ike_word, esp_word, self._auth)
+        self._credentials = credentials(key, GATEWAY_ID) if key else None
         self._surroundings = Surroundings(SystemEntropy())
         self._socket = _socket()
         self._poll = select.poll()
@@ -154,10 +160,13 @@ class Peers:
         return sum(one.established and len(one.children) > 0 for one in self.associations)
 
     def _initiating(self, number: int) -> Association:
-        auth = AuthSettings("psk", IdentityPattern(Identity.from_text(name_of(number))))
+        auth = AuthSettings(self._auth, IdentityPattern(Identity.from_text(name_of(number))))
         local = Endpoint(address_of(number), PORT)
-        mine = replace(self._connection, local=auth)
-        return Association.initiating(self._settings, mine, local, GATEWAY, self._surroundings)
+        mine, surroundings = replace(self._connection, local=auth), self._surroundings
+        if self._credentials is not None:
+            keyring = self._credentials.of(name_of(number))
+            surroundings = Surroundings(SystemEntropy(), credentials=keyring, wall_clock=time.time)
+        return Association.initiating(self._settings, mine, local, GATEWAY, surroundings)
 
     def _responding(self, datagram: DatagramReceived) -> Association:
         number = int(datagram.local.address) - int(FIRST_ADDRESS)
@@ -249,6 +258,8 @@ class Peers:
                 return ChildSaInstalled(ticket)
             case ClaimIdentity(ticket):
                 return IdentityClaimed(ticket, True)
+            case CheckRevocation(ticket):
+                return RevocationChecked(ticket)
             case AnswerRequest(request_id, succeeded, text):
                 self._answered.add(request_id)
                 if not succeeded:
@@ -258,7 +269,7 @@ class Peers:
         return None
 
 
-def connection(ike_word: str, esp_word: str) -> ConnectionSettings:
+def connection(ike_word: str, esp_word: str, auth: str = "psk") -> ConnectionSettings:
     """The connection of every peer, but for its own identity."""
     child = ChildSettings(
         CHILD,
@@ -276,7 +287,7 @@ def connection(ike_word: str, esp_word: str) -> ConnectionSettings:
     return ConnectionSettings(
         "gateway",
         proposals=ike(ike_word),
-        remote=AuthSettings("psk", IdentityPattern(Identity.from_text(GATEWAY_ID))),
+        remote=AuthSettings(auth, IdentityPattern(Identity.from_text(GATEWAY_ID))),
         children=(child,),
         rekey_time=0.0,
         mobike=False,
