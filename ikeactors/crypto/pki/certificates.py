@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -25,6 +26,9 @@ _MAX_NAME_LENGTH = 120
 # Ours: seconds in which a certificate can be renewed by hand; what renews itself is sooner.
 EXPIRES_SOON = 14 * 86400.0
 
+# Ours: so many of the largest are 16 MB.
+_PARSED = 256
+
 _SHA256 = SHA256()
 
 # What `cryptography` has to say of octets that are no certificate, or none it understands.
@@ -39,8 +43,12 @@ _UNREADABLE = (
 )
 
 
+@lru_cache(_PARSED)
 def read_certificate(der: bytes) -> x509.Certificate:
-    """A certificate from DER. Raises CertificateRefused."""
+    """A certificate from DER. Raises CertificateRefused.
+
+    Those read last are kept: peers come again, and those of one authority send its certificate.
+    """
     if len(der) > MAX_CERTIFICATE_OCTETS:
         raise CertificateRefused(
             f"a certificate of {len(der)} octets, at most {MAX_CERTIFICATE_OCTETS} are read"

@@ -148,17 +148,17 @@ class TrustAnchors:
         return text
 
     def _recall(self, key: bytes, at: float) -> CertificationPath | None:
-        verified_at, path = self._paths.get(key, (0.0, None))
+        """Workers look at the same time: what one has, another may just have pushed out."""
+        verified_at, path = self._paths.pop(key, (0.0, None))
         if path is None or not verified_at <= at < verified_at + _REMEMBERED_FOR:
             return None
         if at >= path.not_after:
             return None
-        self._paths.move_to_end(key)
+        self._paths[key] = (verified_at, path)
         return path
 
     def _remember(self, key: bytes, at: float, path: CertificationPath) -> None:
         self._paths[key] = (at, path)
-        self._paths.move_to_end(key)
         if len(self._paths) > _REMEMBERED:
             self._paths.popitem(last=False)
 

@@ -129,6 +129,7 @@ def test_octets_that_are_no_certificate_are_refused(octets: bytes) -> None:
         read_certificate(octets)
 
 
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 @given(st.data())
 def test_a_certificate_with_a_changed_octet_never_raises_anything_else(data: st.DataObject) -> None:
     """Case E28."""
