@@ -9,6 +9,7 @@ from ikeactors.config.mistakes import Refused
 from ikeactors.config.schema import Option, options
 from ikeactors.config.values import boolean, listed, never_or_at_least_a_second, text, word
 from ikeactors.config.vocabulary import enumeration, later
+from ikeactors.crypto.pki.address_blocks import AddressBlocks
 from ikeactors.crypto.pki.profile import ExtendedKeyUsage
 from ikeactors.crypto.pki.revocation import RevocationPolicy
 from ikeactors.crypto.signature_constraints import SignatureConstraint
@@ -107,6 +108,12 @@ REMOTE = options(
         never_or_at_least_a_second,
         "0",
         "An IKE SA whose peer's certificate is revoked or expired is deleted; looked at so often.",
+    ),
+    Option(
+        "address_blocks",
+        word(enumeration(*AddressBlocks)),
+        '"if-present"',
+        'Address blocks (RFC 3779) limit remote_ts: "require" some, "if-present", "ignore" them.',
     ),
     Option(
         "cert_policy",

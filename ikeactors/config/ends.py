@@ -56,7 +56,7 @@ def _of_the_peer(section: Section) -> dict[str, Any]:
     return {
         "usage": section["eku"],
         "policies": PolicyDemand(section["cert_policy"], bool(section["cert_policy"])),
-        **section.only("match_address", "revocation", "revocation_recheck"),
+        **section.only("match_address", "revocation", "revocation_recheck", "address_blocks"),
     }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ikeactors.iana import SignatureHash
-from ikeactors.protocol.settings import AuthSettings
+from ikeactors.protocol.settings import Address, AuthSettings
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.payload import Authentication, Certificate
 
@@ -33,13 +33,15 @@ class PeerProof:
     """A peer's signature that is right; `path` says in a line by what its key stands.
 
     `not_after` is when the first certificate of the path expires, in seconds since 1970, `chain`
-    the path itself in DER, the end entity first; empty where the key needs none.
+    the path itself in DER, the end entity first; empty where the key needs none. `blocks` are the
+    addresses it may speak for, None where they do not matter.
     """
 
     scheme: str
     path: str
     not_after: float = float("inf")
     chain: tuple[bytes, ...] = ()
+    blocks: tuple[tuple[Address, Address], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ import msgpack
 from ikeactors import iana
 from ikeactors.crypto import keys, signature_constraints, suite
 from ikeactors.crypto.pki import revocation
+from ikeactors.crypto.pki.address_blocks import AddressBlocks
 from ikeactors.crypto.pki.policies import PolicyDemand
 from ikeactors.crypto.pki.profile import ExtendedKeyUsage
 from ikeactors.crypto.signature_schemes import KeyKind
@@ -154,7 +155,7 @@ _DATA = _classes(
     payload,
     proposals,
     selectors,
-) | {one.__name__: one for one in (KeyKind, ExtendedKeyUsage, PolicyDemand)}
+) | {one.__name__: one for one in (AddressBlocks, KeyKind, ExtendedKeyUsage, PolicyDemand)}
 _VOCABULARY: dict[str, Callable[..., Any]] = {
     "IPv4Address": IPv4Address,
     "IPv6Address": IPv6Address,

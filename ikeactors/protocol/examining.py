@@ -12,6 +12,7 @@ from functools import partial
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from ikeactors.crypto.pki.address_blocks import AddressBlocks, AddressRange, blocks_of
 from ikeactors.crypto.pki.bindings import check_binding, names_held
 from ikeactors.crypto.pki.certificates import describe, public_key_of
 from ikeactors.crypto.pki.paths import CertificationPath, TrustAnchors
@@ -28,6 +29,9 @@ from ikeactors.crypto.signatures import PublicKey, kind_of, strength_of
 from ikeactors.errors import AuthenticationFailed, CertificateRefused
 from ikeactors.protocol.settings import AuthSettings
 from ikeactors.wire.identities import Identity
+
+# Ours: of address blocks, that many in a sentence.
+_MAX_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class Examination:
         self.end_entity = end_entity
         self.is_named = end_entity.public_bytes(Encoding.DER) in auth.certificates
         self.path: CertificationPath | None = None
+        self.blocks: tuple[AddressRange, ...] | None = None
         self._key: PublicKey | None = None
         self._others = others
         self._auth = auth
@@ -86,6 +91,7 @@ class Examination:
         return (
             *first,
             Check("path", self._check_path, self._signatures),
+            Check("address blocks", self._check_blocks, self._ranges),
             Check("authorities", self._check_strength, self._strength),
         )
 
@@ -106,6 +112,23 @@ class Examination:
         self.path = self._trust.validate(
             self.end_entity, self._others, self._at, self._auth.policies
         )
+
+    def _check_blocks(self) -> None:
+        demand = self._auth.address_blocks
+        if demand is AddressBlocks.IGNORE or self.path is None:
+            return
+        self.blocks = blocks_of(self.path.certificates)
+        if self.blocks is None and demand is AddressBlocks.REQUIRE:
+            raise CertificateRefused(
+                f"{describe(self.end_entity)}: it has no address blocks, which are required"
+            )
+
+    def _ranges(self) -> str:
+        demand = f'address_blocks = "{self._auth.address_blocks.value}"'
+        if self.blocks is None:
+            return f"none; {demand}"
+        shown = ", ".join(f"{first}..{last}" for first, last in self.blocks[:_MAX_SHOWN])
+        return f"{shown or 'empty'}; {demand}"
 
     def _check_strength(self) -> None:
         if self.path is None:

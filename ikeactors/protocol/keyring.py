@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ikeactors.crypto import signatures
+from ikeactors.crypto.pki.address_blocks import AddressRange
 from ikeactors.crypto.pki.bindings import binds
 from ikeactors.crypto.pki.certificates import (
     describe,
@@ -92,7 +93,7 @@ class Keyring:
             scheme = signatures.verify(peer.key, method, data, octets, permits)
         except AuthenticationFailed as fault:
             return CredentialsRefusal(str(fault))
-        return PeerProof(str(scheme), peer.path, peer.not_after, peer.chain)
+        return PeerProof(str(scheme), peer.path, peer.not_after, peer.chain, peer.blocks)
 
     def authorities(self, auths: Iterable[AuthSettings]) -> tuple[bytes, ...]:
         """The hashes of those whose certificates are welcome."""
@@ -148,7 +149,8 @@ class Keyring:
             name = describe(examination.end_entity)
             return _CheckedKey(key, f"{name}, which the connection names")
         path = examination.path
-        return _CheckedKey(key, str(path), path.not_after, tuple(map(_der, path.certificates)))
+        chain = tuple(map(_der, path.certificates))
+        return _CheckedKey(key, str(path), path.not_after, chain, examination.blocks)
 
     def examine(
         self,
@@ -200,6 +202,7 @@ class _CheckedKey:
     path: str
     not_after: float = float("inf")
     chain: tuple[bytes, ...] = ()
+    blocks: tuple[AddressRange, ...] | None = None
 
 
 def _sign(

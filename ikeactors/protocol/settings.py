@@ -11,6 +11,7 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ikeactors.crypto.pki.address_blocks import AddressBlocks
 from ikeactors.crypto.pki.policies import ANY_OR_NO_POLICY, PolicyDemand
 from ikeactors.crypto.pki.profile import ExtendedKeyUsage
 from ikeactors.crypto.pki.revocation import RevocationPolicy
@@ -89,6 +90,7 @@ class AuthSettings:
     match_address: bool = True
     revocation: RevocationPolicy = RevocationPolicy.RELAXED
     revocation_recheck: float = 0.0
+    address_blocks: AddressBlocks = AddressBlocks.IF_PRESENT
 
     @property
     def by_public_key(self) -> bool:

@@ -21,6 +21,7 @@ from ikeactors.protocol.choosing import (
     without_key_exchange,
 )
 from ikeactors.protocol.events import Trigger
+from ikeactors.protocol.ikev2.address_limits import check_limits
 from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, policies_of, sas_of
 from ikeactors.protocol.ikev2.exchange import Payloads
 from ikeactors.protocol.ikev2.matching import (
@@ -137,6 +138,7 @@ class Offer:
             local, remote = as_seen_here(association, local, remote)
         local = without_contained(check_narrowed(local, self.local_ts))
         remote = without_contained(check_narrowed(remote, self.remote_ts))
+        check_limits(association, remote)
         if mode is not self.settings.mode:
             raise TsUnacceptable(
                 f"the peer wants {mode.value} mode, child {self.settings.name} "

@@ -26,6 +26,7 @@ from ikeactors.protocol.choosing import (
     without_key_exchange,
 )
 from ikeactors.protocol.events import Address
+from ikeactors.protocol.ikev2.address_limits import explained, limited
 from ikeactors.protocol.ikev2.child_sa import Agreement
 from ikeactors.protocol.ikev2.exchange import Payloads
 from ikeactors.protocol.ikev2.nat import as_seen_here
@@ -89,7 +90,8 @@ def fits_of(association: Association, children: Sequence[ChildSettings], asked: 
     """
     fits = _fits(association, children, asked)
     if not fits:
-        raise TsUnacceptable(_explain_misfit(association, asked, children))
+        reason = _explain_misfit(association, asked, children) + explained(association)
+        raise TsUnacceptable(reason)
     return fits
 
 
@@ -110,6 +112,7 @@ def _fit(association: Association, settings: ChildSettings, asked: Asked) -> Fit
         theirs_local, theirs_remote = as_seen_here(association, theirs_local, theirs_remote)
     local = narrow(theirs_local, resolved(settings.local_ts, association, local=True))
     remote = narrow(theirs_remote, resolved(settings.remote_ts, association, local=False))
+    remote = limited(association, remote)
     local, remote = _of_common_families(local, remote)
     if not local or not remote:
         return None

@@ -9,6 +9,7 @@ signed with its key.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from ikeactors.crypto.pki.revocation import Revocation, RevocationPolicy
@@ -74,7 +75,10 @@ class Checked:
 
 def proof_to_keep(association: Association, proof: PeerProof | None) -> PeerProof | None:
     """What of the peer's proof is looked at again while the IKE SA stands."""
-    return proof if association.connection.remote.revocation_recheck else None
+    if proof is None or association.connection.remote.revocation_recheck:
+        return proof
+    # Of those that are not asked about again, octets need not be kept.
+    return None if proof.blocks is None else replace(proof, chain=())
 
 
 def schedule(association: Association, proof: PeerProof | None) -> None:
