@@ -17,7 +17,7 @@ from tests.lab.commands import wait_until
 from tests.lab.expectations import expect_traffic
 from tests.lab.forwarding import Faults
 from tests.lab.ikeactors import STRIKING, IkeactorsPeer
-from tests.lab.pair import KINDS, Pair, paired
+from tests.lab.pair import KINDS, Kinds, Pair, paired
 from tests.lab.peer import Peer, Sa
 from tests.lab.relay import Relay, relayed
 from tests.lab.traffic import Pings
@@ -78,7 +78,7 @@ class Crossing:
 def crossing(kinds: tuple[str, str], nonces: str) -> Iterator[Crossing]:
     """A pair on a relayed link; where a kind is "ordered", it is ikeactors with such nonces."""
     ordered = partial(IkeactorsPeer, program=STRIKING, arguments=("--nonces", nonces))
-    made = {**KINDS, "ordered": ordered}
+    made: Kinds = {**KINDS, "ordered": ordered}
     with relayed() as (network, relay), paired(network, kinds, made=made) as pair:
         yield Crossing(pair, relay)
 
@@ -133,9 +133,13 @@ def _ask_both(crossing: Crossing, asks: tuple[str, str]) -> None:
             for peer, ask in zip((pair.west, pair.east), asks, strict=True):
                 threads.submit(ASKS[ask], peer)
         for peer, mark in zip(ours, marks, strict=True):
-            wait_until(lambda p=peer, m=mark: _has_crossed(p.log[m:]), 2.0, "requests that cross")
+            wait_until(partial(_has_crossed_since, peer, mark), 2.0, "requests that cross")
     finally:
         crossing.relay.strike()
+
+
+def _has_crossed_since(peer: IkeactorsPeer, mark: int) -> bool:
+    return _has_crossed(peer.log[mark:])
 
 
 def _has_crossed(log: str) -> bool:

@@ -40,9 +40,9 @@ class Relay:
 
     def counts(self) -> Mapping[str, int]:
         """What was taken, dropped and duplicated so far: `ike-dropped`, `esp-taken`, ..."""
-        counts = json.loads(self._ask(written(None)))
+        counts: Mapping[str, int] = json.loads(self._ask(written(None)))
         words = ("taken", "dropped", "duplicated")
-        return {f"{kind}-{word}": 0 for kind in (IKE, ESP) for word in words} | counts
+        return {f"{kind}-{word}": 0 for kind in (IKE, ESP) for word in words} | dict(counts)
 
     def stop(self) -> None:
         """End the program."""

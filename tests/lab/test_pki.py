@@ -15,8 +15,9 @@ from cryptography.x509 import ocsp
 
 from ikeactors.config.certificates import load_files
 from ikeactors.config.mistakes import Mistakes
-from ikeactors.crypto.pki.crls import Revocation, statuses_by_crl
+from ikeactors.crypto.pki.crls import statuses_by_crl
 from ikeactors.crypto.pki.paths import TrustAnchors
+from ikeactors.crypto.pki.revocation import Revocation
 from tests.lab.certifying import KEYS
 from tests.lab.pki import BRANCH, ROOT, Failed, Pki, Wanted
 from tests.lab.responder import Served, answer
