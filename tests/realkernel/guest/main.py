@@ -16,6 +16,7 @@ from tests.realkernel.guest import (
     same,
     sharing,
     strongswan,
+    traps,
 )
 
 PARTS = {
@@ -30,6 +31,7 @@ PARTS = {
     "everywhere": everywhere,
     "strongswan": strongswan,
     "moving": moving,
+    "traps": traps,
 }
 NAMES = tuple(name for part in PARTS.values() for name in part.NAMES)
 

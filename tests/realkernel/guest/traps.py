@@ -1,0 +1,58 @@
+"""Traps in the kernel's IPsec: the first packet is told of and held; the policies come back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from tests.lab.commands import wait_until
+from tests.lab.ikeactors import IkeactorsPeer
+from tests.lab.namespaces import Network, direct
+from tests.lab.peer import Section, established
+from tests.lab.traffic import Pings
+from tests.lab.tunnels import CHILD, CONNECTION, IDENTITIES, connection
+from tests.realkernel.guest.reporting import attempt
+
+_KERNEL: Section = {"kernel": "xfrm"}
+# A negotiation under emulation.
+_PATIENCE = 20.0
+
+
+def is_lost_by_none(network: Network) -> None:
+    """The first ping of each family brings its child up and is answered."""
+    trapping: Section = {"start_action": "trap"}
+    ours = connection(network, network.west, child=trapping)
+    theirs = connection(network, network.east)
+    with (
+        IkeactorsPeer(network.east, theirs, IDENTITIES, options=_KERNEL),
+        IkeactorsPeer(network.west, ours, IDENTITIES, options=_KERNEL) as west,
+    ):
+        wait_until(partial(_are_set, network), _PATIENCE, "the traps are set")
+        for version in CHILD:
+            assert _first_is_answered(network, version), west.log[-4000:]
+        west.down(CONNECTION)
+        wait_until(lambda: established(west, CONNECTION) is None, _PATIENCE, "it is down")
+        assert _are_set(network)
+
+
+def _are_set(network: Network) -> bool:
+    shown = network.west.run("ip", "xfrm", "policy")
+    return shown.count("dir out") == len(CHILD) and "reqid 2147483648" in shown
+
+
+def _first_is_answered(network: Network, version: int) -> bool:
+    first = Pings.start(network.west, network.east, version, count=1, patience=_PATIENCE)
+    return first.received() == 1
+
+
+CHECKS: dict[str, Callable[[Network], None]] = {
+    "a trap's first packet is held until there is an SA": is_lost_by_none,
+}
+NAMES = tuple(CHECKS)
+
+
+def run() -> None:
+    """Each on a network of its own."""
+    for name, check in CHECKS.items():
+        with direct() as network:
+            attempt(name, partial(check, network))
