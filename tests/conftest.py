@@ -12,10 +12,26 @@ from hypothesis import settings
 from tests.lab.logs import LOGS
 from tests.lab.namespaces import remove_remains
 from tests.lab.needs import missing, needs_of, require
+from tests.thorough import is_thorough
 
 # A busy machine is no failure of an example.
 settings.register_profile("any-machine", deadline=None)
 settings.load_profile("any-machine")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What takes minutes more is asked for."""
+    parser.addoption("--thorough", action="store_true", help="also more of the same kind")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is not asked for; what is named by itself is."""
+    if config.getoption("--thorough") or any("::" in argument for argument in config.args):
+        return
+    left_out = [item for item in items if is_thorough(item.nodeid)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session", autouse=True)
