@@ -18,7 +18,8 @@ from typing import Any
 import trio
 
 from ikeactors.actors.peer import Peer
-from ikeactors.actors.store import Row, Store, StoreFailed
+from ikeactors.actors.peer_ports import Kept
+from ikeactors.actors.store import Row, SetAside, Store, StoreFailed
 from ikeactors.protocol.actions import Level, Report
 from ikeactors.protocol.encoding import Undecodable, decode, encode
 from ikeactors.protocol.ikev2.checkpoint import Checkpoint
@@ -28,17 +29,6 @@ Carry = Callable[..., Awaitable[Any]]
 
 # Seconds until a store that has failed is tried again.
 RETRY_AFTER = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """An association that was there before the restart, and so many seconds ago."""
-
-    number: int
-    initiates: bool
-    children: tuple[str, ...]
-    checkpoint: Checkpoint
-    elapsed: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +61,9 @@ class Keeper:
         self._clock = clock
         self._numbers = itertools.count(1)
         self._marked: dict[Peer, None] = {}
-        self._pending: dict[int, Row | None] = {}
+        self._pending: dict[int, Row | SetAside | None] = {}
+        # A store is for one thread at a time.
+        self._turn = trio.Lock()
         self._writer = trio.lowlevel.ParkingLot()
         self._waiters = trio.lowlevel.ParkingLot()
         self._opened = trio.Event()
@@ -129,6 +121,34 @@ class Keeper:
             self._pending[number] = None
             self._wake()
 
+    async def recall(self, peer: Peer) -> Kept | None:
+        """The association as it was written last; None where nothing is kept that holds.
+
+        Raises `Unrestorable`.
+        """
+        number = peer.kept
+        if not number or self._failing_until is not None:
+            return None
+        row = self._pending.get(number)
+        if row is None:
+            try:
+                async with self._turn:
+                    row = await self._carry(self._store.read, number)
+            except StoreFailed:
+                # The next commit finds it out, and tells.
+                return None
+        try:
+            return _kept(number, row, self._clock()) if isinstance(row, Row) else None
+        except Undecodable as fault:
+            raise Unrestorable(str(fault)) from None
+
+    def set_aside(self, peer: Peer, why: str) -> None:
+        """What is kept of the association must not be restored, and is left to be looked at."""
+        number = peer.kept
+        self.forget(peer)
+        if number:
+            self._pending[number] = SetAside(why)
+
     async def durable(self) -> None:
         """Wait until all that is marked is written, or cannot be."""
         wanted = self._marks
@@ -143,13 +163,14 @@ class Keeper:
         marks = self._marks
         self._take_checkpoints()
         changes = dict(self._pending)
-        try:
-            await self._carry(self._store.commit, changes)
-        except StoreFailed as fault:
-            await self._carry(self._store.invalidate)
-            self._fail(fault)
-        else:
-            self._done(changes, marks)
+        async with self._turn:
+            try:
+                await self._carry(self._store.commit, changes)
+            except StoreFailed as fault:
+                await self._carry(self._store.invalidate)
+                self._fail(fault)
+            else:
+                self._done(changes, marks)
         self._waiters.unpark_all()
 
     async def aclose(self) -> None:
@@ -158,7 +179,8 @@ class Keeper:
             waits = self._opened.is_set() and (self._marked or self._pending)
             if waits and self._failing_until is None:
                 await self.commit_waiting()
-            await self._carry(self._store.close)
+            async with self._turn:
+                await self._carry(self._store.close)
 
     def statistics(self) -> KeeperStatistics:
         """What the admin socket shows."""
@@ -183,7 +205,7 @@ class Keeper:
             peer.kept = peer.kept or next(self._numbers)
             self._pending[peer.kept] = Row(clock, _octets(peer, association.checkpoint(now)))
 
-    def _done(self, changes: dict[int, Row | None], marks: int) -> None:
+    def _done(self, changes: dict[int, Row | SetAside | None], marks: int) -> None:
         for number, row in changes.items():
             if self._pending.get(number, row) is row:
                 self._pending.pop(number, None)

@@ -242,7 +242,7 @@ class KernelActor:
         inbox.post_assured(ChildSaInstalled(action.ticket))
 
     async def _adopt(self, owner: int, action: AdoptChildSa, inbox: Inbox) -> None:
-        """Take over what a former process has installed; where a part is missing the rest goes.
+        """Take over what a predecessor has installed; where a part is missing the rest goes.
 
         What was to be rekeyed meanwhile was told to nobody.
         """
@@ -260,7 +260,11 @@ class KernelActor:
             await self._put_back(action)
             self._refused(refusal, action.ticket, inbox)
             return
+        former = {held.owner for one in sas if (held := self._installed.holding(one)) is not None}
         self._installed.add(owner, inbox, action.sas, action.policies)
+        for other in former - {owner}:
+            # A predecessor of this process that has crashed: what stands above its claims stays.
+            self._installed.release(other, sas, action.policies)
         inbox.post_assured(ChildSaInstalled(action.ticket))
         for request in action.sas:
             if _is_worn(request.lifetime, there[request.sa_id]):

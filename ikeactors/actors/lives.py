@@ -1,9 +1,11 @@
 """An association's life: negotiations one after the other, crashes between them.
 
 A crash costs one negotiation, which starts again after a back-off; its tunnels stay in the kernel
-until its successor is established. One that keeps crashing is parked: it costs a task and a
-mailbox until an operator brings it up again. Children with start_action "start" are kept up: when
-a negotiation has failed or its IKE SA is lost, the next one starts.
+until its successor is established. With a store an established one goes on from its checkpoint
+instead; what is kept of one that soon crashes again is set aside. One that keeps crashing is
+parked: it costs a task and a mailbox until an operator brings it up again. Children with
+start_action "start" are kept up: when a negotiation has failed or its IKE SA is lost, the next one
+starts.
 
 A restarting association gets a new mailbox. It would otherwise take the kernel's late answers to
 its predecessor for its own.
@@ -18,11 +20,10 @@ from functools import partial
 
 import trio
 
-from ikeactors.actors.keeper import Kept
 from ikeactors.actors.kernel import ForgetOwner, KernelRequest
 from ikeactors.actors.mailbox import Mailbox
 from ikeactors.actors.peer import Outlets, Peer, run_peer
-from ikeactors.actors.peer_ports import Associations
+from ikeactors.actors.peer_ports import Association, Associations, Kept
 from ikeactors.actors.registry import PeerRegistry
 from ikeactors.actors.restarting import (
     Locator,
@@ -32,6 +33,7 @@ from ikeactors.actors.restarting import (
     children_to_trap,
     union,
 )
+from ikeactors.actors.revivals import Revivals
 from ikeactors.actors.supervisor import (
     BackOff,
     Crashed,
@@ -71,11 +73,17 @@ class Lives:
         self._registry = registry
         self._chance = chance
         self._owners = itertools.count(1)
+        self._revivals = Revivals(outlets.durability)
 
     def take_back(self, peer: Peer, kept: Kept) -> None:
         """Give a peer its association of before the restart. Raises `Unrestorable`."""
-        now, checkpoint = trio.current_time(), kept.checkpoint
-        peer.association = self._associations.restored(checkpoint, now, kept.elapsed)
+        self._put_back(peer, kept, self._restored(kept))
+
+    def _restored(self, kept: Kept) -> Association:
+        return self._associations.restored(kept.checkpoint, trio.current_time(), kept.elapsed)
+
+    def _put_back(self, peer: Peer, kept: Kept, association: Association) -> None:
+        peer.association, checkpoint = association, kept.checkpoint
         peer.kept, peer.initiates, peer.children = kept.number, kept.initiates, kept.children
         peer.local, peer.remote = checkpoint.local, checkpoint.remote
         peer.owner = next(self._owners)
@@ -202,8 +210,11 @@ class Lives:
         self._publish(crash_report(f"peer {peer.number}", crash, peer.connection), peer)
         now = trio.current_time()
         peer.crashes = (*restarts_within(peer.crashes, now, INTENSITY.period), now)
-        was_established = peer.established
+        # What is restored is kept before it stands.
+        was_established = peer.established or bool(peer.kept)
         peer.children = union(peer.children, await _children_up(peer))
+        if was_established and await self._goes_on(peer, crash):
+            return 0.0
         self._retire(peer)
         peer.former_owners = (*peer.former_owners, peer.owner)
         if self._was_renewing(peer, "the new association crashed"):
@@ -217,6 +228,42 @@ class Lives:
             return self._park(peer)
         self._registry.refuse_requests(peer, "the association crashed", initiations=False)
         return CRASH_BACK_OFF.delay(len(peer.crashes), self._chance())
+
+    async def _goes_on(self, peer: Peer, crash: Crashed) -> bool:
+        """Whether an association that stood, and has crashed, goes on from its checkpoint."""
+        # Nobody may look at it any more, not even who writes checkpoints.
+        peer.association = None
+        if self._registry.succession.find(peer.number) is not None:
+            return False
+        if self._revivals.is_poisoned(peer):
+            self._set_aside(peer, crash)
+            return False
+        end = await attempt(self._go_on, peer)
+        if isinstance(end, Crashed):
+            self._set_aside(peer, end)
+            return False
+        return end.result
+
+    async def _go_on(self, peer: Peer) -> bool:
+        kept = await self._revivals.recall(peer)
+        if kept is None or self._registry.stopping or peer.dismissed:
+            return False
+        association = self._restored(kept)
+        self._registry.refuse_requests(peer, "the association crashed")
+        # Until here its SPIs are known: to a peer that is told otherwise the IKE SA is over.
+        self._detach(peer)
+        peer.former_owners = (*peer.former_owners, peer.owner)
+        self._put_back(peer, kept, association)
+        return True
+
+    def _set_aside(self, peer: Peer, crash: Crashed) -> None:
+        why = f"{crash.kind}: {crash.text}"
+        text = (
+            f"association {peer.number} cannot go on from its checkpoint, which is set aside;"
+            f" all is negotiated anew: {why}"
+        )
+        self._publish(Report("checkpoint-set-aside", text, Level.ERROR, peer.connection), peer)
+        self._revivals.set_aside(peer, f"{why}\n{crash.traceback}")
 
     def _was_renewing(self, peer: Peer, failure: str) -> bool:
         """Whether the association in whose place it was to come goes on, and is told."""
@@ -282,14 +329,16 @@ class Lives:
 
     def _retire(self, peer: Peer) -> bool:
         """Undo what the association had here; whether it is asked to begin again."""
+        self._registry.release(peer)
+        if self._outlets.durability is not None:
+            self._outlets.durability.forget(peer)
+        return self._detach(peer)
+
+    def _detach(self, peer: Peer) -> bool:
         self._outlets.alarms.cancel(peer.number)
         for spi in peer.spis:
             self._outlets.router.forget(spi)
         self._registry.expect_no_more(peer)
-        self._registry.release(peer)
-        if self._outlets.durability is not None:
-            # Not even where it crashed: what has led there would lead there again.
-            self._outlets.durability.forget(peer)
         peer.spis = ()
         peer.association = None
         peer.midway = False
@@ -301,6 +350,7 @@ class Lives:
     async def _bury(self, peer: Peer) -> None:
         """The association is no more."""
         self._registry.census.remove(peer)
+        self._revivals.forget(peer)
         self._outlets.router.budgets.left(peer.number)
         self._registry.refuse_requests(peer, "the association ended")
         peer.mailbox.close()

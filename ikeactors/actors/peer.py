@@ -17,7 +17,7 @@ import trio
 from ikeactors.actors.alarms import Alarms
 from ikeactors.actors.kernel import Command, KernelAction, KernelRequest, UsageRequest
 from ikeactors.actors.mailbox import Mailbox
-from ikeactors.actors.peer_ports import Association, Following, KeyRecords, Sender
+from ikeactors.actors.peer_ports import Association, Following, Kept, KeyRecords, Sender
 from ikeactors.actors.reports import ReportHub
 from ikeactors.actors.router import Router
 from ikeactors.actors.unchecked import Checks, Unchecked
@@ -56,7 +56,9 @@ class Durability(Protocol):
 
     def mark(self, peer: Peer) -> None: ...
     def forget(self, peer: Peer) -> None: ...
+    def set_aside(self, peer: Peer, why: str) -> None: ...
     async def durable(self) -> None: ...
+    async def recall(self, peer: Peer) -> Kept | None: ...
 
 
 class Peer:

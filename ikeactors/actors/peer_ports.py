@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from ikeactors.kernel.requests import SaRequest
@@ -32,6 +33,17 @@ class Association(Protocol):
     def needs_worker(self, event: Event) -> bool: ...
     def snapshot(self, now: float) -> AssociationSnapshot: ...
     def checkpoint(self, now: float) -> Checkpoint: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An association that was there before a restart or a crash, and so many seconds ago."""
+
+    number: int
+    initiates: bool
+    children: tuple[str, ...]
+    checkpoint: Checkpoint
+    elapsed: float
 
 
 class Associations(Protocol):

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import trio
 
-from ikeactors.actors.keeper import Kept
 from ikeactors.actors.lives import Lives
 from ikeactors.actors.peer import Peer
+from ikeactors.actors.peer_ports import Kept
 from ikeactors.actors.registry import PeerRegistry
 from ikeactors.actors.restarting import is_named, single_remote, started_children, union
 from ikeactors.actors.router import Router

@@ -18,10 +18,12 @@ from ikeactors.crypto.at_rest import SALT_OCTETS, AtRest
 from ikeactors.errors import Fault, IntegrityFailed
 
 # Ours: the schema's number; `_MIGRATIONS` leads to it from the older ones.
-SCHEMA = 1
+SCHEMA = 2
 _PURPOSE = "state"
 # Seconds that another process may hold the file.
 _PATIENCE = 1.0
+# Rows that were set aside: a fault shows in the first few, and each holds keys.
+_ASIDE_LIMIT = 16
 
 
 class StoreFailed(Fault):
@@ -44,8 +46,15 @@ class Opened:
     remarks: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """What is kept is not to be restored, and stays for whoever looks for the fault."""
+
+    why: str
+
+
 # By the number under which an association is kept; None where it is kept no more.
-Changes = Mapping[int, Row | None]
+Changes = Mapping[int, Row | SetAside | None]
 
 
 class Store(Protocol):
@@ -57,6 +66,10 @@ class Store(Protocol):
 
     def commit(self, changes: Changes) -> None:
         """Keep these, all or none of them; when it returns they are durable."""
+        ...
+
+    def read(self, number: int) -> Row | None:
+        """What is kept under this number."""
         ...
 
     def invalidate(self) -> None:
@@ -73,6 +86,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.rows: dict[int, Row] = {}
+        self.aside: dict[int, str] = {}
         self.commits = 0
         self.fault = ""
 
@@ -84,10 +98,17 @@ class MemoryStore:
             raise StoreFailed(self.fault)
         self.commits += 1
         for number, row in changes.items():
-            if row is None:
-                self.rows.pop(number, None)
-            else:
+            if isinstance(row, Row):
                 self.rows[number] = row
+            else:
+                self.rows.pop(number, None)
+            if isinstance(row, SetAside):
+                self.aside[number] = row.why
+
+    def read(self, number: int) -> Row | None:
+        if self.fault:
+            raise StoreFailed(self.fault)
+        return self.rows.get(number)
 
     def invalidate(self) -> None:
         self.rows.clear()
@@ -124,14 +145,29 @@ class SqliteStore:
             raise StoreFailed(f"{self._path}: {error}") from None
 
     def commit(self, changes: Changes) -> None:
-        rows = [(one, *self._sealed(one, row)) for one, row in changes.items() if row is not None]
-        gone = [(one,) for one, row in changes.items() if row is None]
+        rows = [
+            (one, *self._sealed(one, row)) for one, row in changes.items() if isinstance(row, Row)
+        ]
+        aside = [(row.why, one) for one, row in changes.items() if isinstance(row, SetAside)]
+        gone = [(one,) for one, row in changes.items() if not isinstance(row, Row)]
         try:
             connection = self._connected()
             with connection:
                 connection.execute("BEGIN IMMEDIATE")
                 connection.executemany(_PUT, rows)
+                if aside:
+                    connection.executemany(_PUT_ASIDE, aside)
+                    connection.execute(_TRIM_ASIDE, (_ASIDE_LIMIT,))
                 connection.executemany("DELETE FROM associations WHERE number = ?", gone)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreFailed(f"{self._path}: {error}") from None
+
+    def read(self, number: int) -> Row | None:
+        try:
+            found = self._connected().execute(_FIND, (number,)).fetchone()
+            return None if found is None else Row(found[0], self._unsealed(number, found[1]))
+        except IntegrityFailed:
+            return None
         except (sqlite3.Error, OSError) as error:
             raise StoreFailed(f"{self._path}: {error}") from None
 
@@ -182,6 +218,7 @@ class SqliteStore:
         if found != [(self._boot,)]:
             with connection:
                 connection.execute("DELETE FROM associations")
+                connection.execute("DELETE FROM aside")
                 connection.execute("INSERT OR REPLACE INTO facts VALUES ('boot', ?)", (self._boot,))
             return Opened({}, ("what was kept is of a former boot, and is over",) if found else ())
         rows: dict[int, Row] = {}
@@ -230,6 +267,14 @@ _PRAGMAS = (
     "PRAGMA synchronous = NORMAL",
 )
 _PUT = "INSERT OR REPLACE INTO associations VALUES (?, ?, ?)"
+_FIND = "SELECT saved_at, octets FROM associations WHERE number = ?"
+# As it is, sealed or not.
+_PUT_ASIDE = """
+    INSERT INTO aside SELECT number, saved_at, octets, ? FROM associations WHERE number = ?
+"""
+_TRIM_ASIDE = """
+    DELETE FROM aside WHERE rowid NOT IN (SELECT rowid FROM aside ORDER BY rowid DESC LIMIT ?)
+"""
 
 # From a schema to the next.
 _MIGRATIONS = {
@@ -240,6 +285,14 @@ _MIGRATIONS = {
             number INTEGER PRIMARY KEY, saved_at REAL NOT NULL, octets BLOB NOT NULL
         );
         PRAGMA user_version = 1;
+        COMMIT;
+    """,
+    1: """
+        BEGIN;
+        CREATE TABLE aside (
+            number INTEGER NOT NULL, saved_at REAL NOT NULL, octets BLOB NOT NULL, why TEXT NOT NULL
+        );
+        PRAGMA user_version = 2;
         COMMIT;
     """,
 }

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from ikeactors.actors.kernel import ForgetOwner
 from ikeactors.kernel.requests import Lifetime, SaUsage
-from ikeactors.protocol.actions import AdoptChildSa
+from ikeactors.protocol.actions import AdoptChildSa, RemoveChildSa
 from ikeactors.protocol.events import ChildSaInstalled, KernelRefused, SaExpired
 from tests.actors.test_kernel import IN, OUT, POLICIES, Bench
 
@@ -48,3 +49,17 @@ async def test_what_was_to_be_rekeyed_meanwhile_is_told(octets: int, packets: in
     async with bench.running():
         await bench.ask(AdoptChildSa(7, (IN, worn), POLICIES))
     assert bench.inbox.events == [ChildSaInstalled(7), SaExpired(OUT.sa_id, hard=False)]
+
+
+async def test_what_a_crashed_predecessor_has_is_taken_over_with_its_policies() -> None:
+    bench = Bench()
+    await bench.kernel.install((IN, OUT), ())
+    async with bench.running():
+        await bench.ask(ADOPT)
+        await bench.ask(ADOPT, owner=2)
+        await bench.command(ForgetOwner(1))
+        assert set(bench.kernel.sas) == {IN.sa_id, OUT.sa_id}
+        assert len(bench.kernel.policies) == len(POLICIES)
+        await bench.ask(RemoveChildSa((IN.sa_id, OUT.sa_id), POLICIES), owner=2)
+    assert not bench.kernel.sas
+    assert not bench.kernel.policies

@@ -10,8 +10,9 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from ikeactors.actors.keeper import RETRY_AFTER, Keeper, Kept, run_keeper
+from ikeactors.actors.keeper import RETRY_AFTER, Keeper, run_keeper
 from ikeactors.actors.peer import Peer
+from ikeactors.actors.peer_ports import Kept
 from ikeactors.actors.store import MemoryStore, Row
 from ikeactors.protocol.actions import Report
 from ikeactors.protocol.events import RekeyRequested

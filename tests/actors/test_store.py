@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from ikeactors.actors.store import SCHEMA, MemoryStore, Opened, Row, SqliteStore, StoreFailed
+from ikeactors.actors.store import (
+    SCHEMA,
+    MemoryStore,
+    Opened,
+    Row,
+    SetAside,
+    SqliteStore,
+    StoreFailed,
+)
 
 ROW, OTHER = Row(1.5, b"the first association"), Row(2.5, b"another one")
 KEY = b"0123456789abcdef"
@@ -149,3 +157,36 @@ def test_the_store_in_memory_does_the_same() -> None:
     kept.fault = "the disk is full"
     with pytest.raises(StoreFailed, match="the disk is full"):
         kept.commit({1: ROW})
+
+
+@pytest.mark.parametrize("key", [b"", KEY])
+def test_what_is_set_aside_is_not_restored_and_only_the_newest_of_it_stay(
+    tmp_path: Path, key: bytes
+) -> None:
+    kept = store(tmp_path, key=key)
+    kept.open()
+    for number in range(1, 21):
+        kept.commit({number: ROW})
+        assert kept.read(number) == ROW
+        kept.commit({number: SetAside(f"crash {number}")})
+        assert kept.read(number) is None
+    kept.close()
+    later = store(tmp_path, key=key)
+    assert later.open() == Opened({})
+    later.close()
+    with sqlite3.connect(tmp_path / "state" / "state.db") as connection:
+        found = connection.execute("SELECT number, why FROM aside ORDER BY rowid").fetchall()
+    connection.close()
+    assert found == [(number, f"crash {number}") for number in range(5, 21)]
+
+
+def test_what_the_schema_before_has_kept_is_restored(tmp_path: Path) -> None:
+    written(tmp_path)
+    with sqlite3.connect(tmp_path / "state" / "state.db") as connection:
+        connection.execute("DROP TABLE aside")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    again = store(tmp_path)
+    assert again.open() == Opened({1: ROW, 2: OTHER})
+    again.commit({1: SetAside("crash")})
+    again.close()
