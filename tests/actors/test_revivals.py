@@ -94,6 +94,7 @@ class DurableWorld(World):
     @asynccontextmanager
     async def standing(self) -> AsyncIterator[int]:
         async with self.running() as nursery:
+            await self.keeper.open()
             nursery.start_soon(run_keeper, self.keeper)
             number = self.peers.initiate("net", ("child",))
             await settled()
