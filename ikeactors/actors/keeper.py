@@ -100,11 +100,12 @@ class Keeper:
             else:
                 yield kept
 
-    def drop(self, number: int, why: str) -> None:
-        """What is kept under this number is of no use."""
+    def drop(self, number: int, why: str, traceback: str = "") -> None:
+        """What is kept under this number is of no use; a crash of ours is left to be looked at."""
         text = f"an association that was kept cannot go on: {why}"
-        self._publish(Report("association-not-restored", text, Level.WARNING))
-        self._pending[number] = None
+        level = Level.ERROR if traceback else Level.WARNING
+        self._publish(Report("association-not-restored", text, level))
+        self._pending[number] = SetAside(f"{why}\n{traceback}") if traceback else None
         self._wake()
 
     def mark(self, peer: Peer) -> None:
