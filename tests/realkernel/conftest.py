@@ -38,7 +38,7 @@ class Machine:
 @pytest.fixture(scope="session")
 def machine(request: pytest.FixtureRequest) -> Machine:
     """Boot the machine and let it run the parts with the checks that are collected."""
-    wanted = {getattr(item, "callspec", None) for item in request.session.items}
+    wanted = [getattr(item, "callspec", None) for item in request.session.items]
     names = {callspec.params.get("name") for callspec in wanted if callspec is not None}
     parts = [part for part, module in PARTS.items() if names.intersection(module.NAMES)]
     boot = [sys.executable, PROJECT / "tools" / "vm", "--timeout", str(_GUEST_SECONDS)]
