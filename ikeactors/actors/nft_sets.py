@@ -32,7 +32,7 @@ class NftSets:
 
     def __init__(self, write: WriteRules) -> None:
         self._write = write
-        self._of_child: dict[Hashable, frozenset[tuple[str, Network]]] = {}
+        self._of_child: dict[Hashable, tuple[tuple[str, Network], ...]] = {}
         self._wanted: dict[str, Counter[Network]] = {}
         # Without an entry nobody knows what is in the set.
         self._there: dict[str, frozenset[Network]] = {}
@@ -51,7 +51,7 @@ class NftSets:
     def add(self, child: Hashable, action: FollowChildSa) -> None:
         """The networks of a child that is up."""
         self.remove(child)
-        elements = frozenset(_elements(action))
+        elements = tuple(dict.fromkeys(_elements(action)))
         self._of_child[child] = elements
         for name, network in elements:
             self._wanted.setdefault(name, Counter())[network] += 1

@@ -73,7 +73,7 @@ def test_every_step_is_told_of_a_certificate_that_is_accepted(
     assert "CN=root authority" in lines[2]
     assert [line[:24].split("  ")[1].strip() for line in lines[3:-1]] == [
         *("connection", "identity", "key usage", "extended key usage", "kind of key"),
-        *("path", "authorities"),
+        *("path", "address blocks", "authorities"),
     ]
     assert all(line.startswith("ok  ") for line in lines[3:-1])
     assert lines[-1] == "gw would accept east.lab"

@@ -30,7 +30,7 @@ def test_a_child_sa_that_is_to_be_up_always_is_tried_again_when_it_was_refused(
 ) -> None:
     pair = refused(action, end)
     pair.pass_time(2 * FAILED_WAIT + 10.0)
-    assert bool(pair.west.association.children.named("net")) is (action is StartAction.START)
+    assert bool(pair.west.association.children.named("net")) is action.starts
     assert not pair.west.association.children.wanted
 
 
