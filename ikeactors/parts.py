@@ -45,6 +45,7 @@ from ikeactors.admin.authority import Authority, authority_of
 from ikeactors.config import Configuration, DaemonSettings
 from ikeactors.protocol.entropy import Entropy as CoreEntropy
 from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits
+from ikeactors.protocol.settings import Settings
 from ikeactors.protocol.surroundings import Surroundings
 from ikeactors.protocol.tokens import TokenOf
 from ikeactors.reloading import Reloading
@@ -98,21 +99,10 @@ class Parts:
 async def build(configuration: Configuration, options: Options, stack: AsyncExitStack) -> Parts:
     """Make everything, in the order in which it is needed; `stack` closes it."""
     settings = configuration.daemon
-    hub = ReportHub(time.time)
-    # First of all, so that it hears everything.
-    names = Names(options.lookup, configuration.names(), hub)
-    core = configuration.settings(options.key_log is not None, names.names_of)
-    writers = open_writers(configuration, core, options.key_log, hub)
-    stack.push_async_callback(writers.aclose)
-    authority = authority_of(settings.admin_group)
-    listener = open_listener(Path(settings.admin_socket), authority.group)
-    stack.callback(listener.close)
-    sockets = Sockets(_socket_settings(settings), hub)
-    stack.callback(sockets.close)
-    open_userspace = partial(_open_userspace, settings, sockets)
-    choice = await options.probe(settings.kernel, SystemEntropy().octets, open_userspace)
-    routed = await with_routes(choice.backend, _routing(settings), configuration.interfaces)
-    choice = replace(choice, backend=routed)
+    ground = _ground(configuration, options, stack)
+    hub, names, core, sockets = ground.hub, ground.names, ground.core, ground.sockets
+    writers = ground.writers
+    choice = await _data_plane(configuration, options, sockets)
     is_userspace = isinstance(choice.backend, UserspaceBackend)
     kernel_state = KernelState()
     stack.push_async_callback(_clear, configuration, choice.backend, kernel_state)
@@ -123,34 +113,11 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
     registry = PeerRegistry(router, kernel, answers)
     addresses = HostAddresses()
     trust = open_trust(configuration, options.lookup, workers, hub)
-    outlets = Outlets(
-        router,
-        sockets,
-        kernel,
-        workers,
-        alarms,
-        hub,
-        writers.key_log,
-        registry,
-        writers.keeper,
-        writers.followers,
-        trust.checks,
-    )
-    surroundings = _surroundings(
-        configuration,
-        options,
-        sockets,
-        addresses,
-        hub,
-        registry,
-        router.budgets,
-        trust,
-        is_userspace,
-    )
+    ports = (router, sockets, kernel, workers, alarms, hub, writers.key_log, registry)
+    outlets = Outlets(*ports, writers.keeper, writers.followers, trust.checks)
+    shared = (configuration, options, sockets, addresses, hub, registry)
+    surroundings = _surroundings(*shared, router.budgets, trust, is_userspace)
     associations = CoreAssociations(core, surroundings, writers.recorder)
-    load = options.load or (lambda: configuration)
-    directory = configuration.credentials_directory
-    reloading = Reloading(load, directory, (core,), trust, hub)
     locator = Locator(sockets.source_for, sockets.local_ports()[0], names.resolve)
     lives = Lives(core, associations, locator, outlets, registry, random.random)
     peers = Peers(core, lives, registry, router)
@@ -164,12 +131,7 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
         addresses=addresses,
         names=names,
         router=router,
-        admission=Admission(
-            surroundings.entropy,
-            settings.admission_limits(),
-            surroundings.refusals,
-            surroundings.token_of,
-        ),
+        admission=_admission(settings, surroundings),
         alarms=alarms,
         workers=workers,
         choice=choice,
@@ -180,11 +142,65 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
         traps=traps,
         writers=writers,
         trust=trust,
-        reloading=reloading,
-        listener=listener,
-        authority=authority,
+        reloading=_reloading(configuration, options, core, trust, hub),
+        listener=ground.listener,
+        authority=ground.authority,
         stopping=trio.Event(),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What is made first: whoever reports, writes and listens."""
+
+    hub: ReportHub
+    names: Names
+    core: Settings
+    writers: Writers
+    authority: Authority
+    listener: ControlListener
+    sockets: Sockets
+
+
+def _ground(configuration: Configuration, options: Options, stack: AsyncExitStack) -> _Ground:
+    settings = configuration.daemon
+    hub = ReportHub(time.time)
+    # First of all, so that it hears everything.
+    names = Names(options.lookup, configuration.names(), hub)
+    core = configuration.settings(options.key_log is not None, names.names_of)
+    writers = open_writers(configuration, core, options.key_log, hub)
+    stack.push_async_callback(writers.aclose)
+    authority = authority_of(settings.admin_group)
+    listener = open_listener(Path(settings.admin_socket), authority.group)
+    stack.callback(listener.close)
+    sockets = Sockets(_socket_settings(settings), hub)
+    stack.callback(sockets.close)
+    return _Ground(hub, names, core, writers, authority, listener, sockets)
+
+
+async def _data_plane(configuration: Configuration, options: Options, sockets: Sockets) -> Choice:
+    """Who carries ESP, with the routes and interfaces that go with it."""
+    settings = configuration.daemon
+    open_userspace = partial(_open_userspace, settings, sockets)
+    choice = await options.probe(settings.kernel, SystemEntropy().octets, open_userspace)
+    routed = await with_routes(choice.backend, _routing(settings), configuration.interfaces)
+    return replace(choice, backend=routed)
+
+
+def _admission(settings: DaemonSettings, surroundings: Surroundings) -> Admission:
+    return Admission(
+        surroundings.entropy,
+        settings.admission_limits(),
+        surroundings.refusals,
+        surroundings.token_of,
+    )
+
+
+def _reloading(
+    configuration: Configuration, options: Options, core: Settings, trust: Trust, hub: ReportHub
+) -> Reloading:
+    load = options.load or (lambda: configuration)
+    return Reloading(load, configuration.credentials_directory, (core,), trust, hub)
 
 
 def _surroundings(

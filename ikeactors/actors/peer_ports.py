@@ -8,31 +8,13 @@ from typing import Protocol
 
 from ikeactors.kernel.requests import SaRequest
 from ikeactors.protocol import actions
-from ikeactors.protocol.events import Endpoint, Event
+from ikeactors.protocol.events import Endpoint
 from ikeactors.protocol.ikev2.checkpoint import Checkpoint
+from ikeactors.protocol.recording.recorded import Recordable
 from ikeactors.protocol.settings import ConnectionSettings
-from ikeactors.protocol.snapshot import AssociationSnapshot
 
-
-class Association(Protocol):
-    """The core's association, as far as its actor looks into it."""
-
-    @property
-    def deadline(self) -> float: ...
-    @property
-    def closed(self) -> bool: ...
-    @property
-    def established(self) -> bool: ...
-    @property
-    def half_open(self) -> bool: ...
-    @property
-    def connection_name(self) -> str: ...
-    @property
-    def failure(self) -> str: ...
-    def handle(self, event: Event, now: float) -> Sequence[actions.Action]: ...
-    def needs_worker(self, event: Event) -> bool: ...
-    def snapshot(self, now: float) -> AssociationSnapshot: ...
-    def checkpoint(self, now: float) -> Checkpoint: ...
+# The core's association, as far as its actor looks into it; a recorded one is another.
+Association = Recordable
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from ikeactors.crypto.key_exchange import PrivateKey
 from ikeactors.errors import (
     ChildSaNotFound,
-    InvalidKePayload,
     InvalidKeyExchange,
     InvalidSyntax,
     NoAdditionalSas,
@@ -26,7 +25,6 @@ from ikeactors.iana import ExchangeType, KeyExchangeMethod, NotifyType, Protocol
 from ikeactors.protocol.actions import Level
 from ikeactors.protocol.ikev2 import rekey_ike_sa
 from ikeactors.protocol.ikev2.child_negotiation import (
-    Demand,
     Nonces,
     Offer,
     build,
@@ -37,7 +35,12 @@ from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, ChildState
 from ikeactors.protocol.ikev2.collisions import NoncePair, RivalChild, report_crossing
 from ikeactors.protocol.ikev2.exchange import Answer, Payloads
 from ikeactors.protocol.ikev2.explaining import refused_child
-from ikeactors.protocol.ikev2.groups import GroupChoice, offered_groups, private_key
+from ikeactors.protocol.ikev2.groups import (
+    GroupChoice,
+    answer_exchange,
+    offered_groups,
+    private_key,
+)
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState, error_of
 from ikeactors.protocol.ikev2.informational import DeleteChildInitiator, DisownChildInitiator
 from ikeactors.protocol.ikev2.installing import (
@@ -323,7 +326,8 @@ def respond(
     preferred = exchanged.method if exchanged else None
     demand = demanded(association, payloads, in_auth=False, rekeyed=rekeyed, preferred_ke=preferred)
     nonces = only(payloads, Nonce).data, association.surroundings.entropy.octets(NONCE_OCTETS)
-    key_exchange, shared = _exchange(association, demand, exchanged)
+    entropy, group = association.surroundings.entropy, demand.agreement.suite.ke
+    key_exchange, shared = answer_exchange(entropy, group, exchanged)
     twin = twin_of(association.children, demand.settings, demand.agreement)
     child = build(
         association,
@@ -384,23 +388,6 @@ def _check_children(ike_sa: IkeSa) -> None:
     """Not while we create, rekey or delete a Child SA (RFC 7296 section 2.25.1)."""
     if any(isinstance(one.exchange, _OF_CHILDREN) for one in ike_sa.requests.outstanding):
         raise TemporaryFailure("an exchange for a Child SA is under way")
-
-
-def _exchange(
-    association: Association, demand: Demand, exchanged: KeyExchange | None
-) -> tuple[tuple[Payload, ...], bytes]:
-    """Our KE payload and the shared secret, where the chosen suite has a group."""
-    method = demand.agreement.suite.ke
-    if method == KeyExchangeMethod.NONE:
-        return (), b""
-    if exchanged is None or exchanged.method != method:
-        raise InvalidKePayload(f"{method.name} is wanted", method.to_bytes(2, "big"))
-    private = private_key(association.surroundings.entropy, method)
-    try:
-        shared = private.exchange(exchanged.data)
-    except InvalidKeyExchange as fault:
-        raise InvalidSyntax(f"the KE payload is invalid: {fault}") from None
-    return (KeyExchange(method, private.public),), shared
 
 
 _OF_CHILDREN = (CreateChildInitiator, DeleteChildInitiator, DisownChildInitiator)

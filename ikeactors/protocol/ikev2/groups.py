@@ -7,9 +7,11 @@ from functools import lru_cache
 
 from ikeactors.crypto.key_exchange import PrivateKey, key_exchange_for
 from ikeactors.crypto.suite import supported
+from ikeactors.errors import InvalidKePayload, InvalidKeyExchange, InvalidSyntax
 from ikeactors.iana import KeyExchangeMethod, PayloadType, TransformType
 from ikeactors.protocol.entropy import Entropy
 from ikeactors.wire.header import HEADER_LENGTH
+from ikeactors.wire.payload import KeyExchange
 from ikeactors.wire.proposals import Proposal, Transform
 
 # Ours: groups we try before we give up, so that no peer can send us round in circles.
@@ -96,3 +98,23 @@ def group_of(octets: bytes) -> KeyExchangeMethod:
             return KeyExchangeMethod(group)
         at, kind = at + max(length, 1), following
     return KeyExchangeMethod.NONE
+
+
+def answer_exchange(
+    entropy: Entropy, method: KeyExchangeMethod, theirs: KeyExchange | None
+) -> tuple[tuple[KeyExchange, ...], bytes]:
+    """A responder's KE payload for the chosen group, and the shared secret; neither without one.
+
+    Raises InvalidKePayload where the peer's is of another group, InvalidSyntax where it is no
+    public value (RFC 7296 section 1.3).
+    """
+    if method == KeyExchangeMethod.NONE:
+        return (), b""
+    if theirs is None or theirs.method != method:
+        raise InvalidKePayload(f"{method.name} is wanted", method.to_bytes(2, "big"))
+    private = private_key(entropy, method)
+    try:
+        shared = private.exchange(theirs.data)
+    except InvalidKeyExchange as fault:
+        raise InvalidSyntax(f"the KE payload is invalid: {fault}") from None
+    return (KeyExchange(method, private.public),), shared

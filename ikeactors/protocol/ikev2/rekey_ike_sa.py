@@ -17,7 +17,6 @@ from ikeactors.crypto.key_exchange import PrivateKey
 from ikeactors.crypto.keys import Skeyseed
 from ikeactors.crypto.suite import IkeSuite
 from ikeactors.errors import (
-    InvalidKePayload,
     InvalidKeyExchange,
     InvalidSyntax,
     ProtocolFault,
@@ -29,7 +28,12 @@ from ikeactors.protocol.choosing import check_choice, choose_proposal, numbered
 from ikeactors.protocol.ikev2 import crash_detection
 from ikeactors.protocol.ikev2.collisions import NoncePair, RivalIkeSa, report_crossing
 from ikeactors.protocol.ikev2.exchange import Answer, Payloads
-from ikeactors.protocol.ikev2.groups import GroupChoice, offered_groups, private_key
+from ikeactors.protocol.ikev2.groups import (
+    GroupChoice,
+    answer_exchange,
+    offered_groups,
+    private_key,
+)
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState, Spis, error_of
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.transcript import NONCE_OCTETS
@@ -178,13 +182,7 @@ def respond(association: Association, ike_sa: IkeSa, payloads: Payloads) -> Answ
     if len(choice.spi) != 8 or choice.spi == ZERO_SPI:
         raise InvalidSyntax("the new IKE SA has no SPI")
     suite = IkeSuite.from_proposal(choice)
-    if suite.ke != exchanged.method:
-        raise InvalidKePayload(f"{suite.ke.name} is wanted", suite.ke.to_bytes(2, "big"))
-    private = private_key(association.surroundings.entropy, suite.ke)
-    try:
-        shared = private.exchange(exchanged.data)
-    except InvalidKeyExchange as fault:
-        raise InvalidSyntax(f"the KE payload is invalid: {fault}") from None
+    key_exchange, shared = answer_exchange(association.surroundings.entropy, suite.ke, exchanged)
     nonce_r = association.surroundings.entropy.octets(NONCE_OCTETS)
     spi = association.surroundings.choose_ike_spi()
     spis = Spis(choice.spi, spi, False)
@@ -195,7 +193,7 @@ def respond(association: Association, ike_sa: IkeSa, payloads: Payloads) -> Answ
         association.ike_sas.set_aside(RivalIkeSa(successor, nonces))
     else:
         association.ike_sas.succeed(ike_sa, successor)
-    exchange = SecurityAssociation((ours,)), Nonce(nonce_r), KeyExchange(suite.ke, private.public)
+    exchange: Payloads = SecurityAssociation((ours,)), Nonce(nonce_r), *key_exchange
     return Answer((*exchange, *crash_detection.token_for(association, spis)))
 
 
