@@ -10,6 +10,8 @@ from tests.simulation.injection import Injected
 from tests.simulation.verdict import Record
 
 _CRASHED = "actor-crashed"
+# Who goes on from a checkpoint does not say again what was up.
+_RESTORED = "ike-sa-restored"
 # What we have made crash ourselves, and those whose steps were interrupted by that.
 _EXPECTED = (
     Injected.__name__,
@@ -25,7 +27,7 @@ class ReportAudit:
         self._record = record
         self._secrets = secrets
         self._up: set[tuple[int, int, str]] = set()
-        self._killed: set[int] = set()
+        self._told: dict[tuple[int, int], set[str]] = {}
         self.down_at: dict[tuple[int, str], float] = {}
 
     def hear(self, host: Host, association: int, report: Report) -> None:
@@ -36,6 +38,8 @@ class ReportAudit:
             self._record.breaks("S11", f"host{host.number} tells a secret in {report.name}")
         if report.name == _CRASHED:
             self._crashed(host, association, report)
+        elif report.name == _RESTORED:
+            self._told[(host.number, association)] = set()
         elif report.name == "child-sa-up":
             self._went_up((host.number, association, str(details["child"])))
         elif report.name == "child-sa-down":
@@ -44,21 +48,33 @@ class ReportAudit:
 
     def killed(self, host: Host) -> None:
         """Its next process goes on with what was up, and does not say so again."""
-        self._killed.add(host.number)
         self._up = {one for one in self._up if one[0] != host.number}
+        self._told = {one: names for one, names in self._told.items() if one[0] != host.number}
 
     def _crashed(self, host: Host, association: int, report: Report) -> None:
         traceback = str(report.details["traceback"])
         if not any(word in traceback for word in _EXPECTED):
             self._record.breaks("S1", f"host{host.number}: {report.text}\n{traceback}")
+        # What goes on from its checkpoint says so next.
         self._up = {one for one in self._up if one[:2] != (host.number, association)}
+        self._told.pop((host.number, association), None)
 
     def _went_up(self, child: tuple[int, int, str]) -> None:
         if child in self._up:
             self._record.breaks("S10", f"host{child[0]}: {child[2]} goes up twice")
         self._up.add(child)
+        self._is_first_word_of(child)
 
     def _went_down(self, child: tuple[int, int, str]) -> None:
-        if child not in self._up and child[0] not in self._killed:
+        if not self._is_first_word_of(child) and child not in self._up:
             self._record.breaks("S10", f"host{child[0]}: {child[2]} goes down and was not up")
         self._up.discard(child)
+
+    def _is_first_word_of(self, child: tuple[int, int, str]) -> bool:
+        """Whether its association goes on from a checkpoint, and has not told of it since."""
+        *association, name = child
+        told = self._told.get((association[0], association[1]))
+        if told is None or name in told:
+            return False
+        told.add(name)
+        return True

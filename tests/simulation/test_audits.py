@@ -91,6 +91,38 @@ def test_a_secret_in_a_report() -> None:
     assert broken.invariant == "S11"
 
 
+UP, DOWN = "child-sa-up", "child-sa-down"
+RESTORED, CRASHED = "ike-sa-restored", "actor-crashed"
+
+
+@pytest.mark.parametrize(
+    "said, invariant",
+    [
+        ((UP, DOWN, UP, DOWN), None),
+        ((UP, UP), "S10"),
+        ((DOWN,), "S10"),
+        ((UP, CRASHED, DOWN), "S10"),
+        ((UP, CRASHED, UP, DOWN), None),
+        ((UP, CRASHED, RESTORED, DOWN, UP), None),
+        ((CRASHED, RESTORED, UP, DOWN), None),
+        ((UP, CRASHED, RESTORED, DOWN, DOWN), "S10"),
+        ((UP, CRASHED, RESTORED, UP, DOWN, DOWN), "S10"),
+        ((UP, CRASHED, RESTORED, CRASHED, DOWN), "S10"),
+    ],
+)
+def test_who_goes_on_from_a_checkpoint_says_first_what_was_up_before(
+    said: tuple[str, ...], invariant: str | None
+) -> None:
+    def spoil(one: World) -> None:
+        details = {"child": "net9", "traceback": "Injected"}
+        for name in said:
+            report = Report(name, "", connection="link1", details=details)
+            one.hosts[0].hub.publish(report, 9)
+
+    broken = run_with(PLAN, spoil).broken
+    assert (broken.invariant if broken else None) == invariant
+
+
 def test_an_sa_for_a_peer_that_has_proven_nothing() -> None:
     def spoil(one: World) -> None:
         host = one.hosts[0]
