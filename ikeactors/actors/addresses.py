@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import trio
@@ -36,6 +37,8 @@ _NLM_F_DUMP_INTR = 0x10
 # milliseconds of each other. One that does not end (a full routing table that is being learnt) is
 # told of every so often all the same.
 QUIET = 0.3
+# Ours: what takes the place of an address that goes, where one does, is there by then.
+FIRST_LOOK = 0.02
 LONGEST_STORM = 5.0
 
 # Ours: how often a look at the addresses that was disturbed is begun again.
@@ -101,6 +104,10 @@ async def run_addresses(host: HostAddresses, hub: ReportHub, tell: Tell) -> None
         if _look(host, hub):
             await tell(True)
         while True:
+            await _until_something(watching)
+            await trio.sleep(FIRST_LOOK)
+            if _has_lost(host) and _look(host, hub):
+                await tell(True)
             await _until_at_rest(watching)
             await tell(_look(host, hub))
 
@@ -130,10 +137,21 @@ def read_addresses() -> tuple[Address, ...]:
     return tuple(sorted(found, key=lambda one: (one.version, int(one))))
 
 
-async def _until_at_rest(watching: socket.socket) -> None:
-    """Wait for something that matters, and on until nothing more comes."""
+def _has_lost(host: HostAddresses) -> bool:
+    """Whether an address that was there is not any more."""
+    with suppress(OSError):
+        return not set(host.addresses()) <= set(read_addresses())
+    return False
+
+
+async def _until_something(watching: socket.socket) -> None:
+    """Wait for something that matters."""
     while not _drain(watching):
         await trio.lowlevel.wait_readable(watching)
+
+
+async def _until_at_rest(watching: socket.socket) -> None:
+    """Wait until nothing more comes."""
     with trio.move_on_after(LONGEST_STORM):
         while True:
             with trio.move_on_after(QUIET) as pause:

@@ -271,15 +271,20 @@ class KernelActor:
                 self._carry(SaExpired(request.sa_id, hard=False))
 
     async def _move(self, owner: int, action: MoveChildSa, inbox: Inbox) -> None:
-        """Move SAs. A refusal has no ticket: the SAs are reported as gone, if they are."""
+        """Move SAs. A refusal has no ticket: those that are gone then are reported as such."""
+        refusal: KernelRefusal | None = None
         try:
             await self._backend.move(action.old, action.sas, action.old_policies, action.policies)
-        except KernelRefusal as refusal:
-            self._report_refusal(refusal, "moved")
-            await self._report_missing(action.old)
-            return
+        except KernelRefusal as fault:
+            refusal = fault
         self._installed.release(owner, action.old, action.old_policies)
         self._installed.add(owner, inbox, action.sas, action.policies)
+        if refusal is not None:
+            # Whoever owns them knows them by their new names alone, and will have them removed so.
+            self._report_refusal(refusal, "moved")
+            names = [request.sa_id for request in action.sas]
+            await self._backend.remove([one for one in action.old if one not in names], ())
+            await self._report_missing(names)
 
     async def _remove(
         self, owner: int, sas: Sequence[SaId], policies: Sequence[PolicyRequest]

@@ -7,15 +7,18 @@ that has begun is finished, whatever happens to the actor that gave it.
 from __future__ import annotations
 
 import errno
+import itertools
 from collections import deque
 from collections.abc import Sequence
 
 import trio
 
+from ikeactors.actors import xfrm_moves as moves
 from ikeactors.actors.backends import EventsLost, KernelEvent
 from ikeactors.actors.netlink import Netlink, Reply, Socket
-from ikeactors.actors.offload import offloaded
+from ikeactors.actors.offload import Asked, offloaded
 from ikeactors.actors.xfrm_demand import Demand
+from ikeactors.actors.xfrm_moves import Former, Leaving
 from ikeactors.kernel.netlink import Message, read_messages
 from ikeactors.kernel.policies import key_of
 from ikeactors.kernel.requests import (
@@ -32,7 +35,6 @@ from ikeactors.kernel.xfrm import (
     look_up_sa,
     new_sa,
     update_policy,
-    update_sa,
 )
 from ikeactors.kernel.xfrm_events import (
     Acquired,
@@ -76,22 +78,10 @@ class XfrmBackend:
     async def install(self, sas: Sequence[SaRequest], policies: Sequence[PolicyRequest]) -> None:
         await trio.lowlevel.checkpoint()
         # What cannot be said at all is refused before anything is said.
-        messages: list[tuple[Message, SaRequest | Change]] = [
-            (new_sa(request), request) for request in sas
-        ]
+        messages: list[Asked] = [(new_sa(request), request) for request in sas]
         changes = self._policies.adding(policies)
         messages += [(_placing(change, change.after), change) for change in changes if change.after]
-        replies = offloaded(self._netlink, messages)
-        refused = next(
-            (pair for pair in zip(replies, messages, strict=True) if pair[0].errno), None
-        )
-        if refused is None:
-            self._policies.note(changes)
-            self._demand.note(changes)
-            return
-        self._roll_back([about for reply, (_, about) in zip(replies, messages, strict=True)
-                         if not reply.errno])  # fmt: skip
-        raise _refusal(refused[0], refused[1][1])
+        self._settle(messages, offloaded(self._netlink, messages), changes)
 
     async def remove(self, sas: Sequence[SaId], policies: Sequence[PolicyRequest]) -> None:
         await trio.lowlevel.checkpoint()
@@ -105,10 +95,12 @@ class XfrmBackend:
         policies: Sequence[PolicyRequest],
     ) -> None:
         await trio.lowlevel.checkpoint()
-        for sa_id, request in zip(old, sas, strict=True):
-            self._move(sa_id, request)
+        changes = self._policies.adding(policies)
+        moving = moves.take(self._netlink, old, sas)
+        asked = [(message, about) for one in moving for message, about in moves.put(one)]
+        asked += [(_placing(change, change.after), change) for change in changes if change.after]
+        self._settle(asked, self._netlink.ask([message for message, _ in asked]), changes)
         kept = {key_of(policy) for policy in policies}
-        await self.install((), policies)
         self._remove((), [one for one in old_policies if key_of(one) not in kept])
 
     async def usage(self, sa_ids: Sequence[SaId]) -> list[SaUsage]:
@@ -140,7 +132,20 @@ class XfrmBackend:
             raise refusal_of(reply.acknowledgement, request)
         self._netlink.ask([delete_sa(request.sa_id)])
 
-    def _roll_back(self, done: list[SaRequest | Change]) -> None:
+    def _settle(
+        self, asked: Sequence[Asked], replies: Sequence[Reply], changes: Sequence[Change]
+    ) -> None:
+        """Note what is done, or undo it where a part was refused, and say so."""
+        answered = list(zip(replies, (about for _, about in asked), strict=True))
+        refusal = next(filter(None, itertools.starmap(_refusal, answered)), None)
+        if refusal is None:
+            self._policies.note(changes)
+            self._demand.note(changes)
+            return
+        self._roll_back([about for reply, about in answered if not reply.errno])
+        raise refusal
+
+    def _roll_back(self, done: list[object]) -> None:
         """Remove what came, the youngest first: an older SA may have a name that fits it too.
 
         A policy that was replaced is put back: without one, packets would leave in the clear.
@@ -178,32 +183,6 @@ class XfrmBackend:
             if reply.errno in _GONE
         ]
         self._netlink.ask([delete_policy_by_selector(one.about, one.selector) for one in left])
-
-    def _move(self, sa_id: SaId, request: SaRequest) -> None:
-        """Other ports alone are updated in place; other addresses take a new state.
-
-        So does what comes into UDP or out of it, where the kernel says EINVAL to an update.
-        """
-        # What cannot be said at all costs no SA.
-        update = update_sa(request)
-        if sa_id == request.sa_id:
-            reply = self._netlink.ask([update])[0]
-            if not reply.errno:
-                return
-            if reply.errno != errno.EINVAL:
-                raise refusal_of(reply.acknowledgement, request)
-        # One datagram for both: as little as can be leaves between counter and removal.
-        found, _ = self._netlink.ask([look_up_sa(sa_id), delete_sa(sa_id)])
-        if found.answer is not None:
-            carried = read_state(found.answer.body).carried
-            self._ask_for(new_sa(request, carried), request)
-        elif self._netlink.ask([look_up_sa(request.sa_id)])[0].answer is None:
-            raise refusal_of(found.acknowledgement, request)
-
-    def _ask_for(self, message: Message, request: SaRequest) -> None:
-        reply = self._netlink.ask([message])[0]
-        if reply.errno:
-            raise refusal_of(reply.acknowledgement, request)
 
 
 class XfrmEvents:
@@ -262,5 +241,9 @@ def _placing(change: Change, piece: Piece) -> Message:
     return update_policy(piece.in_force, change.selector, piece.index)
 
 
-def _refusal(reply: Reply, about: SaRequest | Change) -> KernelRefusal:
+def _refusal(reply: Reply, about: object) -> KernelRefusal | None:
+    if isinstance(about, Former | Leaving):
+        return about.refusal(reply)
+    if not reply.errno:
+        return None
     return refusal_of(reply.acknowledgement, about if isinstance(about, SaRequest) else None)

@@ -95,11 +95,16 @@ INDEX_STEP = 8
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What a moved SA takes along: attributes as the kernel gave them."""
+    """What a moved SA takes along: attributes as the kernel gave them.
+
+    `sent` is the last sequence number that it has used, `begins_at` the one it goes on from.
+    """
 
     counters: bytes
     replay_type: int
     replay: bytes = field(repr=False)
+    sent: int
+    begins_at: int
 
     def attributes(self) -> bytes:
         """The attributes of the new state."""

@@ -55,9 +55,9 @@ _REPLAY_ESN = struct.Struct("=6I")
 _WORD_BITS = 32
 _WORD_MASK = 0xFFFFFFFF
 
-# Ours: packets that may leave between reading an SA's counter and removing it, which one system
-# call does; no sequence number may be used twice with a key.
-_LEAP = 1 << 16
+# Ours: packets that may leave between reading an SA's counter and removing it, a millisecond later
+# or two; no sequence number may be used twice with a key. It is a 16384th of those of 32 bits.
+LEAP = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +125,24 @@ def _carried(current: bytes, attributes: dict[int, bytes]) -> Carried:
     if esn is not None:
         _require(esn, _REPLAY_ESN.size)
         words, low, seq, high, seq_high, width = _REPLAY_ESN.unpack_from(esn)
-        leapt = _leapt(high << _WORD_BITS | low)
+        sent = high << _WORD_BITS | low
+        leapt = _leapt(sent)
         head = _REPLAY_ESN.pack(
             words, leapt & _WORD_MASK, seq, leapt >> _WORD_BITS & _WORD_MASK, seq_high, width
         )
-        return Carried(current, XFRMA_REPLAY_ESN_VAL, head + esn[_REPLAY_ESN.size :])
-    replay = attributes.get(XFRMA_REPLAY_VAL, bytes(_REPLAY.size))
-    _require(replay, _REPLAY.size)
-    sent, seq, bitmap = _REPLAY.unpack_from(replay)
+        replay = head + esn[_REPLAY_ESN.size :]
+        return Carried(current, XFRMA_REPLAY_ESN_VAL, replay, sent, leapt)
+    narrow = attributes.get(XFRMA_REPLAY_VAL, bytes(_REPLAY.size))
+    _require(narrow, _REPLAY.size)
+    sent, seq, bitmap = _REPLAY.unpack_from(narrow)
     leapt = min(_leapt(sent), _WORD_MASK)
-    return Carried(current, XFRMA_REPLAY_VAL, _REPLAY.pack(leapt, seq, bitmap))
+    replay = _REPLAY.pack(leapt, seq, bitmap)
+    return Carried(current, XFRMA_REPLAY_VAL, replay, sent, leapt)
 
 
 def _leapt(sent: int) -> int:
-    return sent + _LEAP if sent else 0
+    # One that has sent nothing may do so until it is removed.
+    return sent + LEAP
 
 
 def _read_expired(body: bytes) -> Expired:

@@ -109,6 +109,23 @@ def test_a_storm_is_told_once() -> None:
 
 
 @pytest.mark.netns
+def test_that_an_address_is_gone_is_told_before_the_storm_is_over() -> None:
+    with direct() as net:
+        run(
+            net,
+            """
+            ip("addr", "add", "198.51.100.1/24", "dev", "lo")
+            assert await next_told()
+            addresses.LONGEST_STORM, addresses.QUIET = 60.0, 60.0
+            ip("addr", "add", "198.51.100.2/32", "dev", "lo")
+            ip("addr", "del", "198.51.100.1/24", "dev", "lo")
+            assert await next_told()
+            assert ONE not in host.addresses()
+            """,
+        )
+
+
+@pytest.mark.netns
 def test_a_storm_without_an_end_is_told_all_the_same() -> None:
     with direct() as net:
         run(

@@ -18,6 +18,7 @@ from ikeactors.actors.xfrm_demand import Demand
 from ikeactors.crypto.suite import ChildSuite
 from ikeactors.iana import Encr, Integ, KeyExchangeMethod, ProtocolId
 from ikeactors.kernel.requests import Direction, Encapsulation, KernelRefusal, PolicyRequest
+from ikeactors.kernel.xfrm_events import LEAP
 from ikeactors.protocol.events import Endpoint, SaExpired, SaMappingChanged
 from tests.fakes.netlink import (
     DELPOLICY,
@@ -274,7 +275,9 @@ async def test_other_addresses_take_a_new_state_with_the_old_ones_counters(
     moved = (replace(PAIR[0], source=elsewhere), replace(PAIR[1], destination=elsewhere))
     towards = (replace(policy(), tunnel_source=elsewhere),)
     await backend.move(NAMES, moved, POLICIES, towards)
-    assert kernel.asked[5:11] == [GETSA, DELSA, NEWSA, GETSA, DELSA, NEWSA]
+    looking, putting = [GETSA, GETSA, DELSA], [GETSA, DELSA, NEWSA, NEWSA, UPDPOLICY]
+    assert kernel.asked[5:13] == looking + putting
+    assert kernel.datagrams == 4, "one for each, and one for the policies that go"
     assert len(kernel.sas) == 2
     assert len(kernel.policies) == 1
     assert [one.sa_id for one in await backend.usage([one.sa_id for one in moved])] == [
@@ -283,6 +286,42 @@ async def test_other_addresses_take_a_new_state_with_the_old_ones_counters(
     await backend.move(NAMES, moved, POLICIES, towards)
     with pytest.raises(KernelRefusal):
         await backend.move((sa(0x9999).sa_id,), (replace(sa(0x9999), source=elsewhere),), (), ())
+
+
+ELSEWHERE = ip_address("10.88.0.1")
+MOVED = (replace(PAIR[0], source=ELSEWHERE), replace(PAIR[1], destination=ELSEWHERE))
+
+
+async def test_what_has_sent_more_than_was_left_room_for_does_not_go_on(
+    kernel: FakeXfrmSocket, backend: XfrmBackend
+) -> None:
+    """A sequence number would be used twice with a key."""
+    await backend.install(PAIR, POLICIES)
+    before = dict(kernel.policies)
+    kernel.sends_meanwhile = LEAP + 1
+    with pytest.raises(KernelRefusal, match="sent too much") as caught:
+        await backend.move(NAMES, MOVED, POLICIES, POLICIES)
+    assert caught.value.errno == errno.EOVERFLOW
+    assert not kernel.sas
+    assert kernel.policies == before
+    await backend.install(PAIR, ())
+    kernel.sends_meanwhile = LEAP
+    await backend.move(NAMES, MOVED, POLICIES, POLICIES)
+    assert len(kernel.sas) == 2
+
+
+@pytest.mark.parametrize("number", range(8, 13))
+async def test_a_move_that_is_refused_leaves_no_sa_and_all_policies(
+    kernel: FakeXfrmSocket, backend: XfrmBackend, number: int
+) -> None:
+    await backend.install(PAIR, POLICIES)
+    kernel.refuse[number] = (errno.ENOMEM, "")
+    with pytest.raises(KernelRefusal, match="no memory"):
+        await backend.move(NAMES, MOVED, POLICIES, POLICIES)
+    assert len(kernel.policies) == len(POLICIES)
+    await backend.remove([*NAMES, *(one.sa_id for one in MOVED)], POLICIES)
+    assert not kernel.sas
+    assert not kernel.policies
 
 
 async def test_answers_that_never_come_are_a_refusal(

@@ -28,6 +28,9 @@ class FakeXfrmSocket:
         self.refuse: dict[int, tuple[int, str]] = {}
         self.deaf = False
         self.lost_at: int | None = None
+        # What an SA has sent when it is looked up for the second time.
+        self.sends_meanwhile = 0
+        self._looks: dict[bytes, int] = {}
         self.is_open = True
         self.groups: list[int] = []
         self._answers: deque[bytes] = deque()
@@ -82,9 +85,15 @@ class FakeXfrmSocket:
         key = _key(structures.SaName.from_buffer_copy(body))
         if key not in self.sas:
             return errno.ESRCH
-        found = self.sas[key]
+        found = self.sas[key] + self._replay(key)
         self._answers.append(HEADER.pack(16 + len(found), NEWSA, 0, sequence, 0) + found)
         return 0
+
+    def _replay(self, key: bytes) -> bytes:
+        """An XFRMA_REPLAY_VAL."""
+        looks = self._looks[key] = self._looks.get(key, 0) + 1
+        sent = self.sends_meanwhile if looks % 2 == 0 else 0
+        return struct.pack("=HH", 16, 10) + bytes(structures.Replay(oseq=sent))
 
     def _update_policy(self, body: bytes, _: int) -> int:
         key = body[:56] + body[160:161]

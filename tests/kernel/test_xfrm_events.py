@@ -16,6 +16,7 @@ from ikeactors.kernel.netlink import Message, read_attributes, write_attribute
 from ikeactors.kernel.requests import Mark, SaId
 from ikeactors.kernel.xfrm import new_sa
 from ikeactors.kernel.xfrm_events import (
+    LEAP,
     Acquired,
     Expired,
     MappingChanged,
@@ -119,7 +120,7 @@ def moved(replay_type: int, replay: bytes) -> bytes:
 def test_a_moved_sa_keeps_its_window_and_leaps_ahead_of_what_it_has_sent() -> None:
     old = structures.Replay(oseq=100, seq=77, bitmap=0b1011)
     new = structures.Replay.from_buffer_copy(moved(10, bytes(old)))
-    assert (new.oseq, new.seq, new.bitmap) == (100 + 65536, 77, 0b1011)
+    assert (new.oseq, new.seq, new.bitmap) == (100 + LEAP, 77, 0b1011)
 
 
 def test_with_esn_the_leap_carries_over_into_the_high_half() -> None:
@@ -128,7 +129,7 @@ def test_with_esn_the_leap_carries_over_into_the_high_half() -> None:
     )
     octets = moved(23, bytes(old) + b"\x0b\0\0\0")
     new = structures.ReplayEsn.from_buffer_copy(octets)
-    assert (new.oseq_hi << 32 | new.oseq) == (2 << 32 | 0xFFFFFFFF) + 65536
+    assert (new.oseq_hi << 32 | new.oseq) == (2 << 32 | 0xFFFFFFFF) + LEAP
     assert (new.seq, new.seq_hi, octets[24:]) == (77, 1, b"\x0b\0\0\0")
 
 
