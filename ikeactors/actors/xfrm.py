@@ -10,6 +10,7 @@ import errno
 import itertools
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 import trio
 
@@ -17,7 +18,7 @@ from ikeactors.actors import xfrm_moves as moves
 from ikeactors.actors.backends import EventsLost, KernelEvent
 from ikeactors.actors.netlink import Netlink, Reply, Socket
 from ikeactors.actors.offload import Asked, offloaded
-from ikeactors.actors.xfrm_demand import Demand
+from ikeactors.actors.xfrm_demand import Demand, Larval
 from ikeactors.actors.xfrm_moves import Former, Leaving
 from ikeactors.kernel.netlink import Message, read_messages
 from ikeactors.kernel.policies import key_of
@@ -33,6 +34,7 @@ from ikeactors.kernel.xfrm import (
     delete_policy_by_selector,
     delete_sa,
     look_up_sa,
+    name_larval,
     new_sa,
     update_policy,
 )
@@ -68,10 +70,14 @@ class XfrmBackend:
     name = "xfrm"
 
     def __init__(
-        self, requests: Socket, events: Socket, first_number: int = FIRST_POLICY_NUMBER
+        self,
+        requests: Socket,
+        events: Socket,
+        first_number: int = FIRST_POLICY_NUMBER,
+        demand: Demand | None = None,
     ) -> None:
         self._netlink = Netlink(requests)
-        self._demand = Demand(events)
+        self._demand = demand or Demand(events)
         self._events = XfrmEvents(events, self._demand)
         self._policies = XfrmPolicies(first_number)
 
@@ -169,6 +175,18 @@ class XfrmBackend:
         self._delete([(one, one.before) for one in changes if not one.after])
         self._policies.note(changes)
         self._demand.note(changes)
+        self._remove_larval(self._demand.stale(policies))
+
+    def _remove_larval(self, doomed: Sequence[Larval]) -> None:
+        """Remove what stands for SAs that policies have asked for, so that they ask again."""
+        named = [name_larval(one.policy, one.source, one.destination) for one in doomed]
+        replies = zip(self._netlink.ask(named), doomed, strict=True)
+        found = [
+            replace(read_state(reply.answer.body).usage.sa_id, mark=one.policy.mark)
+            for reply, one in replies
+            if reply.answer is not None
+        ]
+        self._netlink.ask([delete_sa(sa_id) for sa_id in found])
 
     def _delete(self, doomed: Sequence[tuple[Change, Piece | None]]) -> None:
         """What does not go by its index goes by its selector, as what a predecessor has left."""

@@ -39,6 +39,7 @@ XFRM_MSG_DELSA = 0x11
 XFRM_MSG_GETSA = 0x12
 XFRM_MSG_NEWPOLICY = 0x13
 XFRM_MSG_DELPOLICY = 0x14
+XFRM_MSG_ALLOCSPI = 0x16
 XFRM_MSG_ACQUIRE = 0x17
 XFRM_MSG_EXPIRE = 0x18
 XFRM_MSG_UPDPOLICY = 0x19
@@ -77,6 +78,8 @@ _LIFETIME = struct.Struct("=8Q")
 LIFETIME_CURRENT = struct.Struct("=4Q")
 _SA_END = struct.Struct("=3I II HBBB7x")
 _SA_ID = struct.Struct("=16s4sHBx")
+_USERSA_WANTED = struct.Struct("=56x24s16s112xIHB9x")
+_SPI_RANGE = struct.Struct("=II")
 _ENCAPSULATION = struct.Struct("=H2s2s2x16x")
 _REPLAY_ESN = struct.Struct("=6I")
 _TEMPLATE = struct.Struct("=24sH2x16sIBBBx3I")
@@ -88,6 +91,9 @@ _OUTPUT_MARK = struct.Struct("=I")
 _FLAGS = struct.Struct("=I")
 _PADDED_TO = struct.Struct("=I")
 _OFFLOAD = struct.Struct("=iB3x")
+
+# Ours: any will do that nobody has; it lives for no longer than a request more takes.
+_LARVAL_SPIS = (0x80000000, 0xFFFFFFFF)
 
 # Specification: a policy's index carries its direction in the lowest bits (xfrm_policy_id2dir).
 INDEX_STEP = 8
@@ -130,6 +136,23 @@ def delete_sa(sa_id: SaId) -> Message:
 def look_up_sa(sa_id: SaId) -> Message:
     """Ask for an SA."""
     return Message(XFRM_MSG_GETSA, _named(sa_id))
+
+
+def name_larval(policy: PolicyRequest, source: bytes, destination: bytes) -> Message:
+    """Give an SPI to what stands for the SA that a packet of a policy waits for.
+
+    It has none before, and nothing without an SPI can be removed. The answer tells which. The
+    addresses are those that the kernel has told, of the family of the policy's ends.
+    """
+    info = _USERSA_WANTED.pack(
+        ID.pack(destination, b"", _protocol(policy.protocol)),
+        source,
+        policy.reqid,
+        family_of(policy.tunnel_destination),
+        _MODES[policy.mode],
+    )
+    body = info + _SPI_RANGE.pack(*_LARVAL_SPIS)
+    return Message(XFRM_MSG_ALLOCSPI, body + _scope(policy))
 
 
 def list_sas() -> Message:

@@ -41,9 +41,11 @@ _FAMILY_AT = 212
 _EXPIRE_OCTETS = 232
 _MAPPING_OCTETS = 64
 _ACQUIRE_OCTETS = 280
+_ACQUIRE_SOURCE_AT = 24
 _ACQUIRE_PACKET_AT = 40
 _ACQUIRE_POLICY_AT = 96
 _ACQUIRE_INDEX_AT = 252
+_ADDRESS_OCTETS = 16
 
 _FAMILY = struct.Struct("=H")
 _MAPPING = struct.Struct("=16s4sHBx4x16s16s2s2s")
@@ -79,12 +81,16 @@ class MappingChanged:
 
 @dataclass(frozen=True, slots=True)
 class Acquired:
-    """A packet needs an SA that is not there: what it is, and under which policy it falls."""
+    """A packet needs an SA that is not there: what it is, and under which policy it falls.
+
+    `ends` are the addresses of that SA, destination and source, 16 octets each.
+    """
 
     source: TrafficSelector
     destination: TrafficSelector
     index: int
     policy: bytes
+    ends: tuple[bytes, bytes]
 
 
 XfrmEvent = Expired | MappingChanged | Acquired
@@ -168,7 +174,8 @@ def _read_acquired(body: bytes) -> Acquired:
     packet = body[_ACQUIRE_PACKET_AT : _ACQUIRE_PACKET_AT + SELECTOR_OCTETS]
     policy = body[_ACQUIRE_POLICY_AT : _ACQUIRE_POLICY_AT + SELECTOR_OCTETS]
     index = _INDEX.unpack_from(body, _ACQUIRE_INDEX_AT)[0]
-    return Acquired(*read_host_selector(packet), index, policy)
+    ends = body[:_ADDRESS_OCTETS], body[_ACQUIRE_SOURCE_AT : _ACQUIRE_SOURCE_AT + _ADDRESS_OCTETS]
+    return Acquired(*read_host_selector(packet), index, policy, ends)
 
 
 def _sa_id(body: bytes, attributes: dict[int, bytes]) -> SaId:

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 
@@ -18,9 +19,11 @@ from ikeactors.actors.xfrm_demand import Demand
 from ikeactors.crypto.suite import ChildSuite
 from ikeactors.iana import Encr, Integ, KeyExchangeMethod, ProtocolId
 from ikeactors.kernel.requests import Direction, Encapsulation, KernelRefusal, PolicyRequest
-from ikeactors.kernel.xfrm_events import LEAP
+from ikeactors.kernel.xfrm import selectors_of
+from ikeactors.kernel.xfrm_events import LEAP, Acquired
 from ikeactors.protocol.events import Endpoint, SaExpired, SaMappingChanged
 from tests.fakes.netlink import (
+    ALLOCSPI,
     DELPOLICY,
     DELSA,
     GETSA,
@@ -322,6 +325,28 @@ async def test_a_move_that_is_refused_leaves_no_sa_and_all_policies(
     await backend.remove([*NAMES, *(one.sa_id for one in MOVED)], POLICIES)
     assert not kernel.sas
     assert not kernel.policies
+
+
+async def test_what_a_policy_has_asked_for_is_removed_when_its_child_sa_goes(
+    kernel: FakeXfrmSocket,
+) -> None:
+    """Else it would ask again only when that has expired."""
+    demand = Demand(kernel, Path("/nonexistent"))
+    backend = XfrmBackend(kernel, FakeXfrmSocket(), demand=demand)
+    trap = replace(policy(reqid=1 << 31), on_demand=True, source=selector("10.1.0.0/16"))
+    await backend.install((), (trap,))
+    (selected,) = selectors_of(trap)
+    ends = (EAST.packed.ljust(16, b"\0"), WEST.packed.ljust(16, b"\0"))
+    packet = (selector("10.1.0.1/32"), selector("10.2.0.1/32"))
+    assert demand.acquired(Acquired(*packet, 0, selected.octets(), ends)) is not None
+    await backend.install(PAIR, POLICIES)
+    kernel.asked.clear()
+    await backend.remove(NAMES, POLICIES)
+    assert kernel.asked[-2:] == [ALLOCSPI, DELSA]
+    assert not kernel.sas
+    kernel.asked.clear()
+    await backend.remove(NAMES, POLICIES)
+    assert ALLOCSPI not in kernel.asked
 
 
 async def test_answers_that_never_come_are_a_refusal(

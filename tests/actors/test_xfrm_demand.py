@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ikeactors.actors.backends import Acquired
-from ikeactors.actors.xfrm_demand import ACQUIRE_GROUP, Demand
+from ikeactors.actors.xfrm_demand import ACQUIRE_GROUP, MAX_LARVAL, Demand, Larval
 from ikeactors.kernel import xfrm_events
 from ikeactors.kernel.requests import Direction, PolicyRequest
 from ikeactors.kernel.xfrm import selectors_of
@@ -21,8 +21,11 @@ TRAP = replace(policy(), on_demand=True)
 SOURCE, DESTINATION = selector("10.1.0.1/32", 1), selector("10.2.0.1/32", 1)
 
 
+ENDS = (b"destination", b"source")
+
+
 def asked(index: int, octets: bytes = b"") -> xfrm_events.Acquired:
-    return xfrm_events.Acquired(SOURCE, DESTINATION, index, octets)
+    return xfrm_events.Acquired(SOURCE, DESTINATION, index, octets, ENDS)
 
 
 class Bench:
@@ -106,3 +109,27 @@ def test_where_it_cannot_be_switched_on_traps_work_without(bench: Bench) -> None
     index = bench.place(TRAP)
     assert bench.demand.acquired(asked(index)) is not None
     bench.demand.close()
+
+
+def test_what_a_policy_has_asked_for_is_known_until_a_child_sa_between_its_ends_goes(
+    bench: Bench,
+) -> None:
+    index = bench.place(TRAP)
+    elsewhere = replace(policy(), tunnel_destination=policy().tunnel_source)
+    assert bench.demand.stale((policy(),)) == []
+    for _ in range(2):
+        bench.demand.acquired(asked(index))
+    inbound = policy(direction=Direction.IN)
+    assert bench.demand.stale((elsewhere, inbound, TRAP)) == []
+    assert bench.demand.stale((policy(),)) == [Larval(TRAP, *ENDS)]
+    assert bench.demand.stale((policy(),)) == []
+
+
+def test_what_is_known_of_larval_sas_has_a_limit(bench: Bench) -> None:
+    index = bench.place(TRAP)
+    for number in range(MAX_LARVAL + 1):
+        assert (
+            bench.demand.acquired(replace(asked(index), ends=(number.to_bytes(16, "big"), b"")))
+            is not None
+        )
+    assert len(bench.demand.stale((policy(),))) == MAX_LARVAL

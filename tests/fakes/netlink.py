@@ -14,6 +14,7 @@ from tests.kernel import structures
 
 HEADER = struct.Struct("=IHHII")
 NEWSA, DELSA, GETSA, DELPOLICY, UPDPOLICY, UPDSA = 0x10, 0x11, 0x12, 0x14, 0x19, 0x1A
+ALLOCSPI = 0x16
 EXPLAINED_AND_CAPPED = 0x300
 
 
@@ -89,6 +90,14 @@ class FakeXfrmSocket:
         self._answers.append(HEADER.pack(16 + len(found), NEWSA, 0, sequence, 0) + found)
         return 0
 
+    def _name_larval(self, body: bytes, sequence: int) -> int:
+        """A larval SA, which is found or made, gets an SPI."""
+        info = structures.SaInfo.from_buffer_copy(body)
+        info.id.spi.value = int.from_bytes(body[-8:-4], "little")
+        self.sas[_key(info.id)] = bytes(info)
+        self._answers.append(HEADER.pack(16 + 224, NEWSA, 0, sequence, 0) + bytes(info))
+        return 0
+
     def _replay(self, key: bytes) -> bytes:
         """An XFRMA_REPLAY_VAL."""
         looks = self._looks[key] = self._looks.get(key, 0) + 1
@@ -134,5 +143,6 @@ _ACTIONS = {
     DELSA: FakeXfrmSocket._delete_sa,
     GETSA: FakeXfrmSocket._look_up_sa,
     UPDPOLICY: FakeXfrmSocket._update_policy,
+    ALLOCSPI: FakeXfrmSocket._name_larval,
     DELPOLICY: FakeXfrmSocket._delete_policy,
 }

@@ -78,7 +78,8 @@ def test_an_acquisition_names_the_packet_and_the_policy(
     there: str,
     selected: tuple[tuple[int, int], tuple[int, int]],
 ) -> None:
-    acquire = structures.Acquire()
+    acquire = structures.Acquire(saddr=filled("192.0.2.1"))
+    acquire.id.daddr = filled("192.0.2.2")
     acquire.policy.index, acquire.policy.sel.prefixlen_d = 41, 16
     packet = acquire.sel
     packet.saddr, packet.daddr = filled(here), filled(there)
@@ -92,6 +93,7 @@ def test_an_acquisition_names_the_packet_and_the_policy(
         TrafficSelector(protocol, *selected[1], destination, destination),
         41,
         bytes(acquire.policy.sel),
+        (bytes(acquire.id.daddr), bytes(acquire.saddr)),
     )
     assert read_event(Message(0x17, bytes(acquire))) == expected
 

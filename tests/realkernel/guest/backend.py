@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -30,11 +31,14 @@ from ikeactors.protocol.events import SaExpired, SaMappingChanged
 from tests.fakes.kernel import SimulatedKernel
 from tests.fakes.sas import GCM, SUITES, policy, sa, selector
 from tests.lab.namespaces import Network, direct
+from tests.lab.traffic import Pings
 from tests.realkernel.guest.bench import Bench, east_policies, events, ids, west_policies
 from tests.realkernel.guest.reporting import attempt
 
 # The guest is about ten times slower than the host, which has other work too.
 _TUNNELS, _TUNNELS_SECONDS = 1000, 60.0
+# An even number: then they are where they were.
+_MOVES = 20
 
 
 async def carries(suite: ChildSuite, version: int, bench: Bench) -> None:
@@ -109,6 +113,32 @@ async def moves_to_another_address(bench: Bench) -> None:
         assert _sequence_sent(bench) > LEAP
         await bench.disconnect(moved)
     udp.close()
+
+
+async def moves_under_traffic(bench: Bench) -> None:
+    """What sends takes another source address again and again; to the other end that is nothing."""
+    elsewhere = "10.77.0.12"
+    device = bench.network.east.run("ip", "-br", "link", "show", "type", "veth").split("@")[0]
+    bench.network.east.run("ip", "addr", "add", f"{elsewhere}/24", "dev", device)
+    ends = bench.ends(udp=False)
+    await bench.connect(ends)
+    places = [(one, east_policies(ends)) for one in ends.east if one.direction is Direction.OUT]
+    for request, policies in tuple(places):
+        moved = replace(request, source=ip_address(elsewhere))
+        away = tuple(
+            replace(one, tunnel_source=moved.source) if one.direction is Direction.OUT else one
+            for one in policies
+        )
+        places.append((moved, away))
+    with Pings.start(bench.network.west, bench.network.east, count=600, interval=0.005) as pings:
+        for number in range(_MOVES):
+            await trio.sleep(0.1)
+            (before, old), (after, new) = places[number % 2], places[(number + 1) % 2]
+            await bench.east.move((before.sa_id,), (after,), old, new)
+        lost = await trio.to_thread.run_sync(pings.lost)
+    sys.stdout.write(f"{_MOVES} moves of what sends: {lost} pings of 600 lost\n")
+    await bench.disconnect(ends)
+    assert lost <= _MOVES // 5, lost
 
 
 async def learns_and_updates_ports(bench: Bench) -> None:
@@ -232,6 +262,7 @@ CHECKS: Mapping[str, Callable[[Bench], Awaitable[None]]] = {
     "an SA expires by packets": expires_by_packets,
     "an SA with a mark expires by time": expires_by_time,
     "SAs move to another address": moves_to_another_address,
+    "SAs move under traffic": moves_under_traffic,
     "ports are learnt and updated in place": learns_and_updates_ports,
     "a refusal leaves nothing": leaves_nothing_of_what_it_refuses,
     "every option is taken": takes_every_option,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -16,15 +17,17 @@ from tests.realkernel.guest.reporting import attempt
 _KERNEL: Section = {"kernel": "xfrm"}
 # A negotiation under emulation.
 _PATIENCE = 20.0
+# /proc/sys/net/core/xfrm_acq_expires
+_LARVAL_SECONDS = 30.0
 
 
 def is_lost_by_none(network: Network) -> None:
-    """The first ping of each family brings its child up and is answered."""
+    """The first ping of each family brings its child up and is answered, again and again."""
     trapping: Section = {"start_action": "trap"}
     ours = connection(network, network.west, child=trapping)
     theirs = connection(network, network.east)
     with (
-        IkeactorsPeer(network.east, theirs, IDENTITIES, options=_KERNEL),
+        IkeactorsPeer(network.east, theirs, IDENTITIES, options=_KERNEL) as east,
         IkeactorsPeer(network.west, ours, IDENTITIES, options=_KERNEL) as west,
     ):
         wait_until(partial(_are_set, network), _PATIENCE, "the traps are set")
@@ -33,6 +36,15 @@ def is_lost_by_none(network: Network) -> None:
         west.down(CONNECTION)
         wait_until(lambda: established(west, CONNECTION) is None, _PATIENCE, "it is down")
         assert _are_set(network)
+        # Long before what stood for the first SA would have expired.
+        began = time.monotonic()
+        for version in CHILD:
+            assert _first_is_answered(network, version), west.log[-4000:]
+        east.down(CONNECTION)
+        wait_until(lambda: established(west, CONNECTION) is None, _PATIENCE, "it is down")
+        for version in CHILD:
+            assert _first_is_answered(network, version), west.log[-4000:]
+        assert time.monotonic() - began < _LARVAL_SECONDS
 
 
 def _are_set(network: Network) -> bool:
