@@ -16,6 +16,7 @@ from ikeactors.actors.garbage import settle
 from ikeactors.actors.kernel import usage_of
 from ikeactors.actors.shunts import shunts
 from ikeactors.actors.signals import heed_signals
+from ikeactors.actors.supervisor import Supervisor
 from ikeactors.config import Configuration
 from ikeactors.parts import Options, Parts, build
 from ikeactors.protocol.actions import Report
@@ -39,26 +40,36 @@ async def run_daemon(
     """
     async with AsyncExitStack() as stack:
         daemon = await build(configuration, options, stack)
-        supervisor = supervise(daemon)
         async with trio.open_nursery() as nursery:
             reload = daemon.reloading.try_reload
             await nursery.start(
                 heed_signals, daemon.stopping, nursery.cancel_scope, daemon.hub, reload
             )
-            nursery.start_soon(supervisor.run)
-            daemon.hub.publish(Report("daemon-started", _description(daemon)))
-            for request in shunts(configuration.connections):
-                await daemon.kernel.send(request)
-            with trio.move_on_after(_TRAP_PATIENCE):
-                await daemon.traps.settled.wait()
-            await take_back(daemon.writers.keeper, daemon.peers)
-            daemon.peers.start_configured()
-            settle()
-            ready()
-            await daemon.stopping.wait()
-            await _take_down(daemon)
-            await trio.lowlevel.checkpoint()
+
+            def up() -> None:
+                settle()
+                ready()
+
+            await serve(daemon, supervise(daemon), up)
             nursery.cancel_scope.cancel()
+
+
+async def serve(daemon: Parts, supervisor: Supervisor, ready: Callable[[], None]) -> None:
+    """Run all actors until the daemon is told to stop; what it takes to begin and to end well."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(supervisor.run)
+        daemon.hub.publish(Report("daemon-started", _description(daemon)))
+        for request in shunts(daemon.configuration.connections):
+            await daemon.kernel.send(request)
+        with trio.move_on_after(_TRAP_PATIENCE):
+            await daemon.traps.settled.wait()
+        await take_back(daemon.writers.keeper, daemon.peers)
+        daemon.peers.start_configured()
+        ready()
+        await daemon.stopping.wait()
+        await _take_down(daemon)
+        await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
 
 
 async def _take_down(daemon: Parts) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -25,10 +23,10 @@ from ikeactors.actors.kernel import (
     remove_all,
 )
 from ikeactors.actors.lives import Lives
-from ikeactors.actors.names import Lookup, Names, system_lookup
+from ikeactors.actors.names import Names
 from ikeactors.actors.peer import Outlets
 from ikeactors.actors.peers import Peers
-from ikeactors.actors.probing import Choice, Entropy, OpenUserspace, probe
+from ikeactors.actors.probing import Choice
 from ikeactors.actors.registry import PeerRegistry
 from ikeactors.actors.reports import Answers, ReportHub
 from ikeactors.actors.restarting import Locator
@@ -37,13 +35,13 @@ from ikeactors.actors.routes import Routing
 from ikeactors.actors.sockets import Sockets, SocketSettings
 from ikeactors.actors.token_secret import token_of_unless_refused
 from ikeactors.actors.traps import Traps
-from ikeactors.actors.unix_socket import ControlListener, open_listener
+from ikeactors.actors.unix_socket import ControlListener
 from ikeactors.actors.userspace import UserspaceBackend
-from ikeactors.actors.workers import Workers, threads
+from ikeactors.actors.workers import Workers
 from ikeactors.actors.xfrm_routes import with_routes
 from ikeactors.admin.authority import Authority, authority_of
 from ikeactors.config import Configuration, DaemonSettings
-from ikeactors.protocol.entropy import Entropy as CoreEntropy
+from ikeactors.ports import Ports
 from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits
 from ikeactors.protocol.settings import Settings
 from ikeactors.protocol.surroundings import Surroundings
@@ -51,7 +49,7 @@ from ikeactors.protocol.tokens import TokenOf
 from ikeactors.reloading import Reloading
 from ikeactors.returning import keeps
 from ikeactors.trust import Trust, open_trust
-from ikeactors.writers import Writers, open_writers
+from ikeactors.writers import Writers
 
 # For the kernel actor to remove what unresponsive peers have left.
 _REMOVAL_PATIENCE = 2.0
@@ -59,13 +57,11 @@ _REMOVAL_PATIENCE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says beside the configuration; whence data plane and chance come."""
+    """What the command line says beside the configuration, and what there is outside."""
 
     key_log: Path | None = None
-    probe: Callable[[str, Entropy, OpenUserspace], Awaitable[Choice]] = probe
-    entropy: CoreEntropy = field(default_factory=SystemEntropy)
-    lookup: Lookup = system_lookup
     load: Callable[[], Configuration] | None = None
+    ports: Ports = field(default_factory=Ports)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +69,7 @@ class Parts:
     """All that outlives the actors."""
 
     configuration: Configuration
+    ports: Ports
     hub: ReportHub
     answers: Answers
     sockets: Sockets
@@ -87,6 +84,7 @@ class Parts:
     commands: trio.MemoryReceiveChannel[Command]
     kernel: trio.MemorySendChannel[Command]
     peers: Peers
+    registry: PeerRegistry
     traps: Traps
     writers: Writers
     trust: Trust
@@ -98,7 +96,7 @@ class Parts:
 
 async def build(configuration: Configuration, options: Options, stack: AsyncExitStack) -> Parts:
     """Make everything, in the order in which it is needed; `stack` closes it."""
-    settings = configuration.daemon
+    settings, ports = configuration.daemon, options.ports
     ground = _ground(configuration, options, stack)
     hub, names, core, sockets = ground.hub, ground.names, ground.core, ground.sockets
     writers = ground.writers
@@ -107,24 +105,29 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
     kernel_state = KernelState()
     stack.push_async_callback(_clear, configuration, choice.backend, kernel_state)
     sockets.open(esp_in_kernel=not is_userspace)
-    router, alarms, answers = Router(hub, Budgets(settings.budget_limits())), Alarms(), Answers()
-    workers = Workers(threads(settings.workers))
+    router, alarms, answers = (
+        Router(hub, Budgets(settings.budget_limits())),
+        Alarms(),
+        ports.answers(),
+    )
+    workers = Workers(ports.carrier(settings.workers))
     kernel, commands = open_commands()
     registry = PeerRegistry(router, kernel, answers)
-    addresses = HostAddresses()
-    trust = open_trust(configuration, options.lookup, workers, hub)
-    ports = (router, sockets, kernel, workers, alarms, hub, writers.key_log, registry)
-    outlets = Outlets(*ports, writers.keeper, writers.followers, trust.checks)
+    addresses = ports.addresses()
+    trust = open_trust(configuration, ports.lookup, workers, hub)
+    ways = (router, sockets, kernel, workers, alarms, hub, writers.key_log, registry)
+    outlets = Outlets(*ways, writers.keeper, writers.followers, trust.checks)
     shared = (configuration, options, sockets, addresses, hub, registry)
     surroundings = _surroundings(*shared, router.budgets, trust, is_userspace)
-    associations = CoreAssociations(core, surroundings, writers.recorder)
+    associations = CoreAssociations(core, surroundings, ports.recorder or writers.recorder)
     locator = Locator(sockets.source_for, sockets.local_ports()[0], names.resolve)
-    lives = Lives(core, associations, locator, outlets, registry, random.random)
+    lives = Lives(core, associations, locator, outlets, registry, ports.chance)
     peers = Peers(core, lives, registry, router)
     traps = Traps(core, locator, kernel, hub, peers.acquire)
     registry.trap = traps.add
     return Parts(
         configuration=configuration,
+        ports=ports,
         hub=hub,
         answers=answers,
         sockets=sockets,
@@ -139,6 +142,7 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
         commands=commands,
         kernel=kernel,
         peers=peers,
+        registry=registry,
         traps=traps,
         writers=writers,
         trust=trust,
@@ -163,17 +167,17 @@ class _Ground:
 
 
 def _ground(configuration: Configuration, options: Options, stack: AsyncExitStack) -> _Ground:
-    settings = configuration.daemon
-    hub = ReportHub(time.time)
+    settings, ports = configuration.daemon, options.ports
+    hub = ports.hub(ports.wall_clock)
     # First of all, so that it hears everything.
-    names = Names(options.lookup, configuration.names(), hub)
+    names = Names(ports.lookup, configuration.names(), hub)
     core = configuration.settings(options.key_log is not None, names.names_of)
-    writers = open_writers(configuration, core, options.key_log, hub)
+    writers = ports.writers(configuration, core, options.key_log, hub)
     stack.push_async_callback(writers.aclose)
     authority = authority_of(settings.admin_group)
-    listener = open_listener(Path(settings.admin_socket), authority.group)
+    listener = ports.listen(Path(settings.admin_socket), authority.group)
     stack.callback(listener.close)
-    sockets = Sockets(_socket_settings(settings), hub)
+    sockets = ports.sockets(_socket_settings(settings), hub)
     stack.callback(sockets.close)
     return _Ground(hub, names, core, writers, authority, listener, sockets)
 
@@ -182,7 +186,7 @@ async def _data_plane(configuration: Configuration, options: Options, sockets: S
     """Who carries ESP, with the routes and interfaces that go with it."""
     settings = configuration.daemon
     open_userspace = partial(_open_userspace, settings, sockets)
-    choice = await options.probe(settings.kernel, SystemEntropy().octets, open_userspace)
+    choice = await options.ports.probe(settings.kernel, SystemEntropy().octets, open_userspace)
     routed = await with_routes(choice.backend, _routing(settings), configuration.interfaces)
     return replace(choice, backend=routed)
 
@@ -200,7 +204,8 @@ def _reloading(
     configuration: Configuration, options: Options, core: Settings, trust: Trust, hub: ReportHub
 ) -> Reloading:
     load = options.load or (lambda: configuration)
-    return Reloading(load, configuration.credentials_directory, (core,), trust, hub)
+    directory = configuration.credentials_directory
+    return Reloading(load, directory, (core,), trust, hub, options.ports.carry)
 
 
 def _surroundings(
@@ -218,7 +223,7 @@ def _surroundings(
     limits = configuration.daemon.admission_limits()
     _, nat_port = sockets.local_ports()
     return Surroundings(
-        options.entropy,
+        options.ports.entropy,
         nat_port=nat_port,
         encapsulate=is_userspace,
         puzzle_max_difficulty=configuration.daemon.puzzle_max_difficulty,
@@ -229,7 +234,7 @@ def _surroundings(
         token_of=_token_of(configuration, hub),
         holds=budgets.hoard.hold,
         auth_difficulty=partial(_auth_difficulty, limits, registry, budgets),
-        wall_clock=time.time,
+        wall_clock=options.ports.wall_clock,
         credentials=trust.credentials,
         addresses=addresses.addresses,
         source_for=sockets.source_for,

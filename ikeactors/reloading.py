@@ -8,9 +8,10 @@ tell of a renewed certificate.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import trio
 
@@ -35,18 +36,22 @@ class NotReloaded(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Reloading:
-    """Reads again. `settings` are all that look at connections and secrets."""
+    """Reads again. `settings` are all that look at connections and secrets.
+
+    `carry` calls a function in a thread.
+    """
 
     load: Callable[[], Configuration]
     directory: Path
     settings: tuple[Settings, ...]
     trust: Trust
     hub: ReportHub
+    carry: Callable[..., Awaitable[Any]] = trio.to_thread.run_sync
 
     async def reload(self) -> str:
         """Read all of it; what has come of that. Raises `NotReloaded`."""
         try:
-            configuration = await trio.to_thread.run_sync(self.load)
+            configuration = await self.carry(self.load)
         except ConfigurationFaults as faults:
             text = f"credentials are not reloaded, those before stay in use: {faults}"
             self.hub.publish(Report("credentials-not-reloaded", text, Level.ERROR))
@@ -68,10 +73,10 @@ class Reloading:
 
     async def watch(self) -> None:
         """The actor: reload when a file has come, gone or changed."""
-        seen = await trio.to_thread.run_sync(look_at, self.directory)
+        seen = await self.carry(look_at, self.directory)
         while True:
             await trio.sleep(LOOK_EVERY)
-            now = await trio.to_thread.run_sync(look_at, self.directory)
+            now = await self.carry(look_at, self.directory)
             if now != seen:
                 seen = now
                 await self.try_reload()

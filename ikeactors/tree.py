@@ -24,16 +24,12 @@ which come late, would lose every established association with the first of the 
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 import trio
 
-from ikeactors.actors.addresses import run_addresses
-from ikeactors.actors.alarms import run_alarms
-from ikeactors.actors.control import run_control
 from ikeactors.actors.core import consider
 from ikeactors.actors.kernel import (
     kernel_statistics,
@@ -43,7 +39,6 @@ from ikeactors.actors.kernel import (
 from ikeactors.actors.names import run_names
 from ikeactors.actors.router import run_router
 from ikeactors.actors.service_manager import Check, Watchdog, ask_admin_socket, watchdog_interval
-from ikeactors.actors.sockets import run_sockets
 from ikeactors.actors.supervisor import ChildSpecification, Intensity, Supervisor
 from ikeactors.actors.userspace import UserspaceBackend, run_userspace
 from ikeactors.actors.workers import run_worker
@@ -58,8 +53,19 @@ from ikeactors.protocol.events import Endpoint
 _INTENSITY = Intensity(restarts=25, period=60.0)
 
 
-def supervise(daemon: Parts) -> Supervisor:
-    """The supervisor of all actors; the admin socket shows its statistics too."""
+def _as_it_is(specification: ChildSpecification) -> ChildSpecification:
+    """Nobody looks."""
+    return specification
+
+
+Watch = Callable[[ChildSpecification], ChildSpecification]
+
+
+def supervise(daemon: Parts, watched: Watch = _as_it_is) -> Supervisor:
+    """The supervisor of all actors; the admin socket shows its statistics too.
+
+    `watched` makes each specification one that somebody looks at.
+    """
 
     def statistics() -> Mapping[str, object]:
         return {"supervisor": supervisor.statistics(), **_statistics(daemon)}
@@ -73,13 +79,16 @@ def supervise(daemon: Parts) -> Supervisor:
         _control(daemon, dispatcher),
         *_watchdog(daemon),
     )
-    supervisor = Supervisor("daemon", children, daemon.hub, random.random, intensity=_INTENSITY)
+    supervisor = Supervisor(
+        "daemon", [*map(watched, children)], daemon.hub, daemon.ports.chance, intensity=_INTENSITY
+    )
     return supervisor
 
 
 def _carriers(daemon: Parts) -> Iterator[ChildSpecification]:
     """The actors between the network, the associations and the data plane."""
     backend, peers, sockets = daemon.choice.backend, daemon.peers, daemon.sockets
+    ports = daemon.ports
     run_actor: dict[str, Callable[[], Awaitable[None]]] = {
         f"worker-{number}": partial(run_worker, daemon.workers)
         for number in range(1, daemon.configuration.daemon.workers + 1)
@@ -91,7 +100,7 @@ def _carriers(daemon: Parts) -> Iterator[ChildSpecification]:
     look_around = partial(_look_around, daemon)
     ask_admission = partial(consider, daemon.admission, peers)
     run_actor |= {
-        "alarms": partial(run_alarms, daemon.alarms),
+        "alarms": partial(ports.run_alarms, daemon.alarms),
         "kernel": partial(
             run_kernel,
             daemon.commands,
@@ -100,8 +109,8 @@ def _carriers(daemon: Parts) -> Iterator[ChildSpecification]:
             daemon.hub.publish,
             daemon.traps.acquired,
         ),
-        "sockets": partial(run_sockets, sockets, daemon.router.deliver, receive_esp),
-        "addresses": partial(run_addresses, daemon.addresses, daemon.hub, look_around),
+        "sockets": partial(ports.run_sockets, sockets, daemon.router.deliver, receive_esp),
+        "addresses": partial(ports.run_addresses, daemon.addresses, daemon.hub, look_around),
         "names": partial(run_names, daemon.names, look_around),
         "router": partial(run_router, daemon.router, ask_admission, peers, sockets.send_message),
         "peers": peers.run,
@@ -122,9 +131,8 @@ def _ignore_esp(octets: bytes, local: Endpoint, remote: Endpoint) -> None:
 
 
 def _control(daemon: Parts, dispatcher: Dispatcher) -> ChildSpecification:
-    return ChildSpecification(
-        "control", partial(run_control, daemon.listener, dispatcher, daemon.hub)
-    )
+    run = partial(daemon.ports.run_control, daemon.listener, dispatcher, daemon.hub)
+    return ChildSpecification("control", run)
 
 
 def _watchdog(daemon: Parts) -> Iterator[ChildSpecification]:

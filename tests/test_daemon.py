@@ -21,6 +21,7 @@ from ikeactors.config import Configuration, DaemonSettings
 from ikeactors.daemon import run_daemon
 from ikeactors.kernel.requests import PolicyAction
 from ikeactors.parts import Options
+from ikeactors.ports import Ports
 from ikeactors.protocol.recording.file import read
 from ikeactors.protocol.recording.replay import replay
 from ikeactors.protocol.settings import ConnectionSettings, Shunt
@@ -59,7 +60,7 @@ class Run:
 
     def __init__(self, configuration: Configuration, key_log: Path | None = None) -> None:
         self.configuration = configuration
-        self.options = Options(key_log, probe=self.choose)
+        self.options = Options(key_log, ports=Ports(probe=self.choose))
         self.kernel = SimulatedKernel()
         self.was_ready = False
 

@@ -24,6 +24,7 @@ from ikeactors.cli.local import notify_ready
 from ikeactors.config import load
 from ikeactors.daemon import run_daemon
 from ikeactors.parts import Options
+from ikeactors.ports import Ports
 from ikeactors.protocol.ikev2.transcript import NONCE_OCTETS
 from tests.simulation.injection import CrashAtWait
 
@@ -105,7 +106,7 @@ def main() -> None:
     trio.run(
         run_daemon,
         load(options.config),
-        Options(entropy=entropy),
+        Options(ports=Ports(entropy=entropy)),
         notify_ready,
         instruments=[striker],
     )

@@ -25,6 +25,7 @@ from ikeactors.config import load
 from ikeactors.daemon import run_daemon
 from ikeactors.kernel.requests import PolicyRequest, SaId, SaRequest, SaUsage
 from ikeactors.parts import Options
+from ikeactors.ports import Ports
 
 
 class NoDataPlane:
@@ -111,7 +112,7 @@ def main() -> None:
     configuration = load(sys.argv[1])
     if len(sys.argv) > 2:
         _ = Sampler(sys.argv[2])
-    trio.run(run_daemon, configuration, Options(probe=choose), ready)
+    trio.run(run_daemon, configuration, Options(ports=Ports(probe=choose)), ready)
 
 
 if __name__ == "__main__":

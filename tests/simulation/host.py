@@ -1,94 +1,71 @@
-"""One host: the daemon's own actors over a simulated network, kernel, worker and chance."""
+"""One host: the daemon's own tree of actors over simulated ports.
+
+What a process has in its memory is made anew by each; kernel, store and place in the network are
+the host's.
+"""
 
 from __future__ import annotations
 
 import contextvars
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from random import Random
+from typing import Any
 
 import trio
 
 from ikeactors.actors.alarms import Alarms, run_alarms
-from ikeactors.actors.core import CoreAssociations, consider
-from ikeactors.actors.keeper import Keeper, run_keeper
-from ikeactors.actors.kernel import (
-    KernelState,
-    open_commands,
-    remove_all,
-    run_kernel,
-    usage_of,
-)
-from ikeactors.actors.lives import Lives
-from ikeactors.actors.peer import Outlets
+from ikeactors.actors.keeper import Keeper
+from ikeactors.actors.kernel import Command, KernelState
+from ikeactors.actors.log import Log, LogLevels
+from ikeactors.actors.log_lines import LogFormat, line_form
 from ikeactors.actors.peers import Peers
+from ikeactors.actors.probing import Choice
 from ikeactors.actors.registry import PeerRegistry
-from ikeactors.actors.reports import Answers, ReportHub
-from ikeactors.actors.restarting import Locator
-from ikeactors.actors.router import Router, run_router
+from ikeactors.actors.reports import ReportHub
+from ikeactors.actors.sockets import Sockets, SocketSettings
 from ikeactors.actors.store import MemoryStore
-from ikeactors.actors.supervisor import ChildSpecification, Intensity, Supervisor
-from ikeactors.actors.workers import Workers, run_worker
-from ikeactors.protocol.actions import AnswerRequest, Level, Report
+from ikeactors.actors.supervisor import ChildSpecification
+from ikeactors.config import Configuration, DaemonSettings
+from ikeactors.daemon import serve
+from ikeactors.parts import Options, Parts, build
+from ikeactors.ports import Ports
+from ikeactors.protocol.actions import Level, Report
 from ikeactors.protocol.events import Address
-from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits
 from ikeactors.protocol.settings import Settings
-from ikeactors.protocol.surroundings import IKE_PORT, Surroundings
-from ikeactors.returning import take_back
+from ikeactors.tree import supervise
+from ikeactors.writers import Writers
 from tests.pair import SeededEntropy
+from tests.simulation.hearing import AnswerBook, Ledger
 from tests.simulation.kernel import HostKernel
 from tests.simulation.network import Datagram, Network
-from tests.simulation.ports import BLINK, SimulatedSockets, late
+from tests.simulation.ports import (
+    BLINK,
+    SimulatedSockets,
+    in_place,
+    late,
+    no_listener,
+    nobody_asks,
+    run_simulated_sockets,
+    stays_as_it_is,
+)
 from tests.simulation.replays import Reel
 
-# The daemon's own.
-_INTENSITY = Intensity(restarts=25, period=60.0)
-_STOP_PATIENCE = 10.0
-_REMOVAL_PATIENCE = 10.0
 # As long as a write to a disk may take before it is durable, and again before it says so.
 _WRITE_SECONDS = 0.005
+# No budget of time: how long a step takes is not the simulation's to say.
+_NOWHERE = Path("/nonexistent")
+_DAEMON = DaemonSettings(
+    workers=1, stop_timeout=10.0, peer_cpu=0, admin_socket=str(_NOWHERE / "admin.sock")
+)
 
 # Which host a task is of.
 HOST: contextvars.ContextVar[int] = contextvars.ContextVar("HOST")
 
 Hear = Callable[["Host", int, Report], None]
-
-
-class Ledger(ReportHub):
-    """Reports are heard at the instant at which they are made."""
-
-    def __init__(self, hear: Callable[[int, Report], None], wants_debug: bool) -> None:
-        super().__init__(trio.current_time)
-        self._hear = hear
-        self._least = Level.DEBUG if wants_debug else Level.INFO
-
-    def is_wanted(self, level: Level, connection: str) -> bool:
-        return level >= self._least
-
-    def publish(self, report: Report, association: int = 0) -> None:
-        if report.level >= self._least:
-            self._hear(association, report)
-
-
-class AnswerBook(Answers):
-    """Knows what was asked and is not answered."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._open: dict[int, str] = {}
-
-    @property
-    def open(self) -> list[str]:
-        """What is not answered."""
-        return list(self._open.values())
-
-    def asked(self, request_id: int, what: str) -> None:
-        """An operator waits for an answer."""
-        self._open[request_id] = what
-
-    def resolve(self, answer: AnswerRequest) -> None:
-        self._open.pop(answer.request_id, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,65 +82,66 @@ class Surrounding:
 class Host:
     """A daemon, its kernel and its place in the network."""
 
+    daemon: Parts
+    sockets: SimulatedSockets
+
     def __init__(
-        self, number: int, address: Address, settings: Settings, around: Surrounding
+        self, number: int, address: Address, configuration: Configuration, around: Surrounding
     ) -> None:
         self.number = number
         self.address = address
-        self.settings = settings
         self.kernel = HostKernel(Random(f"{around.seed}/{number}/kernel"))
         self.faults: Mapping[str, float] = {}
         self.reel = Reel()
+        self.tasks: dict[str, trio.lowlevel.Task] = {}
         self.kills = 0
-        self.is_down = False
+        self.paused_until = 0.0
+        self.is_down = True
+        self._configuration = replace(configuration, daemon=_DAEMON, credentials_directory=_NOWHERE)
         self._around = around
         self._chance = Random(f"{around.seed}/{number}/chance")
         self._store = MemoryStore() if around.keeps else None
         self._process = trio.CancelScope()
-        self._down_for = 0.0
-        self.sockets = SimulatedSockets(address, around.network, self._is_unsendable)
-        self._begin()
-
-    def _begin(self) -> None:
-        """All that a process has in its memory."""
-        around, number = self._around, self.number
-        self.kernel_state = KernelState()
-        self.tasks: dict[str, trio.lowlevel.Task] = {}
-        self.hub = Ledger(partial(around.hear, self), around.wants_debug)
         self._ringing: trio.CancelScope | None = None
-        self.router, self.alarms, self.answers = Router(self.hub), Alarms(), AnswerBook()
-        self.workers = Workers(late(self._chance, lambda: self.faults.get("slow-worker", 0.0)))
-        self.commands, self._received_commands = open_commands()
-        self.registry = PeerRegistry(self.router, self.commands, self.answers)
-        self.surroundings = Surroundings(
-            SeededEntropy(f"{around.seed}/{number}" + f"/{self.kills}" * bool(self.kills)),
-            is_heard=self.hub.is_wanted,
-            stands=self.registry.claims.stands,
-            is_up=self.registry.census.is_up,
-        )
-        self.admission = Admission(
-            self.surroundings.entropy, AdmissionLimits(), self.surroundings.refusals
-        )
-        self.keeper = None if self._store is None else self._keeper(self._store)
-        self.peers = Peers(self.settings, self._lives(), self.registry, self.router)
-        self.supervisor = Supervisor(
-            f"host {number}", self._children(), self.hub, self._chance.random, intensity=_INTENSITY
-        )
+        self._down_for = 0.0
 
-    def suffer(self, faults: Mapping[str, float]) -> None:
-        """These faults are in force from now on."""
-        self.faults = self.kernel.faults = faults
+    # What is looked at from outside.
+
+    @property
+    def peers(self) -> Peers:
+        """The associations of the present process."""
+        return self.daemon.peers
+
+    @property
+    def registry(self) -> PeerRegistry:
+        """Who is where, and who stands."""
+        return self.daemon.registry
+
+    @property
+    def kernel_state(self) -> KernelState:
+        """What the daemon believes to be installed."""
+        return self.daemon.kernel_state
+
+    @property
+    def commands(self) -> trio.MemorySendChannel[Command]:
+        """The way to the kernel actor."""
+        return self.daemon.kernel
+
+    @property
+    def hub(self) -> ReportHub:
+        """Where reports go."""
+        return self.daemon.hub
+
+    @property
+    def answers(self) -> AnswerBook:
+        """What operators wait for."""
+        assert isinstance(self.daemon.answers, AnswerBook)
+        return self.daemon.answers
 
     @property
     def paused(self) -> bool:
         """Whether it stands still."""
-        return trio.current_time() < self.sockets.paused_until
-
-    def pause(self, until: float) -> None:
-        """Stand still, as a process that is stopped: timers and datagrams wait, others go on."""
-        self.sockets.paused_until = until
-        if self._ringing is not None:
-            self._ringing.cancel()
+        return trio.current_time() < self.paused_until
 
     def all_tasks(self) -> list[trio.lowlevel.Task]:
         """The actors' tasks and those below them, in the order in which they began."""
@@ -173,6 +151,18 @@ class Host:
             for task in nursery.child_tasks
         ]  # fmt: skip
         return sorted((*actors, *below), key=lambda task: task._counter)
+
+    # What happens to it.
+
+    def suffer(self, faults: Mapping[str, float]) -> None:
+        """These faults are in force from now on."""
+        self.faults = self.kernel.faults = faults
+
+    def pause(self, until: float) -> None:
+        """Stand still, as a process that is stopped: timers and datagrams wait, others go on."""
+        self.paused_until = until
+        if self._ringing is not None:
+            self._ringing.cancel()
 
     def receive(self, datagram: Datagram) -> None:
         """The network has brought an IKE datagram or a keepalive."""
@@ -185,6 +175,8 @@ class Host:
             self.is_down, self._down_for = True, down_for
             self._process.cancel()
 
+    # Its processes.
+
     async def run(self, stop: trio.Event) -> None:
         """Be the daemon until it is told to stop, and take everything down."""
         HOST.set(self.number)
@@ -192,95 +184,109 @@ class Host:
             with trio.CancelScope() as self._process:
                 await self._live(stop)
             if not self._process.cancelled_caught:
-                break
+                return
             await trio.sleep(self._down_for)
             self.kills += 1
-            self.sockets.forget()
             self.kernel.listen_anew()
-            self._begin()
-            self.is_down = False
-        await remove_all(self.kernel, self.kernel_state)
 
     async def _live(self, stop: trio.Event) -> None:
-        """One process."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.supervisor.run)
-            await take_back(self.keeper, self.peers)
-            self.peers.start_configured()
-            await stop.wait()
-            await self.peers.stop(_STOP_PATIENCE)
-            with trio.move_on_after(_REMOVAL_PATIENCE):
-                await usage_of(self.commands, ())
-            nursery.cancel_scope.cancel()
+        """One process. One that is killed closes nothing."""
+        self.tasks, self._ringing = {}, None
+        stack = AsyncExitStack()
+        self.daemon = await build(self._configuration, Options(ports=self._ports()), stack)
+        self.is_down = False
+        with self.daemon.listener.socket:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._pass_on, stop)
+                await serve(self.daemon, supervise(self.daemon, self._watched), _nothing)
+                nursery.cancel_scope.cancel()
+        await stack.aclose()
 
-    def _keeper(self, store: MemoryStore) -> Keeper:
-        publish: Callable[[Report], None] = self.hub.publish
-        return Keeper(store, publish, trio.current_time, carry=self._write)
+    async def _pass_on(self, stop: trio.Event) -> None:
+        await stop.wait()
+        self.daemon.stopping.set()
 
-    async def _write(self, work: Callable[..., object], *arguments: object) -> object:
+    def _ports(self) -> Ports:
+        """What this process has of its host."""
+        number, seed, kills = self.number, self._around.seed, self.kills
+        return Ports(
+            probe=self._choose,
+            entropy=SeededEntropy(f"{seed}/{number}" + f"/{kills}" * bool(kills)),
+            chance=self._chance.random,
+            wall_clock=trio.current_time,
+            carrier=lambda count: late(self._chance, lambda: self.faults.get("slow-worker", 0.0)),
+            carry=in_place,
+            hub=self._hub,
+            answers=AnswerBook,
+            writers=self._writers,
+            recorder=self.reel,
+            listen=no_listener,
+            sockets=self._sockets,
+            run_sockets=run_simulated_sockets,
+            run_addresses=stays_as_it_is,
+            run_alarms=self._run_alarms,
+            run_control=nobody_asks,
+        )
+
+    async def _choose(self, *_: object) -> Choice:
+        return Choice(self.kernel, "a simulation")
+
+    def _hub(self, clock: Callable[[], float]) -> ReportHub:
+        return Ledger(clock, partial(self._around.hear, self), self._around.wants_debug)
+
+    def _sockets(self, settings: SocketSettings, hub: ReportHub) -> Sockets:
+        self.sockets = SimulatedSockets(self, self._around.network, self._is_unsendable)
+        return self.sockets
+
+    def _writers(
+        self, configuration: Configuration, core: Settings, key_log: Path | None, hub: ReportHub
+    ) -> Writers:
+        """The log is not written: what it would say is heard."""
+        form = line_form(LogFormat.TEXT, to_journal=False)
+        log = Log(hub, LogLevels(Level.ERROR), form, _forget)
+        return Writers(log, None, None, self._keeper(hub), None)
+
+    def _keeper(self, hub: ReportHub) -> Keeper | None:
+        if self._store is None:
+            return None
+        publish: Callable[[Report], None] = hub.publish
+        return Keeper(self._store, publish, trio.current_time, carry=self._write)
+
+    async def _write(self, work: Callable[..., object], *arguments: object) -> Any:
         """A thread that writes, and is in time or not when the process ends."""
         await trio.sleep(self._chance.uniform(0.0, _WRITE_SECONDS))
         done = work(*arguments)
         await trio.sleep(self._chance.uniform(0.0, _WRITE_SECONDS))
         return done
 
-    def _lives(self) -> Lives:
-        outlets = Outlets(
-            self.router,
-            self.sockets,
-            self.commands,
-            self.workers,
-            self.alarms,
-            self.hub,
-            None,
-            self.registry,
-            self.keeper,
-        )
-        associations = CoreAssociations(self.settings, self.surroundings, self.reel)
-        locator = Locator(self.sockets.source_for, IKE_PORT)
-        return Lives(
-            self.settings, associations, locator, outlets, self.registry, self._chance.random
-        )
-
-    def _children(self) -> list[ChildSpecification]:
-        """The actors of the daemon that associations need."""
-        ask_admission = partial(consider, self.admission, self.peers)
-        send = self.sockets.send_message
-        run_actor: dict[str, Callable[[], Awaitable[None]]] = {
-            "worker": partial(run_worker, self.workers),
-            "alarms": self._run_alarms,
-            "kernel": self._run_kernel,
-            "sockets": partial(self.sockets.run, self.router.deliver),
-            "router": partial(run_router, self.router, ask_admission, self.peers, send),
-            "peers": self.peers.run,
-        }
-        if self.keeper is not None:
-            run_actor["keeper"] = partial(run_keeper, self.keeper)
-        return [
-            ChildSpecification(name, partial(self._known, name, run))
-            for name, run in run_actor.items()
-        ]
-
     def _is_unsendable(self) -> bool:
         rate = self.faults.get("unsendable", 0.0)
         return rate > 0.0 and self._chance.random() < rate
 
-    async def _run_alarms(self) -> None:
+    async def _run_alarms(self, alarms: Alarms) -> None:
         """Alarms do not ring while the host stands still: they all ring late, at once."""
         while True:
             with trio.CancelScope() as self._ringing:
-                await run_alarms(self.alarms)
+                await run_alarms(alarms)
             while self.paused:
                 await trio.sleep(BLINK)
 
-    async def _run_kernel(self) -> None:
-        await run_kernel(self._received_commands, self.kernel, self.kernel_state, self.hub.publish)
+    def _watched(self, child: ChildSpecification) -> ChildSpecification:
+        return replace(child, start=partial(self._known, child.name, child.start))
 
-    async def _known(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+    async def _known(self, name: str, run: Callable[[], Awaitable[object]]) -> None:
         """Run an actor; its task is known by its name."""
         self.tasks[name] = trio.lowlevel.current_task()
         try:
             await run()
         finally:
             # The task goes on as the supervisor's, which is not to be hit.
-            del self.tasks[name]
+            self.tasks.pop(name, None)
+
+
+def _nothing() -> None:
+    """Nobody waits for the daemon to be up."""
+
+
+def _forget(octets: bytes) -> None:
+    """Nobody reads the log."""

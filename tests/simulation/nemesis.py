@@ -16,7 +16,7 @@ from tests.simulation.plan import Plan
 from tests.simulation.report_audit import ReportAudit
 from tests.simulation.verdict import Record
 
-ACTORS = ("worker", "alarms", "kernel", "sockets", "router", "peers", "peer")
+ACTORS = ("worker-1", "alarms", "kernel", "sockets", "router", "peers", "peer")
 
 
 @dataclass

@@ -9,7 +9,10 @@ from collections.abc import Iterable
 
 import trio
 
+from tests.simulation.hearing import Ledger
 from tests.simulation.host import Host
+from tests.simulation.kernel import HostKernel
+from tests.simulation.network import Network
 from tests.simulation.plan import Operation, Plan, plain_link
 from tests.simulation.run import run_with
 from tests.simulation.world import World
@@ -22,7 +25,11 @@ _ROUND = _CYCLES * _INTERVAL + 250.0
 # Objects of what comes and goes with each message: an open window, a timer or two.
 _SLACK = 20
 
-_OUTSIDE = (types.ModuleType, types.FunctionType, types.MethodType, type, trio.lowlevel.Task)
+# A simulation remembers what has happened.
+_OUTSIDE = (
+    *(types.ModuleType, types.FunctionType, types.MethodType, type, trio.lowlevel.Task),
+    *(Host, HostKernel, Ledger, Network),
+)
 
 
 def plan() -> Plan:

@@ -14,9 +14,10 @@ from random import Random
 import trio
 import trio.testing
 
+from ikeactors.config import Configuration
 from ikeactors.protocol.actions import Level, Report
 from ikeactors.protocol.events import Address
-from ikeactors.protocol.settings import Secret, Settings
+from ikeactors.protocol.settings import Secret
 from tests.simulation.end_audit import check_empty, check_settled
 from tests.simulation.host import Host, Surrounding
 from tests.simulation.kernel_audit import KernelAudit
@@ -50,7 +51,7 @@ class World:
         keeps = "kill" in plan.faults
         around = Surrounding(self.network, self._hear, plan.seed, record.wants_lines, keeps)
         self.hosts = [
-            Host(number, address_of(number), settings_of(plan, number), around)
+            Host(number, address_of(number), configuration_of(plan, number), around)
             for number in range(plan.hosts)
         ]
         self.probes = Probes(self.network, self.hosts)
@@ -254,7 +255,7 @@ class World:
         self.reports.hear(host, association, report)
 
 
-def settings_of(plan: Plan, host: int) -> Settings:
+def configuration_of(plan: Plan, host: int) -> Configuration:
     """All that a host is configured to do; one host of each run is recorded."""
     is_recorded = plan.seed % plan.hosts == host
     connections = tuple(
@@ -262,7 +263,7 @@ def settings_of(plan: Plan, host: int) -> Settings:
         for link in plan.links
         if host in link.hosts
     )
-    return Settings(connections, (Secret("all", (), PSK),))
+    return Configuration(connections=connections, secrets=(Secret("all", (), PSK),))
 
 
 def _by_address(hosts: list[Host]) -> dict[Address, Host]:
