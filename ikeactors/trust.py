@@ -93,4 +93,4 @@ def _checking(
     nonce = SystemEntropy().octets
     patience = settings.revocation_timeout
     examiner = Examiner(crls, fetch, workers.run, nonce, time.time, patience)
-    return Checking(RevocationChecks(), examiner)
+    return Checking(RevocationChecks(examiner.at_once), examiner)

@@ -7,7 +7,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 import trio
@@ -100,7 +100,8 @@ class Crls:
         self._fetched: OrderedDict[str, FetchedList] = OrderedDict()
         self._flights: Flights[None] = Flights()
         self._fetches = self._failures = 0
-        self.generation = 0
+        self._by_name: dict[object, list[Crl]] = {}
+        self._sorted_at = self.generation = 0
 
     def configure(self, lists: Iterable[Crl]) -> None:
         """The lists of the configuration are these now."""
@@ -109,9 +110,12 @@ class Crls:
 
     def of_issuers(self, names: Iterable[x509.Name]) -> list[Crl]:
         """The lists of these issuers, as far as they are here."""
-        wanted = set(map(_comparable, names))
-        lists = (*self._configured, *(one.crl for one in self._fetched.values()))
-        return [crl for crl in lists if _comparable(crl.issuer) in wanted]
+        if self._sorted_at != self.generation:
+            self._sort()
+        if not self._by_name:
+            return []
+        wanted = dict.fromkeys(map(_comparable, names))
+        return [crl for name in wanted for crl in self._by_name.get(name, ())]
 
     async def obtain(self, url: str, issuer: x509.Certificate) -> Crl:
         """See to it that the list at a URL is here, and of now. Raises `Unreached`."""
@@ -125,6 +129,12 @@ class Crls:
         self._fetched[url] = replace(known, used_at=now)
         self._fetched.move_to_end(url)
         return known.crl
+
+    def _sort(self) -> None:
+        self._by_name = {}
+        for crl in (*self._configured, *(one.crl for one in self._fetched.values())):
+            self._by_name.setdefault(_comparable(crl.issuer), []).append(crl)
+        self._sorted_at = self.generation
 
     async def run(self, nursery: trio.Nursery) -> None:
         """Fetch in this nursery, and fetch again what is due, for ever."""
@@ -219,7 +229,11 @@ def _read_signed(octets: bytes, issuer: x509.Certificate) -> Crl:
 
 
 def _comparable(name: x509.Name) -> object:
-    octets = name.public_bytes()
+    return _comparable_octets(name.public_bytes())
+
+
+@lru_cache(MAX_LISTS)
+def _comparable_octets(octets: bytes) -> object:
     try:
         return comparable_name(octets)
     except InvalidSyntax:

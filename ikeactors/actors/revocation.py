@@ -11,7 +11,8 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
+from itertools import pairwise
+from typing import Protocol, TypeVar
 
 import trio
 from cryptography import x509
@@ -21,7 +22,7 @@ from ikeactors.actors.fetching import Wanted
 from ikeactors.actors.flights import Flights, Unreached
 from ikeactors.actors.unchecked import Answer, unknown
 from ikeactors.crypto.pki.certificates import describe, fingerprint_of, read_certificate
-from ikeactors.crypto.pki.crls import statuses_by_crl
+from ikeactors.crypto.pki.crls import cleared, statuses_by_crl
 from ikeactors.crypto.pki.ocsp import (
     MAX_ANSWER_OCTETS,
     NONCE_OCTETS,
@@ -31,9 +32,11 @@ from ikeactors.crypto.pki.ocsp import (
 )
 from ikeactors.crypto.pki.paths import CertificationPath, TrustAnchors
 from ikeactors.crypto.pki.places import Places, deltas_of, places_of
+from ikeactors.crypto.pki.plain_lists import PlainList, plain_list_of
 from ikeactors.crypto.pki.revocation import Revocation, RevocationFinding
 from ikeactors.errors import CertificateRefused
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 # Ours: who authenticates while so many wait is answered at once that nothing is known.
@@ -44,6 +47,12 @@ _REMEMBERED = 1024
 _UNKNOWN = Revocation.UNKNOWN
 
 Findings = tuple[RevocationFinding, ...]
+
+
+class Run(Protocol):
+    """Runs what computes where nobody waits for it."""
+
+    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +73,18 @@ class RevocationStatistics:
     unknown: int
 
 
-class RevocationChecks:
-    """Checks that are not answered; it outlives the actor."""
+def _never(_: tuple[bytes, ...]) -> Findings | None:
+    return None
 
-    def __init__(self) -> None:
+
+class RevocationChecks:
+    """Checks that are not answered; it outlives the actor.
+
+    `at_once` knows the findings about a path where nobody need be asked and nothing computed.
+    """
+
+    def __init__(self, at_once: Callable[[tuple[bytes, ...]], Findings | None] = _never) -> None:
+        self._at_once = at_once
         self._waiting: deque[Check] = deque()
         self._begun: list[Check] = []
         self._filled = trio.Event()
@@ -75,6 +92,11 @@ class RevocationChecks:
 
     def check(self, chain: tuple[bytes, ...], answer: Answer) -> None:
         """Have a path checked."""
+        findings = self._at_once(chain)
+        if findings is not None:
+            self._count(findings)
+            answer(findings)
+            return
         if len(self._waiting) + len(self._begun) >= MAX_PENDING:
             answer(unknown(chain, "too many certificates are being checked"))
             return
@@ -93,8 +115,7 @@ class RevocationChecks:
     def settle(self, check: Check, findings: Findings) -> None:
         """A check is done."""
         self._begun.remove(check)
-        for one in findings:
-            self._counts[one.status] += 1
+        self._count(findings)
         check.answer(findings)
 
     def give_up(self) -> None:
@@ -107,6 +128,10 @@ class RevocationChecks:
         pending = len(self._waiting) + len(self._begun)
         return RevocationStatistics(pending, *(self._counts[one] for one in Revocation))
 
+    def _count(self, findings: Findings) -> None:
+        for one in findings:
+            self._counts[one.status] += 1
+
 
 @dataclass(slots=True)
 class Examiner:
@@ -114,13 +139,37 @@ class Examiner:
 
     crls: Crls
     fetch: Fetch
-    run: Callable[[Callable[[], Findings]], Awaitable[Findings]]
+    run: Run
     nonce: Callable[[int], bytes]
     wall_clock: Callable[[], float]
     patience: float
     flights: Flights[Verdict] = field(default_factory=Flights)
     _verdicts: OrderedDict[bytes, Verdict] = field(default_factory=OrderedDict)
+    _plain: OrderedDict[x509.Certificate, tuple[int, PlainList | None]] = field(
+        default_factory=OrderedDict
+    )
     _known: OrderedDict[bytes, tuple[int, float, Findings]] = field(default_factory=OrderedDict)
+
+    def at_once(self, chain: tuple[bytes, ...]) -> Findings | None:
+        """What is known without a wait: all of it, or that nobody could tell more."""
+        findings: list[RevocationFinding] = []
+        for certificate, issuer in pairwise(map(read_certificate, chain)):
+            places = places_of(certificate)
+            lists = self.crls.of_issuers([certificate.issuer])
+            if not lists and not places.is_named:
+                findings.append(_without_list(certificate))
+            elif len(lists) == 1 and self._clears(certificate, issuer):
+                findings.append(cleared(certificate, is_named=places.is_named))
+            else:
+                return None
+        return tuple(findings)
+
+    def _clears(self, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+        """By the only list that is here of this issuer, if it is a plain one."""
+        generation, known = self._plain.get(issuer, (-1, None))
+        if known is None or generation != self.crls.generation:
+            return False
+        return known.clears(certificate, self.wall_clock())
 
     async def examine(self, chain: tuple[bytes, ...]) -> Findings:
         """What can be found out in time."""
@@ -147,20 +196,37 @@ class Examiner:
         lists = self.crls.of_issuers(one.issuer for one in certificates)
         if not lists:
             return tuple(map(_without_list, certificates))
-        key = b"".join(map(fingerprint_of, path.certificates))
-        now = self.wall_clock()
-        generation, holds_until, known = self._known.get(key, (-1, 0.0, ()))
-        if generation == self.crls.generation and now < holds_until:
+        known = self._recall(path.certificates)
+        if known is not None:
             return known
+        now = self.wall_clock()
         anchors = TrustAnchors([path.anchor])
         found = await self.run(partial(statuses_by_crl, anchors, path, lists, now))
+        await self._learn(path)
         found = tuple(
             replace(one, is_named=places_of(certificate).is_named)
             for one, certificate in zip(found, certificates, strict=True)
         )
+        key = _key_of(path.certificates)
         self._known[key] = self.crls.generation, self.crls.hold_until(lists), found
         _bound(self._known)
         return found
+
+    async def _learn(self, path: CertificationPath) -> None:
+        """What will spare others with the same issuers the wait."""
+        for issuer in path.certificates[1:]:
+            lists = self.crls.of_issuers([issuer.subject])
+            generation = self.crls.generation
+            if len(lists) == 1 and self._plain.get(issuer, (-1, None))[0] != generation:
+                plain = await self.run(partial(plain_list_of, lists[0], issuer))
+                self._plain[issuer] = generation, plain
+                _bound(self._plain)
+
+    def _recall(self, certificates: tuple[x509.Certificate, ...]) -> Findings | None:
+        """What the lists that are here have said of a path."""
+        generation, holds_until, known = self._known.get(_key_of(certificates), (-1, 0.0, ()))
+        holds = generation == self.crls.generation and self.wall_clock() < holds_until
+        return known if holds else None
 
     async def _ask(
         self, path: CertificationPath, place: int, findings: list[RevocationFinding]
@@ -237,6 +303,10 @@ async def _carry_out(checks: RevocationChecks, examiner: Examiner, check: Check)
     checks.settle(check, findings)
 
 
+def _key_of(certificates: tuple[x509.Certificate, ...]) -> bytes:
+    return b"".join(map(fingerprint_of, certificates))
+
+
 def _without_list(certificate: x509.Certificate) -> RevocationFinding:
     text = (
         f"{describe(certificate)}: whether it is revoked is not known: it names nobody who could "
@@ -255,6 +325,6 @@ def _unknown_of(
     )
 
 
-def _bound(table: OrderedDict[bytes, T]) -> None:
+def _bound(table: OrderedDict[K, T]) -> None:
     if len(table) > _REMEMBERED:
         table.popitem(last=False)

@@ -7,7 +7,8 @@ signatures differ from run to run.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import cache
+from typing import Any, TypeGuard
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -67,7 +68,23 @@ _CURVE_METHODS = {
 
 def kind_of(key: PublicKey | PrivateKey) -> KeyKind:
     """The kind of a key."""
-    return next(kind for types, kind in _KINDS if isinstance(key, types))
+    return _kind_of_type(type(key))
+
+
+@cache
+def _kind_of_type(of_key: type) -> KeyKind:
+    """Abstract classes are slow to ask: once for each of the few that there are."""
+    return next(kind for types, kind in _KINDS if issubclass(of_key, types))
+
+
+@cache
+def _is_public(of_key: Any) -> bool:
+    return issubclass(of_key, PublicKey)
+
+
+def _can_verify(key: object) -> TypeGuard[PublicKey]:
+    kind: Any = type(key)
+    return _is_public(kind)
 
 
 def strength_of(key: PublicKey | PrivateKey) -> int:
@@ -79,7 +96,7 @@ def strength_of(key: PublicKey | PrivateKey) -> int:
 
 def check_key(key: object) -> PublicKey:
     """A public key we can verify with. Raises AuthenticationFailed for any other."""
-    if not isinstance(key, PublicKey):
+    if not _can_verify(key):
         raise AuthenticationFailed(f"keys of the kind {type(key).__name__} cannot sign in IKE")
     if isinstance(key, rsa.RSAPublicKey):
         exponent = key.public_numbers().e

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from ikeactors.crypto.pki.address_blocks import AddressBlocks, AddressRange, blocks_of
 from ikeactors.crypto.pki.bindings import check_binding, names_held
-from ikeactors.crypto.pki.certificates import describe, public_key_of
+from ikeactors.crypto.pki.certificates import der_of, describe, public_key_of
 from ikeactors.crypto.pki.paths import CertificationPath, TrustAnchors
 from ikeactors.crypto.pki.profile import (
     ExtendedKeyUsage,
@@ -56,7 +55,7 @@ class Examination:
         at: float,
     ) -> None:
         self.end_entity = end_entity
-        self.is_named = end_entity.public_bytes(Encoding.DER) in auth.certificates
+        self.is_named = bool(auth.certificates) and der_of(end_entity) in auth.certificates
         self.path: CertificationPath | None = None
         self.blocks: tuple[AddressRange, ...] | None = None
         self._key: PublicKey | None = None

@@ -21,6 +21,7 @@ from ikeactors.crypto import signatures
 from ikeactors.crypto.pki.address_blocks import AddressRange
 from ikeactors.crypto.pki.bindings import binds
 from ikeactors.crypto.pki.certificates import (
+    der_of,
     describe,
     key_hash_of,
     read_certificate,
@@ -58,7 +59,7 @@ class Keyring:
         self._own = tuple(own)
         self._known = tuple(known)
         self._raw_keys = {_spki(key.public_key()): key for key in raw_keys}
-        self._anchors = {_der(one): one for one in anchors}
+        self._anchors = {der_of(one): one for one in anchors}
         self._trusted: dict[tuple[bytes, ...], TrustAnchors] = {}
 
     def prove(
@@ -128,7 +129,7 @@ class Keyring:
         own, chain = next(welcome, paths[0])
         sent = [one for one in chain if one == own.certificate or not _is_self_signed(one)]
         certificates = tuple(
-            Certificate(CertificateEncoding.X509_SIGNATURE, _der(one)) for one in sent
+            Certificate(CertificateEncoding.X509_SIGNATURE, der_of(one)) for one in sent
         )
         return own.key, certificates, own.certificate.not_valid_after_utc.timestamp()
 
@@ -149,7 +150,7 @@ class Keyring:
             name = describe(examination.end_entity)
             return _CheckedKey(key, f"{name}, which the connection names")
         path = examination.path
-        chain = tuple(map(_der, path.certificates))
+        chain = tuple(map(der_of, path.certificates))
         return _CheckedKey(key, str(path), path.not_after, chain, examination.blocks)
 
     def examine(
@@ -226,7 +227,7 @@ def _sign(
 
 
 def _is_usable(own: OwnCertificate, auth: AuthSettings, identity: Identity) -> bool:
-    if auth.certificates and _der(own.certificate) not in auth.certificates:
+    if auth.certificates and der_of(own.certificate) not in auth.certificates:
         return False
     if not auth.constraint.permits_key(own.key):
         return False
@@ -256,10 +257,6 @@ def _has_issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool
     if named is not None and own is not None and named.key_identifier not in (None, own.digest):
         return False
     return issuer.subject == certificate.issuer
-
-
-def _der(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(Encoding.DER)
 
 
 def _spki(key: PublicKey) -> bytes:

@@ -75,8 +75,8 @@ class World:
         """A new process with the same disk."""
         files = CrlFiles(self.directory)
         self.crls = Crls(self.web.fetch, files, lambda: self.now, self.hub, in_place)
-        self.checks = RevocationChecks()
         self.examiner = Examiner(self.crls, self.web.fetch, in_place, bytes, lambda: self.now, 10.0)
+        self.checks = RevocationChecks(self.examiner.at_once)
 
     async def find(self, *path: Holder) -> RevocationFinding:
         """What is found out about the first certificate of a path that ends at the root."""
@@ -118,6 +118,39 @@ async def test_a_configured_list_tells_without_a_fetch(world: World) -> None:
 async def test_who_is_on_no_list_is_good(world: World) -> None:
     world.crls.configure([crl_of(ROOT)])
     assert (await world.find(PLAIN)).status is GOOD
+
+
+async def test_what_a_plain_list_says_of_the_next_certificate_is_known_at_once(
+    world: World,
+) -> None:
+    world.crls.configure([crl_of(ROOT, LISTED)])
+    assert world.examiner.at_once(chain_of(PLAIN)) is None
+    assert (await world.find(PLAIN)).status is GOOD
+    other = certify("CN=other peer", ROOT)
+    at_once = world.examiner.at_once(chain_of(other))
+    assert at_once is not None
+    assert at_once[0].text == "CN=other peer is on no CRL"
+    assert world.examiner.at_once(chain_of(LISTED)) is None
+    assert (await world.find(LISTED)).status is REVOKED
+
+
+async def test_a_new_list_and_the_end_of_one_are_noticed_at_once(world: World) -> None:
+    world.crls.configure([crl_of(ROOT)])
+    await world.find(PLAIN)
+    assert world.examiner.at_once(chain_of(PLAIN)) is not None
+    world.crls.configure([crl_of(ROOT, PLAIN, number=2)])
+    assert (await world.find(PLAIN)).status is REVOKED
+    world.crls.configure([crl_of(ROOT)])
+    await world.find(PLAIN)
+    world.now += 3601.0
+    assert (await world.find(PLAIN)).status is UNKNOWN
+
+
+async def test_where_nobody_can_be_asked_nobody_waits(world: World) -> None:
+    answers: list[tuple[RevocationFinding, ...]] = []
+    world.checks.check(chain_of(PLAIN), answers.append)
+    assert [one.status for one in answers[0]] == [UNKNOWN]
+    assert world.checks.statistics().unknown == 1
 
 
 async def test_where_nobody_can_tell_that_is_said(world: World) -> None:

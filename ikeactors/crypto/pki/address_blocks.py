@@ -57,9 +57,9 @@ def blocks_of(path: Sequence[x509.Certificate]) -> tuple[AddressRange, ...] | No
 
 def _read(certificate: x509.Certificate) -> dict[int, tuple[AddressRange, ...] | None] | None:
     """By the size of addresses; None is "inherit"."""
-    try:
-        extension = certificate.extensions.get_extension_for_oid(_EXTENSION).value
-    except x509.ExtensionNotFound:
+    found = (one.value for one in certificate.extensions if one.oid == _EXTENSION)
+    extension = next(found, None)
+    if extension is None:
         return None
     assert isinstance(extension, x509.UnrecognizedExtension)
     try:

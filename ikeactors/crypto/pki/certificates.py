@@ -93,12 +93,20 @@ def fingerprint_of(certificate: x509.Certificate) -> bytes:
     return certificate.fingerprint(_SHA256)
 
 
+@lru_cache(_PARSED)
 def key_hash_of(certificate: x509.Certificate) -> bytes:
     """SHA-1 of the SubjectPublicKeyInfo, by which CERTREQ names it (RFC 7296 section 3.7)."""
     octets = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha1(octets, usedforsecurity=False).digest()
 
 
+@lru_cache(_PARSED)
+def der_of(certificate: x509.Certificate) -> bytes:
+    """Its octets, which are written anew each time."""
+    return certificate.public_bytes(Encoding.DER)
+
+
+@lru_cache(_PARSED)
 def describe(certificate: x509.Certificate) -> str:
     """What a sentence calls it: its common name, or its whole subject."""
     common = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)

@@ -35,6 +35,12 @@ def is_indirect(crl: x509.CertificateRevocationList) -> bool:
     return scope.value.indirect_crl
 
 
+def cleared(certificate: x509.Certificate, *, is_named: bool = False) -> RevocationFinding:
+    """There is a list, and the certificate is not on it."""
+    text = f"{describe(certificate)} is on no CRL"
+    return RevocationFinding(Revocation.GOOD, text, is_named)
+
+
 def statuses_by_crl(
     anchors: TrustAnchors,
     path: CertificationPath,
@@ -56,9 +62,7 @@ def statuses_by_crl(
         above = [*certificates[len(findings) + 1 :], *issuers]
         depth, finding = _first_fault(store, certificates[len(findings)], above, crls)
         good = certificates[len(findings) :][:depth]
-        findings += [
-            RevocationFinding(Revocation.GOOD, f"{describe(o)} is on no CRL") for o in good
-        ]
+        findings += map(cleared, good)
         if finding is not None:
             findings.append(finding)
     # What is behind the last may be about the anchor, which nobody can revoke for us.

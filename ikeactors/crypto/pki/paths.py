@@ -9,7 +9,6 @@ way to say which are wanted; what IKE asks of the end entity is in `profile`, re
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from OpenSSL.crypto import (
 )
 
 from ikeactors.crypto.pki.certificates import describe, fingerprint_of
+from ikeactors.crypto.pki.issuers import REMEMBERED_FOR, ProvenIssuers
 from ikeactors.crypto.pki.policies import ANY_OR_NO_POLICY, PolicyDemand, check_policies
 from ikeactors.errors import CertificateRefused
 
@@ -35,8 +35,8 @@ MAX_PATH = 10
 # the oldest ones, no more.
 _REMEMBERED = 1024
 
-# Ours: a path is looked at anew after that, in seconds, whatever its certificates say.
-_REMEMBERED_FOR = 3600.0
+# The certificates that are looked at: the end entity, and those sent along.
+_Given = tuple[x509.Certificate, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,9 @@ class TrustAnchors:
     ) -> None:
         self._anchors = {fingerprint_of(one): one for one in anchors}
         self._prepared = list(map(_prepared, self._anchors.values()))
-        self._known = list(map(_prepared, known))
-        self._paths: OrderedDict[bytes, tuple[float, CertificationPath]] = OrderedDict()
+        self._known = {one: _prepared(one) for one in known}
+        self._proven = ProvenIssuers()
+        self._paths: OrderedDict[_Given, tuple[float, CertificationPath]] = OrderedDict()
 
     @property
     def certificates(self) -> tuple[x509.Certificate, ...]:
@@ -92,13 +93,22 @@ class TrustAnchors:
             raise CertificateRefused(
                 f"{len(others) + 1} certificates, at most {MAX_PATH + 1} make a path"
             )
-        key = _name_of(end_entity, others)
-        path = self._recall(key, at)
+        given = (end_entity, *others)
+        path = self._recall(given, at)
         if path is None:
-            path = self._verify(end_entity, others, at)
-            self._remember(key, at, path)
+            path = self._below_proven(end_entity, others, at)
+            if path is None:
+                path = self._verify(end_entity, others, at)
+                self._proven.note(path.certificates, at)
+            self._remember(given, at, path)
         check_policies(path.certificates, demand)
         return path
+
+    def _below_proven(
+        self, end_entity: x509.Certificate, others: Sequence[x509.Certificate], at: float
+    ) -> CertificationPath | None:
+        path = self._proven.path_of(end_entity, others, self._known, at)
+        return None if path is None else CertificationPath(path)
 
     def _verify(
         self,
@@ -107,7 +117,7 @@ class TrustAnchors:
         at: float,
     ) -> CertificationPath:
         store = self.store(at)
-        chain = [*map(_prepared, others), *self._known]
+        chain = [*map(_prepared, others), *self._known.values()]
         context = X509StoreContext(store, _prepared(end_entity), chain)
         try:
             verified = context.get_verified_chain()
@@ -147,18 +157,18 @@ class TrustAnchors:
             )
         return text
 
-    def _recall(self, key: bytes, at: float) -> CertificationPath | None:
+    def _recall(self, given: _Given, at: float) -> CertificationPath | None:
         """Workers look at the same time: what one has, another may just have pushed out."""
-        verified_at, path = self._paths.pop(key, (0.0, None))
-        if path is None or not verified_at <= at < verified_at + _REMEMBERED_FOR:
+        verified_at, path = self._paths.pop(given, (0.0, None))
+        if path is None or not verified_at <= at < verified_at + REMEMBERED_FOR:
             return None
         if at >= path.not_after:
             return None
-        self._paths[key] = (verified_at, path)
+        self._paths[given] = (verified_at, path)
         return path
 
-    def _remember(self, key: bytes, at: float, path: CertificationPath) -> None:
-        self._paths[key] = (at, path)
+    def _remember(self, given: _Given, at: float, path: CertificationPath) -> None:
+        self._paths[given] = (at, path)
         if len(self._paths) > _REMEMBERED:
             self._paths.popitem(last=False)
 
@@ -169,13 +179,6 @@ def _prepared(certificate: x509.Certificate) -> X509:
         return X509.from_cryptography(certificate)
     except Error:
         raise CertificateRefused(f"{describe(certificate)}: OpenSSL cannot read it") from None
-
-
-def _name_of(end_entity: x509.Certificate, others: Sequence[x509.Certificate]) -> bytes:
-    digest = hashlib.sha256()
-    for one in (end_entity, *others):
-        digest.update(fingerprint_of(one))
-    return digest.digest()
 
 
 # Error codes of OpenSSL's verifier (x509_vfy.h).

@@ -28,10 +28,10 @@ class ExtendedKeyUsage(enum.Enum):
 
 def extension(certificate: x509.Certificate, kind: type[T]) -> T | None:
     """The value of an extension; None where there is none."""
-    try:
-        return certificate.extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
+    for one in certificate.extensions:
+        if one.oid == kind.oid and isinstance(one.value, kind):
+            return one.value
+    return None
 
 
 def check_key_usage(certificate: x509.Certificate) -> None:
