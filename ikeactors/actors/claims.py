@@ -57,21 +57,29 @@ class Claims:
         return len(self._pairs)
 
     def claim(
-        self, number: int, claim: ClaimIdentity, is_renewed: Callable[[int], bool] = _nobody
+        self,
+        number: int,
+        claim: ClaimIdentity,
+        is_renewed: Callable[[int], bool] = _nobody,
+        is_renewing: Callable[[int], bool] = _nobody,
     ) -> Verdict:
         """Decide about an association that both ends have authenticated.
 
-        `is_renewed` tells of an older one whether this one seems to reauthenticate it.
+        `is_renewed` tells of an older one whether this one seems to reauthenticate it, and
+        `is_renewing` whether that is ours and itself to take the place of another: whatever the
+        peer begins before that is done has crossed it, for where ours stands it does not begin.
         INITIAL_CONTACT says that the peer has no other IKE SA with us: the older ones are dead
         and go without a word (RFC 7296 section 2.4).
         """
         pair = (*_folded(claim.local), *_folded(claim.remote))
         standing = tuple(one for one in self._numbers.get(pair, ()) if one != number)
-        older = tuple(one for one in standing if not _crosses(claim, self._claims[one]))
+        crossing = tuple(
+            one for one in standing if _crosses(claim, self._claims[one], is_renewing(one))
+        )
+        older = tuple(one for one in standing if one not in crossing)
         renewed = () if claim.initial_contact else tuple(filter(is_renewed, older))
         verdict = _judge(claim, tuple(one for one in older if one not in renewed))
         if verdict.granted:
-            crossing = tuple(one for one in standing if one not in older)
             verdict = self._crossed(number, claim, crossing, replace(verdict, renewed=renewed))
             self.release(number)
             standing = self._numbers.get(pair, ())
@@ -97,6 +105,13 @@ class Claims:
             return replace(verdict, yielding=lower, yielded=new)
         return replace(verdict, yielding=new, yielded=lower, survivor=(*higher, 0)[0])
 
+    def have_crossed(self, one: int, other: int) -> bool:
+        """Whether both ends initiated these two at once."""
+        earlier, later = sorted(
+            (self._claims[one], self._claims[other]), key=lambda claim: claim.claimed_at
+        )
+        return _crosses(later, earlier, False)
+
     def stands(self, local: Identity, remote: Identity) -> bool:
         """Whether an association stands between these two."""
         return (*_folded(local), *_folded(remote)) in self._numbers
@@ -115,14 +130,16 @@ class Claims:
         return left
 
 
-def _crosses(claim: ClaimIdentity, standing: ClaimIdentity) -> bool:
+def _crosses(claim: ClaimIdentity, standing: ClaimIdentity, is_renewing: bool) -> bool:
     """Whether both ends initiated at once: the new one began before the other stood.
 
     Where several peers may have one identity (unique = never), it is the one at the same address.
     """
     if claim.unique is Unique.NEVER and claim.place != standing.place:
         return False
-    return claim.initiated is not standing.initiated and claim.began_at <= standing.claimed_at
+    if claim.initiated is standing.initiated:
+        return False
+    return claim.began_at <= standing.claimed_at or is_renewing
 
 
 def _judge(claim: ClaimIdentity, older: tuple[int, ...]) -> Verdict:

@@ -156,7 +156,8 @@ class Peers:
         if peer is None:
             raise LookupError(f"there is no association {number}")
         if isinstance(event, DeletionRequested) and event.child is None and event.spi is None:
-            peer.dismissed = True
+            # Nobody else is to bring up what it has, nor is it itself.
+            peer.dismissed, peer.superseded_by = True, 0
         self._post(peer, event)
 
     async def look_around(self, have_changed: bool) -> None:

@@ -29,6 +29,7 @@ from ikeactors.protocol.events import (
     InitiationRequested,
     OlderEnded,
     ReauthenticationFailed,
+    RenewalGivenUp,
     Renewed,
     Superseded,
 )
@@ -67,7 +68,8 @@ class PeerRegistry:
 
     def claim(self, peer: Peer, claim: ClaimIdentity) -> None:
         """Answer an association that has authenticated its peer; send away those it replaces."""
-        verdict = self.claims.claim(peer.number, claim, partial(self._is_renewed, peer, claim))
+        is_renewed = partial(self._is_renewed, peer, claim)
+        verdict = self.claims.claim(peer.number, claim, is_renewed, self.succession.is_open)
         for number in (*verdict.superseded, *verdict.yielding):
             silent = verdict.silent and number in verdict.superseded
             self._dismiss(number, Superseded(silent), verdict.survivor or peer.number)
@@ -122,7 +124,7 @@ class PeerRegistry:
             peer.superseded_by = survivor
             peer.mailbox.post_assured(event)
 
-    def _tell(self, number: int, event: Renewed | OlderEnded) -> None:
+    def _tell(self, number: int, event: Renewed | RenewalGivenUp | OlderEnded) -> None:
         peer = self.census.find(number)
         if peer is not None:
             peer.mailbox.post_assured(event)
@@ -165,7 +167,10 @@ class PeerRegistry:
 
     def renewal_failed(self, peer: Peer, text: str, pause: Callable[[int], float]) -> bool:
         """It was to take the place of another and is gone: whether that one goes on."""
+        older = self.succession.predecessors(peer.number)
         renewal = self.succession.end(peer.number)
+        if renewal is None:
+            self._renewal_given_up(peer, older)
         old = None if renewal is None else self.census.find(renewal.predecessor)
         if renewal is None or old is None or old.dismissed or not old.established:
             return False
@@ -178,11 +183,19 @@ class PeerRegistry:
         old.mailbox.post_assured(ReauthenticationFailed(text, again))
         return True
 
+    def _renewal_given_up(self, peer: Peer, older: frozenset[int]) -> None:
+        """It is gone and so was to come in the place of others: those that are left go on."""
+        for one in filter(None, map(self.census.find, sorted(older))):
+            if one.superseded_by == peer.number and not self.stopping:
+                one.dismissed, one.superseded_by = False, 0
+            self._tell(one.number, RenewalGivenUp())
+
     def release(self, peer: Peer) -> None:
         """It stands no more; whom it made way for has the peer for itself, if nobody else does."""
         left = self.claims.release(peer.number)
         for number in left:
             others = {*self.succession.predecessors(number), self.succession.successor(number)}
+            others |= {one for one in left if self.claims.have_crossed(number, one)}
             if others.isdisjoint(left):
                 self._tell(number, OlderEnded())
 

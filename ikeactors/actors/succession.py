@@ -46,6 +46,10 @@ class Succession:
         """What this association renews, if anything."""
         return self._renewals.get(successor)
 
+    def is_open(self, successor: int) -> bool:
+        """Whether this one of ours is to take the place of another, and has not yet."""
+        return successor in self._renewals
+
     def predecessors(self, successor: int) -> frozenset[int]:
         """Those in whose place this association comes."""
         noted = frozenset(self._predecessors.get(successor, ()))

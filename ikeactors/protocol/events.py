@@ -163,6 +163,11 @@ class Renewed:
 
 
 @dataclass(frozen=True, slots=True)
+class RenewalGivenUp:
+    """What the peer has begun in the place of this one is gone: this one goes on."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReauthenticationFailed:
     """The association that was to take the place of this one is gone; None: do not try again."""
 
@@ -218,6 +223,7 @@ Event = (
     | UsageReported
     | Superseded
     | Renewed
+    | RenewalGivenUp
     | ReauthenticationFailed
     | OlderEnded
     | SaExpired

@@ -20,6 +20,7 @@ class Timer(enum.StrEnum):
     AUTH_EXPIRE = "auth-expire"
     RECHECK = "recheck"
     RENEWED = "renewed"
+    OUTLIVED = "outlived"
     SUPERSEDED = "superseded"
     OVERLAP = "overlap"
     IKE_RETIRE = "ike-retire"  # number of the IKE SA

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
 import trio
 import trio.testing
 
 from ikeactors.actors.peer import Peer
+from ikeactors.actors.registry import PeerRegistry
 from ikeactors.actors.succession import Renewal
 from ikeactors.protocol.actions import Action, BeginAgain, ClaimIdentity, HandOver, Reauthenticate
 from ikeactors.protocol.events import (
+    DeletionRequested,
     Event,
     IdentityClaimed,
     InitiationRequested,
     OlderEnded,
     ReauthenticationFailed,
+    RenewalGivenUp,
     Superseded,
 )
 from ikeactors.protocol.settings import Unique
@@ -167,4 +171,94 @@ async def test_who_is_about_to_be_replaced_hears_nothing_of_the_end_of_an_older_
     assert OlderEnded() not in given_up.mailbox.drain()
     assert OlderEnded() not in theirs.mailbox.drain()
     registry.release(given_up)
+    assert OlderEnded() in theirs.mailbox.drain()
+
+
+def renewed() -> tuple[PeerRegistry, Peer, Peer]:
+    """An association, and what its peer has begun in its place."""
+    registry = World().registry
+    older, theirs = peers = [Peer(number, "net") for number in (1, 2)]
+    for peer in peers:
+        peer.remote, peer.established = REMOTE, True
+        registry.census.add(peer)
+        claim = replace(claims(peer.number, False, b"0"), unique=Unique.KEEP)
+        registry.claim(peer, replace(claim, began_at=10.0 * peer.number))
+    assert older.dismissed
+    assert older.superseded_by == theirs.number
+    older.mailbox.drain()
+    return registry, older, theirs
+
+
+async def test_who_was_to_be_replaced_goes_on_when_the_peer_gives_that_up() -> None:
+    registry, older, theirs = renewed()
+    registry.release(theirs)
+    assert not registry.renewal_failed(theirs, "the peer deleted it", lambda _: 1.0)
+    assert not older.dismissed
+    assert not older.superseded_by
+    assert RenewalGivenUp() in older.mailbox.drain()
+
+
+async def test_who_is_dismissed_by_another_does_not_go_on() -> None:
+    registry, older, theirs = renewed()
+    older.superseded_by = 7
+    registry.renewal_failed(theirs, "the peer deleted it", lambda _: 1.0)
+    assert older.dismissed
+
+
+async def test_when_all_stop_nobody_goes_on() -> None:
+    registry, older, theirs = renewed()
+    registry.stopping = True
+    registry.renewal_failed(theirs, "the peer deleted it", lambda _: 1.0)
+    assert older.dismissed
+
+
+async def test_who_is_taken_down_by_an_operator_is_left_to_nobody() -> None:
+    world = World([[claiming(), ignore]])
+    async with world.running():
+        number = world.peers.initiate("net")
+        await trio.testing.wait_all_tasks_blocked()
+        peer = world.registry.census.find(number)
+        assert peer is not None
+        peer.superseded_by = 7
+        world.peers.send(number, DeletionRequested())
+        assert peer.dismissed
+        assert not peer.superseded_by
+
+
+@pytest.mark.parametrize("ours_first", [True, False])
+async def test_what_the_peer_begins_before_ours_has_taken_its_place_crosses_it(
+    ours_first: bool,
+) -> None:
+    """The peer's request was long under way: here ours stands before it comes, and there not."""
+    registry = World().registry
+    older, ours, theirs = (Peer(number, "net") for number in (1, 2, 3))
+    for peer in (older, ours, theirs):
+        peer.remote = REMOTE
+        registry.census.add(peer)
+    registry.claim(older, claims(1, initiated=True, nonce=b"0"))
+    event = InitiationRequested(("child",), None, CHILDREN)
+    registry.succession.begin(ours.number, Renewal(older.number, event))
+    ours.spis = (b"12345678",)
+    registry.claim(ours, replace(claims(9, True, b"1" if ours_first else b"3"), began_at=5.0))
+    registry.claim(theirs, replace(claims(9, False, b"2"), began_at=20.0))
+    assert ours.dismissed is ours_first
+    assert not theirs.dismissed
+
+
+async def test_what_has_crossed_another_that_stands_is_not_told_that_the_older_is_gone() -> None:
+    """Ours took the place of the older one, and the peer's may not be heard of there yet."""
+    registry = World().registry
+    older, ours, theirs = (Peer(number, "net") for number in (1, 2, 3))
+    for peer in (older, ours, theirs):
+        peer.remote = REMOTE
+        registry.census.add(peer)
+    registry.claim(older, claims(1, initiated=True, nonce=b"0"))
+    event = InitiationRequested(("child",), None, CHILDREN)
+    registry.succession.begin(ours.number, Renewal(older.number, event))
+    registry.claim(ours, replace(claims(9, True, b"2"), began_at=5.0))
+    registry.hand_over(ours)
+    registry.claim(theirs, replace(claims(10, False, b"1"), began_at=6.0))
+    registry.release(older)
+    assert OlderEnded() not in theirs.mailbox.drain()
+    registry.release(ours)
     assert OlderEnded() in theirs.mailbox.drain()

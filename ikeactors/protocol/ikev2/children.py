@@ -367,7 +367,7 @@ class Children:
         elif child.state is ChildState.REDUNDANT and self.replaced_by(child) is None:
             self._keep_twin(child)
         elif child.state in (ChildState.REKEYED, ChildState.REDUNDANT):
-            self._hand_over(child)
+            # Whether the peer has what came in its place, the answer to the Delete says.
             self.delete(child, Request(None))
 
     def stop_timers(self, child: ChildSa) -> None:

@@ -16,6 +16,7 @@ from ikeactors.protocol.events import (
     OlderEnded,
     ReauthenticationFailed,
     RekeyRequested,
+    RenewalGivenUp,
     Renewed,
     Restored,
     RevocationChecked,
@@ -69,6 +70,8 @@ def dispatch(association: Association, event: Event) -> None:
             _supersede(association, event)
         case Renewed():
             overlap.renewed(association, event)
+        case RenewalGivenUp():
+            overlap.go_on(association)
         case ReauthenticationFailed():
             reauthentication.failed(association, event)
         case OlderEnded():

@@ -205,6 +205,10 @@ class IkeSas:
         association = self._association
         association.timers.start(Timer.IKE_REKEY, association.now + self.wait())
 
+    def outlive(self, ike_sa: IkeSa | None) -> bool:
+        """Whether what has ended with this former one can go on with another."""
+        return ike_sa is not None and self._association.established and ike_sa is not self._current
+
     def abandon_all(self, reason: str) -> None:
         """The association ends: nothing that is under way will be answered."""
         association = self._association

@@ -97,8 +97,11 @@ class DeleteChildInitiator:
         self._end(association)
 
     def abandoned(self, association: Association, reason: str) -> None:
-        """The IKE SA is gone, and the Child SAs with it."""
-        self._end(association)
+        """The IKE SA is gone, and with the last one all Child SAs, none of which sends any more."""
+        if association.closed:
+            self._request.finish_part(association)
+        else:
+            self._end(association)
 
     def _end(self, association: Association) -> None:
         for child in self._children:

@@ -69,10 +69,15 @@ def retire(association: Association, child: ChildSa) -> None:
     association.children.stop_timers(child)
     child.state = ChildState.RETIRED
     association.children.replacement_lost(child)
+    stop_sending(association, child)
+    association.timers.start(Timer.CHILD_RETIRE, association.now + RETIRED_FOR, child.number)
+
+
+def stop_sending(association: Association, child: ChildSa) -> None:
+    """Take out the outbound half: a kernel would turn to it again where the newer one is worn."""
     if child.outbound_installed:
         child.outbound_installed = False
         association.emit(RemoveChildSa((child.outbound.sa_id,)))
-    association.timers.start(Timer.CHILD_RETIRE, association.now + RETIRED_FOR, child.number)
 
 
 def remove(association: Association, child: ChildSa) -> None:
@@ -118,6 +123,7 @@ class InstallOffered:
         if old is not None:
             children.prevailed(self.child, old, self.rival)
             if old.state is ChildState.REKEYING:
+                stop_sending(association, old)
                 children.delete(old, Request(None))
         elif self.rival is not None and self.rival in children:
             children.make_redundant(self.rival)

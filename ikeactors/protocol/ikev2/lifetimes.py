@@ -217,6 +217,7 @@ _SERVED: dict[Timer, Callable[[Association, int], None]] = {
     Timer.AUTH_EXPIRE: _end_authentication,
     Timer.RECHECK: _recheck,
     Timer.RENEWED: _go_on,
+    Timer.OUTLIVED: _end_superseded,
     Timer.SUPERSEDED: _end_superseded,
     Timer.OVERLAP: _end_overlap,
     Timer.IKE_RETIRE: _retire_ike_sa,

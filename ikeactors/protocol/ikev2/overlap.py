@@ -13,11 +13,10 @@ import math
 from typing import TYPE_CHECKING
 
 from ikeactors.iana import ExchangeType
-from ikeactors.protocol.actions import RemoveChildSa
 from ikeactors.protocol.events import Renewed
 from ikeactors.protocol.ikev2.child_sa import Agreement, ChildState
 from ikeactors.protocol.ikev2.exchange import Payloads
-from ikeactors.protocol.ikev2.installing import install_outbound
+from ikeactors.protocol.ikev2.installing import install_outbound, stop_sending
 from ikeactors.protocol.settings import ChildSettings
 from ikeactors.protocol.snapshot import ChildSnapshot
 from ikeactors.protocol.timers import Timer
@@ -40,10 +39,14 @@ class SettledInitiator:
     exchange = ExchangeType.INFORMATIONAL
     children = ()
 
-    __slots__ = ()
+    __slots__ = ("_on",)
+
+    def __init__(self) -> None:
+        self._on: IkeSa | None = None
 
     def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
         """Nothing but the envelope."""
+        self._on = ike_sa
         return ()
 
     def answered(
@@ -53,7 +56,9 @@ class SettledInitiator:
         use_new(association)
 
     def abandoned(self, association: Association, reason: str) -> None:
-        """It does not."""
+        """It does not, or it has rekeyed it: then its successor is asked."""
+        if association.ike_sas.outlive(self._on):
+            ask(association)
 
 
 class Overlap:
@@ -109,8 +114,14 @@ def renewed(association: Association, event: Renewed) -> None:
     if event.is_lost and association.overlap is not None:
         association.overlap.is_lost = True
         _stop_sending(association)
-    if event.ends:
-        association.timers.start(Timer.SUPERSEDED, association.now + RENEWED_WITHIN)
+    if event.ends and association.timers.due_at(Timer.OUTLIVED) == math.inf:
+        association.timers.start(Timer.OUTLIVED, association.now + RENEWED_WITHIN)
+
+
+def go_on(association: Association) -> None:
+    """The peer has given up what it had begun in the place of this one."""
+    association.timers.stop(Timer.RENEWED)
+    association.timers.stop(Timer.OUTLIVED)
 
 
 def retreat(association: Association) -> None:
@@ -126,9 +137,8 @@ def retreat(association: Association) -> None:
 
 def _stop_sending(association: Association) -> None:
     for child in association.children:
-        if child.is_up and child.outbound_installed:
-            child.outbound_installed = False
-            association.emit(RemoveChildSa((child.outbound.sa_id,)))
+        if child.is_up:
+            stop_sending(association, child)
 
 
 def end(association: Association) -> None:

@@ -54,10 +54,14 @@ class ArrivalInitiator:
     exchange = ExchangeType.INFORMATIONAL
     children = ()
 
-    __slots__ = ()
+    __slots__ = ("_on",)
+
+    def __init__(self) -> None:
+        self._on: IkeSa | None = None
 
     def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
         """Nothing but the envelope."""
+        self._on = ike_sa
         return ()
 
     def answered(
@@ -71,7 +75,9 @@ class ArrivalInitiator:
             association.emit(HandOver())
 
     def abandoned(self, association: Association, reason: str) -> None:
-        """The new IKE SA is gone; the old one hears of it."""
+        """The new IKE SA is gone, and the old one hears of it; or the peer has rekeyed it."""
+        if association.ike_sas.outlive(self._on):
+            association.ike_sa.ask(association, ArrivalInitiator())
 
 
 def schedule(association: Association, *, initiated: bool) -> None:

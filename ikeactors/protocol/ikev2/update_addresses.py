@@ -115,7 +115,7 @@ class UpdateInitiator:
 
     def abandoned(self, association: Association, reason: str) -> None:
         """The IKE SA is gone; where it has a successor the peer is told on that."""
-        if _goes_on(association, self._on) and paths.ends(association) == self._path:
+        if association.ike_sas.outlive(self._on) and paths.ends(association) == self._path:
             update(association, self._came_from)
 
 
@@ -145,7 +145,7 @@ class AnnounceInitiator:
 
     def abandoned(self, association: Association, reason: str) -> None:
         """The IKE SA is gone; where it has a successor the peer is told on that."""
-        if _goes_on(association, self._on):
+        if association.ike_sas.outlive(self._on):
             announce(association)
 
 
@@ -182,7 +182,7 @@ class RoutabilityInitiator:
 
     def abandoned(self, association: Association, reason: str) -> None:
         """The IKE SA is gone; where it has a successor the peer is asked on that."""
-        if _goes_on(association, self._on):
+        if association.ike_sas.outlive(self._on):
             again = RoutabilityInitiator(self._nat, self._path)
             association.ike_sa.ask_first(association, again)
 
@@ -296,11 +296,6 @@ def compare_mapping(association: Association, payloads: Payloads) -> None:
 
 def _situation(payloads: Payloads, ike_sa: IkeSa, path: paths.Ends) -> NatSituation:
     return detect(payloads, ike_sa.spis.spi_i, ike_sa.spis.spi_r, *path)
-
-
-def _goes_on(association: Association, on: IkeSa | None) -> bool:
-    """Whether an exchange ended with a former IKE SA, and the association has another."""
-    return on is not None and association.established and on is not association.ike_sa
 
 
 def _move_children(association: Association, nat: NatSituation) -> None:

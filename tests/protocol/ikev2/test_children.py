@@ -209,6 +209,7 @@ def test_an_expiry_of_what_is_not_there_is_no_matter() -> None:
 
 
 def test_a_rekeyed_child_sa_that_the_peer_never_deletes_goes_in_the_end() -> None:
+    """The peer may be gone: its answer says that it has what came in its place."""
     pair = established(rekey_time=0.0, life_time=100.0)
     (old,) = pair.east.association.children
     rekey(pair, "west")
@@ -216,8 +217,22 @@ def test_a_rekeyed_child_sa_that_the_peer_never_deletes_goes_in_the_end() -> Non
     pair.drop()
     (new,) = [one for one in pair.east.association.children if one is not old]
     pair.give(pair.east, SaExpired(old.outbound.sa_id, hard=True))
+    assert not new.outbound_installed
+    pair.settle()
     assert new.outbound_installed
     assert pair.east.said("child-sa-rekeyed")
+
+
+def test_what_is_replaced_is_not_sent_by_while_it_is_deleted() -> None:
+    """A kernel would prefer it to one that is newer and worn."""
+    pair = established()
+    (old,) = pair.west.association.children
+    rekey(pair, "west")
+    pair.deliver(pair.flights[0])
+    pair.deliver(pair.flights[0])
+    assert old.state is ChildState.DELETING
+    assert old.inbound.sa_id in pair.west.sas
+    assert old.outbound.sa_id not in pair.west.sas
 
 
 def test_a_child_sa_that_is_rekeyed_twice_is_deleted_in_either_order() -> None:

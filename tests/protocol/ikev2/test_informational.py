@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ikeactors.iana import ExchangeType, NotifyType, PayloadType, ProtocolId
-from ikeactors.protocol.actions import KeepAnswer, SendDatagram
-from ikeactors.protocol.events import DeletionRequested, Superseded
+from ikeactors.protocol.actions import InstallChildSa, KeepAnswer, SendDatagram
+from ikeactors.protocol.events import DeletionRequested, RekeyRequested, SaExpired, Superseded
 from ikeactors.protocol.ikev2.ike_sa import IkeSaState
 from ikeactors.protocol.settings import DownAction, Retransmission
 from ikeactors.wire.payload import Delete, Notify, Payload, Unknown
@@ -55,6 +55,20 @@ def test_an_ike_sa_is_deleted_by_either_end(end: str) -> None:
     assert [one[4:] for one in pair.trace] == ["HDR, SK {D}", "HDR, SK {}"]
     assert getattr(pair, end).answers[-1].succeeded
     assert_gone(pair)
+
+
+def test_what_ends_while_a_child_sa_is_deleted_begins_to_send_by_nothing() -> None:
+    """A responder's successor, which waits for the Delete of the old one."""
+    pair = established()
+    (old,) = pair.east.association.children
+    pair.give(pair.west, RekeyRequested(child="net"))
+    pair.deliver(pair.flights[0])
+    pair.drop()
+    pair.give(pair.east, SaExpired(old.inbound.sa_id, hard=True))
+    pair.east.actions.clear()
+    pair.give(pair.east, Superseded(silent=True))
+    assert not [one for one in pair.east.actions if isinstance(one, InstallChildSa)]
+    assert not pair.east.sas
 
 
 def test_both_ends_delete_the_child_sa_at_once() -> None:

@@ -24,9 +24,9 @@ def test_regular(end: str, other: str) -> None:
     stage.arrive(other)
     shown(stage, end, "old rekeying io", f"old rekeyed io, {new} installed i")
     stage.arrive(end)
-    shown(stage, end, f"old deleting io, {new} installed io", f"old rekeyed io, {new} installed i")
+    shown(stage, end, f"old deleting i, {new} installed io", f"old rekeyed io, {new} installed i")
     stage.arrive(other)
-    shown(stage, end, f"old deleting io, {new} installed io", f"old retired i, {new} installed io")
+    shown(stage, end, f"old deleting i, {new} installed io", f"old retired i, {new} installed io")
     stage.arrive(end)
     shown(stage, end, f"old retired i, {new} installed io", f"old retired i, {new} installed io")
     stage.assert_rest(new)
@@ -86,14 +86,14 @@ def test_collision_step_by_step(lowest: str) -> None:
         stage,
         lost,
         f"old rekeyed io, {good} installed i, {bad} deleting i",
-        f"old deleting io, {bad} redundant i, {good} installed io",
+        f"old deleting i, {bad} redundant i, {good} installed io",
     )
     stage.arrive(lost)
     shown(
         stage,
         lost,
         f"old retired i, {good} installed io, {bad} deleting i",
-        f"old deleting io, {bad} redundant i, {good} installed io",
+        f"old deleting i, {bad} redundant i, {good} installed io",
     )
     stage.settle()
     stage.assert_rest(good)
@@ -144,7 +144,7 @@ def test_collision_delayed_request(lowest: str, end: str, other: str) -> None:
     assert "N(TEMPORARY_FAILURE)" in stage.pair.trace[-1]
     stage.arrive(end)
     new = f"{other[0]}1"
-    shown(stage, end, f"old rekeyed io, {new} installed i", f"old deleting io, {new} installed io")
+    shown(stage, end, f"old rekeyed io, {new} installed i", f"old deleting i, {new} installed io")
     stage.release(deletion)
     stage.settle()
     stage.assert_rest(new)

@@ -141,7 +141,7 @@ def test_responder_handles_a_hard_expiry(end: str, other: str) -> None:
     for sa_id in old.installed_sas:
         stage.pair.give(stage.end(other), SaExpired(sa_id, hard=True))
     new = f"{end[0]}1"
-    shown(stage, other, f"old deleting io, {new} installed io", "old rekeying io")
+    shown(stage, other, f"old deleting io, {new} installed i", "old rekeying io")
     stage.settle()
     stage.assert_rest(new)
 
