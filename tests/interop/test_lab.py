@@ -44,6 +44,6 @@ def check_tunnel(network: Network, version: int) -> None:
                 return now is not None and now.spi_in != before.spi_in
 
             wait_until(is_replaced, 5.0, "the Child SA is rekeyed")
-            assert pings.lost() == 0
+            pings.expect_no_loss()
         west.down(CONNECTION)
         assert nothing_passes(network.west, network.east)

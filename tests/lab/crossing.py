@@ -119,7 +119,7 @@ def _under_traffic(pair: Pair) -> Iterator[None]:
     pair.up()
     with Pings.start(pair.network.west, pair.network.east, count=_PINGS) as pings:
         yield
-        assert pings.lost() == 0
+        pings.expect_no_loss()
 
 
 def _ask_both(crossing: Crossing, asks: tuple[str, str]) -> None:

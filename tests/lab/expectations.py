@@ -55,7 +55,7 @@ def expect_child_rekey(pair: Pair, side: str, inner: int) -> None:
             return now is not None and now.spi_in != before.spi_in and pair.agrees()
 
         wait_until(is_replaced, SETTLED_SECONDS, "the Child SA is rekeyed")
-        assert pings.lost() == 0
+        pings.expect_no_loss()
     expect_traffic(pair)
 
 
@@ -115,7 +115,7 @@ def expect_simultaneous_reauthentications(pair: Pair) -> None:
     with Pings.start(pair.network.west, pair.network.east, count=250) as pings:
         _both_at_once(pair, lambda peer: peer.reauthenticate(CONNECTION))
         wait_until(lambda: _is_renewed(pair, before), SETTLED_SECONDS, "one IKE SA is left")
-        assert pings.lost() == 0
+        pings.expect_no_loss()
     expect_traffic(pair)
 
 
@@ -145,7 +145,7 @@ def expect_simultaneous_child_rekeys(pair: Pair) -> None:
             return now is not None and now.spi_in != before.spi_in and pair.agrees()
 
         wait_until(is_replaced, SETTLED_SECONDS, "one Child SA is left")
-        assert pings.lost() == 0
+        pings.expect_no_loss()
 
 
 def expect_simultaneous_ike_rekeys(pair: Pair) -> None:
@@ -167,7 +167,7 @@ def expect_simultaneous_ike_rekeys(pair: Pair) -> None:
             )
 
         wait_until(is_replaced, SETTLED_SECONDS, "one IKE SA is left")
-        assert pings.lost() == 0
+        pings.expect_no_loss()
 
 
 def _both_at_once(pair: Pair, ask: Callable[[Peer], None]) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import subprocess
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from tests.lab.commands import PROGRAM_SECONDS
 from tests.lab.namespaces import Gateway
 
-_COUNTS = re.compile(r"(\d+) packets transmitted, (\d+) received")
+_ANSWER = re.compile(r"^\[([\d.]+)\] \d+ bytes from .*icmp_seq=(\d+)", re.MULTILINE)
 
 
 def ping(source: Gateway, destination: Gateway, version: int = 4, count: int = 3) -> int:
@@ -23,13 +25,18 @@ def nothing_passes(source: Gateway, destination: Gateway, version: int = 4) -> b
     return Pings.start(source, destination, version, count=1, patience=0.3).received() == 0
 
 
-@dataclass(frozen=True, slots=True)
 class Pings:
     """A train of pings on its way, for what happens to it meanwhile."""
 
-    process: subprocess.Popen[str]
-    count: int
-    seconds: float
+    def __init__(self, argv: list[str], count: int, seconds: float) -> None:
+        self.count = count
+        self._seconds = seconds
+        self._answers: dict[int, float] | None = None
+        # Into a file: a pipe that nobody reads would hold them up.
+        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed when read
+        self._process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=self._said, stderr=subprocess.STDOUT
+        )
 
     @classmethod
     def start(
@@ -45,40 +52,61 @@ class Pings:
         """Send `count` pings of `size` octets from subnet to subnet, one every `interval`."""
         argv = [
             *("ip", "netns", "exec", source.namespace),
-            *("ping", "-n", "-q", "-W", str(patience), "-c", str(count), "-i", str(interval)),
+            *("ping", "-n", "-D", "-W", str(patience), "-c", str(count), "-i", str(interval)),
             *("-s", str(size), "-I", source.inner[version], destination.inner[version]),
         ]
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        return cls(process, count, count * interval)
+        return cls(argv, count, count * interval)
 
     def __enter__(self) -> Pings:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.running:
-            self.process.kill()
-            self.process.communicate()
+            self._process.kill()
+            self._process.wait()
+        self._said.close()
 
     @property
     def running(self) -> bool:
         """Whether some are still to be sent."""
-        return self.process.poll() is None
+        return self._process.poll() is None
 
     def received(self) -> int:
         """Wait for the end: how many were answered."""
-        output, _ = self.process.communicate(timeout=self.seconds + PROGRAM_SECONDS)
-        counts = _COUNTS.search(output)
-        return int(counts[2]) if counts else 0
+        return len(self._answered())
 
     def lost(self) -> int:
         """Wait for the end: how many were not answered."""
         return self.count - self.received()
+
+    def expect_no_loss(self) -> None:
+        """Wait for the end: all were answered; else which were not, and for how long."""
+        answers = self._answered()
+        gaps = ", ".join(_gaps(answers, self.count))
+        assert len(answers) == self.count, f"{self.count - len(answers)} lost: {gaps}"
+
+    def _answered(self) -> dict[int, float]:
+        """When each was answered first, in seconds, by its number."""
+        if self._answers is None:
+            self._process.wait(self._seconds + PROGRAM_SECONDS)
+            self._said.seek(0)
+            found = reversed(list(_ANSWER.finditer(self._said.read())))
+            self._answers = {int(answer[2]): float(answer[1]) for answer in found}
+            self._said.close()
+        return self._answers
+
+
+def _gaps(answers: dict[int, float], count: int) -> Iterator[str]:
+    """Where answers are missing, and how long there was none."""
+    for before, after in pairwise([0, *sorted(answers), count + 1]):
+        if after == before + 1:
+            continue
+        since, until = answers.get(before), answers.get(after)
+        told = f"{before + 1} to {after - 1}"
+        if since is None or until is None:
+            yield told
+        else:
+            yield f"{told} ({until - since:.3f} s from {since:.3f})"
 
 
 def capture(gateway: Gateway, file: Path) -> subprocess.Popen[bytes]:

@@ -25,7 +25,7 @@ def test_liveness_checks_stop_under_traffic_and_come_back(network: Network) -> N
     ):
         west.up(CONNECTION, CHILD[4])
         with Pings.start(network.west, network.east, count=250) as pings:
-            assert pings.lost() == 0
+            pings.expect_no_loss()
         # Begun behind the first packet, each second of these five saw traffic.
         under_traffic = west.log.count(_REQUEST)
 
