@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import subprocess
 import tempfile
@@ -52,7 +53,8 @@ class Pings:
         """Send `count` pings of `size` octets from subnet to subnet, one every `interval`."""
         argv = [
             *("ip", "netns", "exec", source.namespace),
-            *("ping", "-n", "-D", "-W", str(patience), "-c", str(count), "-i", str(interval)),
+            *("ping", "-n", "-D", *_patient(count, interval, patience)),
+            *("-c", str(count), "-i", str(interval)),
             *("-s", str(size), "-I", source.inner[version], destination.inner[version]),
         ]
         return cls(argv, count, count * interval)
@@ -88,12 +90,22 @@ class Pings:
     def _answered(self) -> dict[int, float]:
         """When each was answered first, in seconds, by its number."""
         if self._answers is None:
-            self._process.wait(self._seconds + PROGRAM_SECONDS)
+            self._process.wait(2 * self._seconds + PROGRAM_SECONDS)
             self._said.seek(0)
             found = reversed(list(_ANSWER.finditer(self._said.read())))
-            self._answers = {int(answer[2]): float(answer[1]) for answer in found}
+            answers = {int(answer[2]): float(answer[1]) for answer in found}
+            self._answers = {n: at for n, at in answers.items() if n <= self.count}
             self._said.close()
         return self._answers
+
+
+def _patient(count: int, interval: float, patience: float) -> tuple[str, str]:
+    """After its last packet `ping` waits for two round trips, whatever -W says: too short for a
+    busy machine. With -w it goes on until it has `count` answers; what it sends beyond is not ours.
+    """
+    if count == 1:
+        return "-W", str(patience)
+    return "-w", str(math.ceil(2 * count * interval + patience))
 
 
 def _gaps(answers: dict[int, float], count: int) -> Iterator[str]:
