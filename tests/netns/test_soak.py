@@ -18,19 +18,19 @@ def test_collisions_on_a_bad_link_lose_no_ping() -> None:
     figures = soak(course)
     figures.expect_no_other_loss()
     assert figures.relay["ike-dropped"] > 0
-    assert figures.reports["ike-sa-rekeyed"] > 2
-    assert figures.reports["child-sa-rekeyed"] > 10
+    assert figures.reports["ike-sa-rekeyed"] > 0
+    assert figures.reports["child-sa-rekeyed"] > 0
 
 
 def test_no_more_pings_are_lost_than_packets_on_the_way() -> None:
-    course = Course(PAIR, seconds=8.0, esp=BAD_LINK)
+    course = Course(PAIR, seconds=6.0, esp=BAD_LINK)
     figures = soak(course)
     figures.expect_no_other_loss()
     assert sum(figures.lost.values()) > 0
 
 
 def test_actors_that_crash_leave_one_of_each() -> None:
-    course = Course(PAIR, seconds=20.0, crash_every=4.0)
+    course = Course(PAIR, seconds=12.0, crash_every=4.0)
     figures = soak(course)
     figures.expect_little_loss()
-    assert figures.reports["actor-crashed"] > 1
+    assert figures.reports["actor-crashed"] > 0
