@@ -10,7 +10,7 @@ from ikeactors.config.addresses import AddressName
 from ikeactors.config.child_options import CHILD
 from ikeactors.config.connection_options import CONNECTION
 from ikeactors.config.end_options import LOCAL, REMOTE
-from ikeactors.config.ends import read_end
+from ikeactors.config.ends import check_unproven, read_end
 from ikeactors.config.mistakes import Mistakes, Place
 from ikeactors.config.proposals import templates
 from ikeactors.config.schema import Section, as_table, read_section
@@ -87,11 +87,14 @@ def read_connection(
     _check_weak(section, "proposals", section["allow_weak"], mistakes)
     _check_families(section, "local_addrs", "remote_addrs", mistakes)
     rekey, over, rand = _ike_limits(section, mistakes)
+    local = read_end("local", LOCAL, tables, place, directory, mistakes)
+    remote = read_end("remote", REMOTE, tables, place, directory, mistakes)
+    check_unproven(local, remote, children, place, mistakes)
     return ConnectionSettings(
         name=name,
         proposals=templates(ProtocolId.IKE, section["proposals"]),
-        local=read_end("local", LOCAL, tables, place, directory, mistakes),
-        remote=read_end("remote", REMOTE, tables, place, directory, mistakes),
+        local=local,
+        remote=remote,
         children=children,
         rekey_time=rekey,
         shunts=shunts,

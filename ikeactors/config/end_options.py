@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from ikeactors.config.identities import identity, identity_pattern
 from ikeactors.config.mistakes import Refused
@@ -12,27 +13,33 @@ from ikeactors.config.vocabulary import enumeration, later
 from ikeactors.crypto.pki.address_blocks import AddressBlocks
 from ikeactors.crypto.pki.profile import ExtendedKeyUsage
 from ikeactors.crypto.pki.revocation import RevocationPolicy
-from ikeactors.crypto.signature_constraints import SignatureConstraint
-
-PSK = "psk"
+from ikeactors.crypto.signature_constraints import ANY_SIGNATURE, SignatureConstraint
 
 _LATER = {
     name: later(f'"{name}"', '"psk" or "pubkey"')
-    for name in ("eap", "eap-tls", "eap-mschapv2", "xauth", "any", "null")
+    for name in ("eap", "eap-tls", "eap-mschapv2", "xauth", "any")
 }
 
 _OID = re.compile(r"[0-2](\.(0|[1-9]\d{0,18})){1,32}")
 
 
-def auth_method(value: object) -> SignatureConstraint | None:
-    """None for a pre-shared key, else what signatures have to be."""
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How an end proves who it is; for public keys also what signatures have to be."""
+
+    name: str
+    constraint: SignatureConstraint = ANY_SIGNATURE
+
+
+def auth_method(value: object) -> Method:
+    """ "psk", "null", or what signatures have to be."""
     given = text(value)
-    if given == PSK:
-        return None
+    if given in ("psk", "null"):
+        return Method(given)
     if given in _LATER:
         raise Refused((value, _LATER[given]))
     try:
-        return SignatureConstraint.from_text(given)
+        return Method("pubkey", SignatureConstraint.from_text(given))
     except ValueError as error:
         raise Refused((value, f'"psk" or "pubkey" expected, or kinds of keys: {error}')) from None
 
@@ -47,7 +54,7 @@ def _policy(value: object) -> str:
 _AUTH = (
     '"psk", "pubkey", or the kinds of keys and hashes that will do: "ecdsa-ed25519", '
     '"rsa-3072-sha256", "rsa/pss-sha384", "rsa/pkcs1", "mldsa65"; of authorities, too, but '
-    'for "ike:ecdsa-384".'
+    'for "ike:ecdsa-384". "null" proves nothing.'
 )
 
 LOCAL = options(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from ikeactors.config.schema import Options, Section, read_section
 from ikeactors.crypto.pki.bindings import identity_from
 from ikeactors.crypto.pki.certificates import read_certificate
 from ikeactors.crypto.pki.policies import PolicyDemand
-from ikeactors.protocol.settings import AuthSettings, IdentityPattern
+from ikeactors.protocol.settings import AuthSettings, ChildSettings, IdentityPattern
 
 T = TypeVar("T")
 
@@ -32,22 +32,48 @@ def read_end(
 ) -> AuthSettings:
     """The settings of a section [connections.NAME.local] or remote."""
     section = read_section(tables.get(end, {}), place.of(end), known, mistakes)
-    constraint = section["auth"]
-    if constraint is None:
-        for option in _OF_KEYS:
-            if section.values.get(option):
-                mistakes.add(place.of(end, option), 'it needs auth = "pubkey"')
-        return AuthSettings(id=section["id"])
+    method = section["auth"]
+    if method.name != "pubkey":
+        _check_keyless(section, mistakes)
+        return AuthSettings(method.name, section["id"])
     certificates = _ders(section, "certs", directory / "x509", mistakes)
     return AuthSettings(
         "pubkey",
         _who(end, section["id"], certificates),
-        constraint,
+        method.constraint,
         certificates,
         _ders(section, "cacerts", directory / "x509ca", mistakes),
         tuple(_read(section, "pubkeys", directory / "pubkey", public_key_in, mistakes)),
         **_of_the_peer(section),
     )
+
+
+def _check_keyless(section: Section, mistakes: Mistakes) -> None:
+    for option in _OF_KEYS:
+        if section.values.get(option):
+            mistakes.add(section.place.of(option), 'it needs auth = "pubkey"')
+    if section["auth"].name == "null" and "eku" in section.values and section["id"] != ANYBODY:
+        mistakes.add(section.place.of("id"), 'nothing proves it with auth = "null": leave it out')
+
+
+def check_unproven(
+    local: AuthSettings,
+    remote: AuthSettings,
+    children: Sequence[ChildSettings],
+    place: Place,
+    mistakes: Mistakes,
+) -> None:
+    """What a connection of an end that does not authenticate must not be (RFC 7619 section 2.5)."""
+    for end, one, other in (("local", local, remote), ("remote", remote, local)):
+        if one.is_null and other.auth == "psk":
+            text = 'the other end has auth = "null": who shares a key with it can prove that, too'
+            mistakes.add(place.of("remote" if end == "local" else "local", "auth"), text)
+    if not remote.is_null:
+        return
+    for child in children:
+        if any(one.selector is not None for one in child.remote_ts):
+            text = "anybody can take these addresses, for the peer proves nothing: write dynamic"
+            mistakes.warn(place.of("children", child.name, "remote_ts"), text)
 
 
 def _of_the_peer(section: Section) -> dict[str, Any]:

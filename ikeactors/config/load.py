@@ -173,8 +173,7 @@ def _check_secrets(
         if not secret.file:
             known.add(secret)
     for connection, place in connections:
-        by_key = connection.local.by_public_key and connection.remote.by_public_key
-        if by_key or connection.is_local:
+        if connection.is_local or "psk" not in (connection.local.auth, connection.remote.auth):
             continue
         peer = _called_as(connection)
         if known.serve(peer):

@@ -73,7 +73,7 @@ class DownAction(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class AuthSettings:
-    """One end's authentication: "psk" or "pubkey", who it is, and what its key has to be.
+    """One end's authentication: "psk", "pubkey" or "null", who it is, and what its key has to be.
 
     `certificates` and `authorities` are DER, `public_keys` a SubjectPublicKeyInfo each: of our end
     those to use, of the peer's those to believe, all that are loaded where none is named.
@@ -96,6 +96,16 @@ class AuthSettings:
     def by_public_key(self) -> bool:
         """Whether this end signs, rather than prove a pre-shared key."""
         return self.auth == "pubkey"
+
+    @property
+    def is_null(self) -> bool:
+        """Whether this end proves nothing of who it is."""
+        return self.auth == "null"
+
+    @property
+    def demand(self) -> str:
+        """What is asked of this end, in words."""
+        return str(self.constraint) if self.by_public_key else _DEMANDS[self.auth]
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +231,14 @@ class ConnectionSettings:
         """Whether there is nothing in it to negotiate: it has no peer."""
         return bool(self.shunts) and not self.children
 
+    @property
+    def uniqueness(self) -> Unique:
+        """What becomes of older IKE SAs: nothing where anybody can say to be the same peer.
+
+        INITIAL_CONTACT says nothing there, either (RFC 7619 section 2.3).
+        """
+        return Unique.NEVER if self.remote.is_null else self.unique
+
     def child(self, name: str) -> ChildSettings | None:
         """The child of this name, or None."""
         return next((child for child in self.children if child.name == name), None)
@@ -340,3 +358,6 @@ def _secret_quality(secret: Secret, local: Identity, remote: Identity) -> int:
     if not remote_quality:
         return 0
     return 1 + 4 * remote_quality + local_quality
+
+
+_DEMANDS = {"psk": "a pre-shared key", "null": "no authentication"}

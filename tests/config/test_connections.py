@@ -245,6 +245,18 @@ BAD_CONNECTION = [
         'unique: "kepp": one of these expected: no, replace, keep, never; nearest: keep',
     ),
     ("[connections.gw.local]\nauth = 'eap'", 'local.auth: "eap": "eap" is not available yet'),
+    (
+        "local.auth = 'null'\nremote = { auth = 'null', id = 'a.example' }",
+        'remote.id: nothing proves it with auth = "null": leave it out',
+    ),
+    (
+        "[connections.gw.remote]\nauth = 'null'",
+        'local.auth: the other end has auth = "null": who shares a key with it can prove that, too',
+    ),
+    (
+        "[connections.gw.local]\nauth = 'null'",
+        'remote.auth: the other end has auth = "null": who shares a key with it can prove that',
+    ),
     ("[connections.gw.remote]\nid = 'a*b'", 'remote.id: "a*b": a pattern begins with "*." or "*@"'),
     ("[connections.gw.local]\nidd = 'a'", "local.idd: unknown key; nearest: id"),
     ("proposal = 'x'", "proposal: unknown key; nearest: proposals"),
@@ -336,3 +348,20 @@ def test_names_stand_beside_addresses(connection):
 def test_a_child_may_start_where_the_peer_has_a_name(connection):
     found = connection(of_connection('remote_addrs = "gw.example.org"') + 'start_action = "start"')
     assert found.children[0].start_action is StartAction.START
+
+
+def test_a_peer_that_proves_nothing_should_have_its_own_address_alone(write) -> None:
+    """(RFC 7619 section 2.5)"""
+    text = """
+[connections.gw]
+remote_addrs = "192.0.2.2"
+local = { auth = "null" }
+remote = { auth = "null" }
+[connections.gw.children.own]
+[connections.gw.children.net]
+remote_ts = "10.2.0.0/16"
+"""
+    configuration = load(write(text))
+    (warning,) = configuration.warnings
+    assert "children.net.remote_ts: anybody can take these addresses" in str(warning)
+    assert configuration.connections[0].local.is_null

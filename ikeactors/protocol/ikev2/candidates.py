@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ikeactors.errors import AuthenticationFailed, NoProposalChosen
-from ikeactors.iana import KeyExchangeMethod
+from ikeactors.iana import AuthMethod, KeyExchangeMethod
 from ikeactors.protocol.choosing import explain_mismatch, find_proposal
 from ikeactors.protocol.events import Address
 from ikeactors.protocol.ikev2.authentication import identity_of
@@ -51,6 +51,15 @@ class NoMatch(NoProposalChosen):
 def _distinct(candidates: Connections) -> tuple[tuple[Proposal, ...], ...]:
     """The candidates' proposals, each list once: thousands of connections share a few."""
     return tuple({id(one.proposals): one.proposals for one in candidates}.values())
+
+
+def of_method(connections: Connections, method: AuthMethod) -> Connections:
+    """Those for peers that do not authenticate, for one that does not, and else the others.
+
+    Where there is none of a kind the other remains, to say why not (RFC 7619 section 2.4).
+    """
+    is_null = method is AuthMethod.NULL
+    return tuple(one for one in connections if one.remote.is_null is is_null) or connections
 
 
 def choose_by_identity(

@@ -41,6 +41,8 @@ def refused_auth(association: Association, error: NotifyType | None, local: Iden
         key = "the pre-shared key is not the same on both ends"
         if association.connection.local.by_public_key:
             key = "it does not accept our certificate or signature"
+        elif association.connection.local.is_null:
+            key = "it takes nobody who does not authenticate"
         return (
             f"the peer {peer} answered AUTHENTICATION_FAILED: it does not know us as {local}"
             f"{called}, or {key}. Its log says which"

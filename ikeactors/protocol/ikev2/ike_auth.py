@@ -27,11 +27,12 @@ from ikeactors.protocol.ikev2 import (
     revocation,
 )
 from ikeactors.protocol.ikev2.authentication import (
+    Covered,
     identity_of,
     prove,
     verify,
 )
-from ikeactors.protocol.ikev2.candidates import choose_by_identity
+from ikeactors.protocol.ikev2.candidates import choose_by_identity, of_method
 from ikeactors.protocol.ikev2.child_negotiation import Nonces, Offer, build, demanded
 from ikeactors.protocol.ikev2.exchange import Answer, Payloads
 from ikeactors.protocol.ikev2.explaining import refused_auth, refused_child
@@ -100,7 +101,8 @@ class AuthInitiator:
         remote = expected or identity_of(connection.remote, association.remote.address)
         try:
             begins = childless.begins_childless(connection, self._transcript)
-            proof = prove(association, connection, ike_sa, self._transcript, self._local, remote)
+            covered = Covered.by(ike_sa, self._transcript)
+            proof = prove(association, connection, connection.local, covered, self._local, remote)
         except (AuthenticationFailed, NoProposalChosen) as fault:
             association.fail(str(fault))
             return None
@@ -142,9 +144,8 @@ class AuthInitiator:
                 )
             proof = verify(
                 association,
-                association.connection,
-                ike_sa,
-                self._transcript,
+                association.connection.remote,
+                Covered.by(ike_sa, self._transcript),
                 self._local,
                 remote,
                 opened,
@@ -237,7 +238,7 @@ def _announces_initial_contact(association: Association, local: Identity, remote
     Asked as late as can be: the peer may have brought one up meanwhile.
     """
     connection = association.connection
-    if not connection.send_initial_contact or connection.unique is Unique.NEVER:
+    if not connection.send_initial_contact or connection.uniqueness is Unique.NEVER:
         return False
     return not association.surroundings.stands(local, remote)
 
@@ -252,15 +253,16 @@ def respond(
     window_size = announced(payloads)
     try:
         connection = choose_by_identity(
-            connections,
+            of_method(connections, only(payloads, Authentication).method),
             remote,
             wanted.identity if wanted else None,
             association.local.address,
             lambda one: fitness(association, payloads, one.children),
         )
         local = identity_of(connection.local, association.local.address)
-        peer = verify(association, connection, ike_sa, transcript, local, remote, opened, payloads)
-        proof = prove(association, connection, ike_sa, transcript, local, remote, payloads)
+        covered = Covered.by(ike_sa, transcript)
+        peer = verify(association, connection.remote, covered, local, remote, opened, payloads)
+        proof = prove(association, connection, connection.local, covered, local, remote, payloads)
     except AuthenticationFailed as fault:
         return _refusal(association, str(fault))
 

@@ -14,6 +14,7 @@ from ikeactors.crypto.pki.certificates import EXPIRES_SOON
 from ikeactors.errors import AuthenticationFailed
 from ikeactors.iana import AuthMethod, CertificateEncoding, NotifyType, SignatureHash
 from ikeactors.protocol.actions import Level
+from ikeactors.protocol.choices import SendCertificate
 from ikeactors.protocol.credentials import CredentialsRefusal, OwnProof, PeerProof
 from ikeactors.protocol.settings import AuthSettings, ConnectionSettings
 from ikeactors.wire.identities import Identity
@@ -73,7 +74,8 @@ def request_for(association: Association, connections: Iterable[ConnectionSettin
 
 def prove(
     association: Association,
-    connection: ConnectionSettings,
+    auth: AuthSettings,
+    send_cert: SendCertificate,
     identity: Identity,
     octets: bytes,
     peers_init: bytes,
@@ -83,12 +85,12 @@ def prove(
     said = read_message(peers_init).payloads
     asked = (*find_all(said, CertificateRequest), *find_all(request, CertificateRequest))
     proof = association.surroundings.credentials.prove(
-        connection.local, identity, _authorities(asked), _announced(said), octets
+        auth, identity, _authorities(asked), _announced(said), octets
     )
     if isinstance(proof, CredentialsRefusal):
         raise AuthenticationFailed(proof.text)
     _warn_of_expiry(association, f"our certificate as {identity}", proof.not_after)
-    if connection.send_cert.sends(bool(asked)):
+    if send_cert.sends(bool(asked)):
         return proof
     return OwnProof(proof.authentication)
 

@@ -55,7 +55,7 @@ def claim(
             association.wait_for(then),
             local,
             remote,
-            association.connection.unique,
+            association.connection.uniqueness,
             initial_contact,
             association.ike_sa.spis.original_initiator,
             association.created_at,
