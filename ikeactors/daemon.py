@@ -20,7 +20,7 @@ from ikeactors.actors.supervisor import Supervisor
 from ikeactors.config import Configuration
 from ikeactors.parts import Options, Parts, build
 from ikeactors.protocol.actions import Report
-from ikeactors.returning import keeps, take_back
+from ikeactors.returning import keeps, sweep, take_back
 from ikeactors.tree import supervise
 
 # For the kernel actor to remove what unresponsive peers have left.
@@ -63,7 +63,9 @@ async def serve(daemon: Parts, supervisor: Supervisor, ready: Callable[[], None]
             await daemon.kernel.send(request)
         with trio.move_on_after(_TRAP_PATIENCE):
             await daemon.traps.settled.wait()
-        await take_back(daemon.writers.keeper, daemon.peers)
+        were_kept = await take_back(daemon.writers.keeper, daemon.peers)
+        backend = daemon.choice.backend
+        nursery.start_soon(sweep, backend, were_kept, daemon.hub, daemon.stopping)
         daemon.peers.start_configured()
         ready()
         await daemon.stopping.wait()

@@ -185,9 +185,9 @@ def _ground(configuration: Configuration, options: Options, stack: AsyncExitStac
 async def _data_plane(configuration: Configuration, options: Options, sockets: Sockets) -> Choice:
     """Who carries ESP, with the routes and interfaces that go with it."""
     settings = configuration.daemon
-    open_userspace = partial(_open_userspace, settings, sockets)
+    open_userspace = partial(_open_userspace, configuration, sockets)
     choice = await options.ports.probe(settings.kernel, SystemEntropy().octets, open_userspace)
-    routed = await with_routes(choice.backend, _routing(settings), configuration.interfaces)
+    routed = await with_routes(choice.backend, _routing(configuration), configuration.interfaces)
     return replace(choice, backend=routed)
 
 
@@ -261,18 +261,25 @@ async def _clear(configuration: Configuration, backend: Backend, state: KernelSt
     await backend.aclose()
 
 
-async def _open_userspace(settings: DaemonSettings, sockets: Sockets) -> Backend:
+async def _open_userspace(configuration: Configuration, sockets: Sockets) -> Backend:
+    settings = configuration.daemon
     return await UserspaceBackend.open(
         sockets.send,
         SystemEntropy().octets,
         device=settings.tun_name,
         mtu=settings.tun_mtu,
-        routing=_routing(settings),
+        routing=_routing(configuration),
     )
 
 
-def _routing(settings: DaemonSettings) -> Routing:
-    return Routing(settings.install_routes, settings.routing_table, mark=settings.routing_mark)
+def _routing(configuration: Configuration) -> Routing:
+    settings = configuration.daemon
+    return Routing(
+        settings.install_routes,
+        settings.routing_table,
+        mark=settings.routing_mark,
+        stays=keeps(configuration),
+    )
 
 
 def _socket_settings(settings: DaemonSettings) -> SocketSettings:

@@ -6,11 +6,18 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import pytest
+import trio
+import trio.testing
 
 from ikeactors.actors.keeper import Keeper
 from ikeactors.actors.peers import Peers
+from ikeactors.actors.reports import ReportHub
+from ikeactors.actors.routes import Route, Routes, Routing
+from ikeactors.actors.xfrm_routes import RoutedBackend
+from ikeactors.kernel.requests import KernelRefusal
 from ikeactors.protocol.ikev2.stored import Unrestorable
-from ikeactors.returning import take_back
+from ikeactors.returning import sweep, take_back
+from tests.fakes.kernel import SimulatedKernel
 
 
 @dataclass
@@ -83,3 +90,63 @@ async def test_without_a_store_nothing_is_taken_back() -> None:
     peers = FakePeers()
     await take_back(None, cast(Peers, peers))
     assert peers.back == []
+
+
+class FakeWay:
+    """A way without routes."""
+
+    def open(self, ip: object) -> None:
+        pass
+
+    def routes_of(self, ip: object, policy: object) -> list[Route]:
+        return []
+
+
+class SweptRoutes(Routes):
+    """Routes that only note that they were swept."""
+
+    def __init__(self, refusal: KernelRefusal | None = None) -> None:
+        super().__init__(FakeWay(), Routing())
+        self.swept_at: float | None = None
+        self._refusal = refusal
+
+    async def sweep(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self.swept_at = trio.current_time()
+        if self._refusal is not None:
+            raise self._refusal
+
+
+def routed(routes: Routes) -> RoutedBackend:
+    return RoutedBackend(SimulatedKernel(), routes, 5)
+
+
+async def test_a_predecessors_routes_go_at_once_where_it_has_left_nothing_else(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    routes, began = SweptRoutes(), trio.current_time()
+    await sweep(routed(routes), 0, ReportHub(lambda: 0.0), trio.Event())
+    assert routes.swept_at == began
+
+
+async def test_a_predecessors_routes_stay_while_its_associations_come_back(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    routes, began = SweptRoutes(), trio.current_time()
+    await sweep(routed(routes), 3, ReportHub(lambda: 0.0), trio.Event())
+    assert routes.swept_at is not None
+    assert routes.swept_at >= began + 30
+
+
+async def test_routes_are_left_by_a_daemon_that_stops_before_it_has_swept_them() -> None:
+    routes, stopping = SweptRoutes(), trio.Event()
+    stopping.set()
+    await sweep(routed(routes), 3, ReportHub(lambda: 0.0), stopping)
+    assert routes.swept_at is None
+
+
+async def test_routes_that_cannot_be_taken_away_are_reported() -> None:
+    hub = ReportHub(lambda: 0.0)
+    with hub.subscribe() as reports:
+        await sweep(routed(SweptRoutes(KernelRefusal(1, "no"))), 0, hub, trio.Event())
+        assert (await anext(reports)).report.name == "routes-left"

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import trio
 
+from ikeactors.actors.left_routes import ROUTE_PROTOCOL
 from ikeactors.actors.reports import ReportHub
-from ikeactors.actors.routes import ROUTE_PROTOCOL
 from ikeactors.kernel.netlink import (
     NLMSG_DONE,
     NLMSG_ERROR,

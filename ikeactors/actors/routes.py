@@ -21,6 +21,7 @@ import trio
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from ikeactors.actors.left_routes import ROUTE_PROTOCOL, left_routes
 from ikeactors.kernel.policies import PolicyKey, key_of
 from ikeactors.kernel.requests import Address, KernelRefusal, PolicyRequest
 from ikeactors.wire.selectors import TrafficSelector
@@ -30,11 +31,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 # Ours: the table's and the rule's number, where strongSwan's users look for them; the mark of our
-# own packets; the number that says which routes are ours (/etc/iproute2/rt_protos leaves it free).
+# own packets.
 ROUTING_TABLE = 220
 RULE_PRIORITY = 220
 PACKET_MARK = 0x1CE
-ROUTE_PROTOCOL = 222
 
 # Ours: a network that is kept out of a tunnel gives way to a tunnel to exactly that network.
 KEPT_OUT_METRIC = 1 << 31
@@ -100,12 +100,16 @@ class Way(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """How packets find their way into the tunnel; without `install` somebody else sees to it."""
+    """How packets find their way into the tunnel; without `install` somebody else sees to it.
+
+    What `stays` is left to the next daemon when this one stops.
+    """
 
     install: bool = True
     table: int = ROUTING_TABLE
     priority: int = RULE_PRIORITY
     mark: int = PACKET_MARK
+    stays: bool = False
 
 
 class Routes:
@@ -127,8 +131,13 @@ class Routes:
         self._limiter = trio.CapacityLimiter(1)
 
     async def open(self) -> None:
-        """Make the way ready, make the rules, clear what a predecessor left in the table."""
+        """Make the way ready and the rules; a predecessor's routes go on leading there."""
         await self._in_thread(self._open)
+
+    async def sweep(self) -> None:
+        """Take away what a predecessor has left in the table and no policy needs any more."""
+        if self._routing.install:
+            await self._in_thread(self._sweep)
 
     async def add(self, policies: Sequence[PolicyRequest]) -> None:
         """Make the routes that these policies need; all or none."""
@@ -146,8 +155,8 @@ class Routes:
             await self._in_thread(self._remove, policies)
 
     async def aclose(self) -> None:
-        """Take away all routes and the rules."""
-        if not self._routing.install:
+        """Take away all routes and the rules, unless they stay."""
+        if not self._routing.install or self._routing.stays:
             return
         with trio.CancelScope(shield=True):
             await self._in_thread(self._close)
@@ -170,13 +179,18 @@ class Routes:
 
     def _make_rules(self, ip: IPRoute) -> None:
         for family in _FAMILIES.values():
-            _ignoring(_flush, ip, self._routing.table, family)
             _ignoring(ip.rule, "add", family=family, **self._rule)
 
     def _remove_rules(self, ip: IPRoute) -> None:
         for family in _FAMILIES.values():
             with suppress(KernelRefusal):
                 _ignoring(ip.rule, "del", family=family, **self._rule)
+
+    def _sweep(self) -> None:
+        with IPRoute() as ip:
+            for found in tuple(left_routes(ip, self._routing.table, _FAMILIES.values())):
+                if found.place not in self._wanted:
+                    _ignoring(ip.route, "del", **found.arguments)
 
     def _add(self, policies: Sequence[PolicyRequest]) -> None:
         with IPRoute() as ip:
@@ -300,10 +314,6 @@ def _in_force(wanted: dict[PolicyKey, Route]) -> Route | None:
 
 def _rank(route: Route) -> tuple[bool, bool]:
     return route.kind is not Kind.UNICAST, route.source is not None
-
-
-def _flush(ip: IPRoute, table: int, family: int) -> None:
-    ip.flush_routes(table=table, family=family, proto=ROUTE_PROTOCOL)
 
 
 def _ignoring(call: Callable[..., object], *args: object, **kwargs: object) -> None:

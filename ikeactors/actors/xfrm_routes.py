@@ -174,6 +174,10 @@ class RoutedBackend:
     def events(self) -> AsyncIterator[KernelEvent]:
         return self._backend.events()
 
+    async def sweep(self) -> None:
+        """Take away the routes that a predecessor has left and nobody needs."""
+        await self._routes.sweep()
+
     async def aclose(self) -> None:
         try:
             await self._routes.aclose()

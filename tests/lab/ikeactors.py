@@ -142,9 +142,13 @@ class IkeactorsPeer:
         """Send the daemon a signal."""
         self._process.send_signal(number)
 
+    def end(self) -> int:
+        """End the daemon as its service manager does. Its exit status."""
+        return stop(self._process)
+
     def stop(self) -> int:
         """End the daemon, which deletes its SAs, and remove its folder. Its exit status."""
-        status = stop(self._process)
+        status = self.end()
         LOGS.remove(self._title)
         shutil.rmtree(self.folder, ignore_errors=True)
         return status
@@ -153,6 +157,11 @@ class IkeactorsPeer:
         """End the daemon without a word to anybody."""
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
+
+    def start_again(self) -> None:
+        """Start it where it was, with what it has kept."""
+        assert self._process.poll() is not None, "it runs"
+        self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
         argv = (*self._program, "--config", str(self._file), *self._arguments)
@@ -180,6 +189,7 @@ class IkeactorsPeer:
         daemon: Section = {
             "kernel": "userspace",
             "admin_socket": str(self.socket),
+            "runtime_dir": str(self.folder / "run"),
             "log_level": "debug",
             **options,
         }

@@ -90,6 +90,10 @@ class UserspaceBackend:
     def statistics(self) -> PlaneStatistics:
         return self.plane.statistics()
 
+    async def sweep(self) -> None:
+        """Take away the routes that a predecessor has left and nobody needs."""
+        await self._routes.sweep()
+
     async def aclose(self) -> None:
         try:
             await self._routes.aclose()

@@ -86,7 +86,7 @@ def test_what_is_not_to_be_protected_goes_on_to_the_hosts_own_routes() -> None:
         )
 
 
-def test_a_predecessors_routes_are_cleared_and_its_rules_are_no_obstacle() -> None:
+def test_a_predecessors_routes_stay_until_it_is_known_which_are_needed() -> None:
     with direct() as net:
         run(
             net,
@@ -94,11 +94,23 @@ def test_a_predecessors_routes_are_cleared_and_its_rules_are_no_obstacle() -> No
             shown(*"route add blackhole 10.66.0.0/24 table 220 proto 222".split())
             shown(*"route add 10.88.0.0/24 dev lo table 220 proto static".split())
             tun = Tun.open("ike0")
-            for _ in range(2):
-                routes = Routes(DeviceWay(tun.name, 1400), Routing())
+            needed = (policy(), policy("0.0.0.0/0", "0.0.0.0/0"), policy("fd01::/64", "fd02::/64"))
+            for others in ((policy("fd01::/64", "fd03::/64"),), ()):
+                routes = Routes(DeviceWay(tun.name, 1400), Routing(stays=True))
                 await routes.open()
-            assert table() == ["10.88.0.0/24 dev lo proto static scope link"], table()
+                await routes.add((*needed, *others))
+                await routes.aclose()
+            left = table() + table("-6")
+            assert len(left) == 8, left
+            await routes.sweep()
+            gone = [line for line in left if line not in table() + table("-6")]
+            assert [line.split()[:2] for line in gone] == [
+                ["blackhole", "10.66.0.0/24"], ["fd03::/64", "dev"]
+            ], gone
             assert len([line for line in shown("rule") if "220" in line]) == 1
+            await Routes(DeviceWay(tun.name, 1400), Routing()).sweep()
+            assert table() == ["10.88.0.0/24 dev lo proto static scope link"], table()
+            assert table("-6") == []
             """,
         )
 

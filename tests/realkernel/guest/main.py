@@ -13,6 +13,7 @@ from tests.realkernel.guest import (
     needs,
     overlapping,
     quickstart,
+    restart,
     same,
     sharing,
     strongswan,
@@ -30,6 +31,7 @@ PARTS = {
     "same": same,
     "everywhere": everywhere,
     "strongswan": strongswan,
+    "restart": restart,
     "moving": moving,
     "traps": traps,
 }
