@@ -97,7 +97,7 @@ class Host:
         self.kills = 0
         self.paused_until = 0.0
         self.is_down = True
-        self._configuration = replace(configuration, daemon=_DAEMON, credentials_directory=_NOWHERE)
+        self.configuration = replace(configuration, daemon=_DAEMON, credentials_directory=_NOWHERE)
         self._around = around
         self._chance = Random(f"{around.seed}/{number}/chance")
         self._store = MemoryStore() if around.keeps else None
@@ -193,7 +193,7 @@ class Host:
         """One process. One that is killed closes nothing."""
         self.tasks, self._ringing = {}, None
         stack = AsyncExitStack()
-        self.daemon = await build(self._configuration, Options(ports=self._ports()), stack)
+        self.daemon = await build(self.configuration, Options(ports=self._ports()), stack)
         self.is_down = False
         with self.daemon.listener.socket:
             async with trio.open_nursery() as nursery:

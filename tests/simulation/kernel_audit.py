@@ -13,6 +13,7 @@ from ikeactors.protocol.events import Address
 from ikeactors.protocol.ikev2.association import Association
 from tests.simulation.host import Host
 from tests.simulation.report_audit import ReportAudit
+from tests.simulation.secrets_audit import SecretsAudit
 from tests.simulation.verdict import Record
 
 # What has gone down is out of the kernel within this time.
@@ -22,9 +23,16 @@ _DOWN_SECONDS = 10.0
 class KernelAudit:
     """Watches the SAs of all hosts."""
 
-    def __init__(self, hosts: Mapping[Address, Host], reports: ReportAudit, record: Record) -> None:
+    def __init__(
+        self,
+        hosts: Mapping[Address, Host],
+        reports: ReportAudit,
+        record: Record,
+        secrets: SecretsAudit,
+    ) -> None:
         """`hosts` by all addresses under which they are known, NATs' included."""
         self._hosts = hosts
+        self._secrets = secrets
         self._reports = reports
         self._record = record
         self._inbound: set[tuple[int, int]] = set()
@@ -42,6 +50,7 @@ class KernelAudit:
             self._record.note(f"host{host.number} {change} {sa.direction.name} {sa.spi:08x}")
             self._record.show(f"host{host.number} {change} {sa.direction.name} {sa.spi:08x}")
             if change == "install":
+                self._secrets.keyed((sa.encr_key, sa.integ_key))
                 self._check_key(host, sa)
                 self._check_proof(host, sa)
             if change == "install" and sa.direction is Direction.IN:

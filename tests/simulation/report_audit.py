@@ -7,6 +7,7 @@ import trio
 from ikeactors.protocol.actions import Report
 from tests.simulation.host import Host
 from tests.simulation.injection import Injected
+from tests.simulation.secrets_audit import SecretsAudit
 from tests.simulation.verdict import Record
 
 _CRASHED = "actor-crashed"
@@ -23,7 +24,7 @@ _EXPECTED = (
 class ReportAudit:
     """Hears every report."""
 
-    def __init__(self, record: Record, secrets: tuple[str, ...]) -> None:
+    def __init__(self, record: Record, secrets: SecretsAudit) -> None:
         self._record = record
         self._secrets = secrets
         self._up: set[tuple[int, int, str]] = set()
@@ -34,8 +35,10 @@ class ReportAudit:
         """One report."""
         self._record.count(report.name)
         details = report.details
-        if any(secret in report.text for secret in self._secrets):
-            self._record.breaks("S11", f"host{host.number} tells a secret in {report.name}")
+        self._secrets.told(
+            f"{report.name} of host{host.number}",
+            " ".join((report.text, *map(str, details.values()))),
+        )
         if report.name == _CRASHED:
             self._crashed(host, association, report)
         elif report.name == _RESTORED:

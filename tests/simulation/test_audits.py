@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -12,11 +14,13 @@ from ikeactors.protocol.actions import Report
 from ikeactors.protocol.events import Endpoint
 from ikeactors.protocol.ikev2.association import Association
 from ikeactors.protocol.ikev2.phases import Fresh
+from ikeactors.protocol.timers import Timer
 from ikeactors.wire.header import write_header
 from tests.simulation import world
 from tests.simulation.network import Datagram
 from tests.simulation.plan import Operation, Plan, plain_link
 from tests.simulation.run import run, run_with
+from tests.simulation.secrets_audit import SecretsAudit
 from tests.simulation.verdict import Record
 from tests.simulation.wire_audit import WireAudit
 from tests.simulation.world import World
@@ -121,6 +125,62 @@ def test_who_goes_on_from_a_checkpoint_says_first_what_was_up_before(
 
     broken = run_with(PLAN, spoil).broken
     assert (broken.invariant if broken else None) == invariant
+
+
+@pytest.mark.parametrize("form", [bytes.hex, repr])
+def test_a_key_of_an_sa_in_a_report(form: Callable[[bytes], str]) -> None:
+    def spoil(one: World) -> None:
+        key = next(iter(one.hosts[0].kernel.sas.values())).encr_key
+        details = {"key": form(key)}
+        one.hosts[0].hub.publish(Report("told", "nothing", details=details))
+
+    broken = run_with(PLAN, spoil).broken
+    assert broken is not None
+    assert broken.invariant == "S11"
+
+
+async def test_a_key_that_is_told_before_it_is_in_use() -> None:
+    record, key = Record(), bytes(range(32))
+    audit = SecretsAudit(record, ())
+    audit.told("a report", f"what will be: {key.hex()}")
+    assert record.broken is None
+    audit.keyed((key,))
+    assert record.broken is not None
+
+
+def test_a_timer_of_a_child_sa_that_is_not_there() -> None:
+    def spoil(one: World) -> None:
+        (peer,) = one.hosts[0].registry.census
+        assert isinstance(peer.association, Association)
+        peer.association.timers.start(Timer.CHILD_EXPIRE, math.inf, 77)
+
+    broken = run_with(PLAN, spoil).broken
+    assert broken is not None
+    assert broken.invariant == "S8"
+
+
+async def test_large_answers_to_who_has_proven_nothing() -> None:
+    record = Record()
+    audit = WireAudit(record)
+    small, large = first(b""), first(bytes(100), is_response=True)
+    audit.arrived(WEST, small)
+    audit.sent(WEST, large)
+    assert record.broken is not None
+    assert record.broken.invariant == "S7"
+
+
+def first(body: bytes, *, is_response: bool = False) -> Datagram:
+    header = write_header(
+        b"initiatr",
+        b"respondr",
+        PayloadType.NONE,
+        ExchangeType.IKE_SA_INIT,
+        0,
+        28 + len(body),
+        is_response=is_response,
+        from_original_initiator=not is_response,
+    )
+    return Datagram(Endpoint(WEST, 500), Endpoint(EAST, 500), header + body)
 
 
 def test_an_sa_for_a_peer_that_has_proven_nothing() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from ikeactors.iana import ExchangeType, PayloadType
 from ikeactors.protocol.events import Address
 from ikeactors.protocol.surroundings import NAT_PORT
@@ -9,6 +11,8 @@ from ikeactors.wire.header import HEADER_LENGTH, Header, read_header
 from tests.simulation.network import Datagram
 from tests.simulation.verdict import Record
 
+# As QUIC has it (RFC 9000 section 8).
+_AMPLIFICATION = 3
 _GENERIC = 4
 _FRAGMENT = 4
 _IV = 8
@@ -23,6 +27,8 @@ class WireAudit:
         self._ivs: dict[tuple[object, ...], tuple[object, ...]] = {}
         self._requests_in: set[tuple[object, ...]] = set()
         self._responses_in: set[tuple[object, ...]] = set()
+        self._heard_octets: Counter[tuple[Address, Address]] = Counter()
+        self._answered_octets: Counter[tuple[Address, Address]] = Counter()
 
     def sent(self, host: Address, datagram: Datagram) -> None:
         """A host has sent this."""
@@ -33,6 +39,7 @@ class WireAudit:
         if header.is_response and (host, *_short(header)) not in self._requests_in:
             self._record.breaks("S7", f"{host} answers what nobody asked: {header}")
         if header.next_payload not in (PayloadType.SK, PayloadType.SKF):
+            self._check_amplification(host, datagram.destination.address, header, octets)
             return
         self._check_window(host, header)
         self._check_octets(host, header, octets)
@@ -42,6 +49,7 @@ class WireAudit:
         octets = ike_of(datagram)
         if octets is None or len(octets) < HEADER_LENGTH:
             return
+        self._heard_octets[host, datagram.source.address] += len(octets)
         spi_i, exchange, flags = octets[:8], octets[18], octets[19]
         message_id = int.from_bytes(octets[20:24], "big")
         seen = self._responses_in if flags & 0x20 else self._requests_in
@@ -55,6 +63,17 @@ class WireAudit:
         answers = ((host, header.spi_i, int(kind), before) for kind in ExchangeType)
         if not any(one in self._responses_in for one in answers):
             self._record.breaks("S6", f"{host} asks again before it is answered: {header}")
+
+    def _check_amplification(
+        self, host: Address, remote: Address, header: Header, octets: bytes
+    ) -> None:
+        """Who has proven nothing does not have us send much more than it sends itself."""
+        if not header.is_response:
+            return
+        self._answered_octets[host, remote] += len(octets)
+        answered, heard = self._answered_octets[host, remote], self._heard_octets[host, remote]
+        if answered > _AMPLIFICATION * heard:
+            self._record.breaks("S7", f"{host} answers {heard} octets of {remote} by {answered}")
 
     def _check_octets(self, host: Address, header: Header, octets: bytes) -> None:
         fragment = _fragment_number(header, octets)

@@ -17,7 +17,9 @@ import trio.testing
 from ikeactors.config import Configuration
 from ikeactors.protocol.actions import Level, Report
 from ikeactors.protocol.events import Address
+from ikeactors.protocol.ikev2.association import Association
 from ikeactors.protocol.settings import Secret
+from tests.simulation.bounds_audit import unbounded
 from tests.simulation.end_audit import check_empty, check_settled
 from tests.simulation.host import Host, Surrounding
 from tests.simulation.kernel_audit import KernelAudit
@@ -27,11 +29,14 @@ from tests.simulation.operators import Operators
 from tests.simulation.plan import HOST_FAULTS, LATE_KERNEL, Plan, address_of, nat_address_of
 from tests.simulation.probes import Probe, Probes, Way
 from tests.simulation.report_audit import ReportAudit
+from tests.simulation.secrets_audit import SecretsAudit, keys_of
 from tests.simulation.verdict import Record
 from tests.simulation.wire_audit import WireAudit, ike_of
 
 PSK = b"a pre-shared key that nobody tells"
 
+# Of so many runs one tells all that it can tell: S11 holds there too.
+_DEBUGGED = 8
 # A quiet set-up: handshakes over the slowest path, INVALID_KE_PAYLOAD and back-offs included.
 _SET_UP_SECONDS = 20.0
 # The stop of a daemon: peers answer at once, or are left.
@@ -47,9 +52,11 @@ class World:
         self.record = record
         self.network = Network(Random(f"{plan.seed}/network"), plan.latency)
         self.wire = WireAudit(record)
-        self.reports = ReportAudit(record, (PSK.decode(), PSK.hex()))
+        self.secrets = SecretsAudit(record, (PSK,))
+        self.reports = ReportAudit(record, self.secrets)
         keeps = "kill" in plan.faults
-        around = Surrounding(self.network, self._hear, plan.seed, record.wants_lines, keeps)
+        wants_debug = record.wants_lines or plan.seed % _DEBUGGED == 0
+        around = Surrounding(self.network, self._hear, plan.seed, wants_debug, keeps)
         self.hosts = [
             Host(number, address_of(number), configuration_of(plan, number), around)
             for number in range(plan.hosts)
@@ -57,7 +64,7 @@ class World:
         self.probes = Probes(self.network, self.hosts)
         self.ways = list(_ways(plan))
         self.operators = Operators(plan, self.hosts, record)
-        self.kernels = KernelAudit(_by_address(self.hosts), self.reports, record)
+        self.kernels = KernelAudit(_by_address(self.hosts), self.reports, record, self.secrets)
         self._stop = trio.Event()
         self._connect()
 
@@ -102,6 +109,14 @@ class World:
         await self._probe_until_all_arrive(self.plan.bound, "E3", "the healing")
         await self._stay_quiet()
         await check_settled(self.plan, self.hosts, self.record)
+        self._show_everything()
+
+    def _show_everything(self) -> None:
+        """What an operator may ask for, and what a traceback or a debugger would show."""
+        for host in self.hosts:
+            shown = [*host.peers.snapshots(trio.current_time()), *host.kernel.sas.values()]
+            self.secrets.told(f"what host{host.number} shows", repr(shown))
+            self.secrets.told(f"the configuration of host{host.number}", repr(host.configuration))
 
     async def _suffer(self) -> None:
         """Faults and operators, for the plan's duration."""
@@ -210,6 +225,17 @@ class World:
             for host in self.hosts:
                 if not host.paused:
                     host.kernel.tick(trio.current_time())
+                if not host.is_down:
+                    self._look_at(host)
+
+    def _look_at(self, host: Host) -> None:
+        """S8, and the keys of IKE SAs for S11."""
+        for text in unbounded(host):
+            self.record.breaks("S8", f"host{host.number}: {text}")
+        for peer in host.registry.census:
+            if isinstance(peer.association, Association):
+                for ike_sa in peer.association.ike_sas:
+                    self.secrets.keyed(keys_of(ike_sa))
 
     # Wiring.
 
