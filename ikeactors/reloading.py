@@ -109,8 +109,15 @@ def _renewed(
         if new is None:
             yield one
         else:
-            local, remote = _end(one.local, new.local), _end(one.remote, new.remote)
-            yield replace(one, local=local, remote=remote)
+            local, *later_local = map(_end, one.local_rounds, new.local_rounds)
+            remote, *later_remote = map(_end, one.remote_rounds, new.remote_rounds)
+            yield replace(
+                one,
+                local=local,
+                remote=remote,
+                later_local=(*later_local, *one.later_local[len(later_local) :]),
+                later_remote=(*later_remote, *one.later_remote[len(later_remote) :]),
+            )
 
 
 def _end(old: AuthSettings, new: AuthSettings) -> AuthSettings:

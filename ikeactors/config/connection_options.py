@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ikeactors.config import values
 from ikeactors.config.addresses import address_patterns
+from ikeactors.config.identities import identity_or_none
 from ikeactors.config.mistakes import Refused
 from ikeactors.config.proposals import ike_proposals
 from ikeactors.config.schema import Option, options
@@ -159,6 +160,13 @@ CONNECTION = options(
         'When our certificate is sent: "ifasked", "always", "never".',
     ),
     Option("send_certreq", boolean, "true", "Ask the peer for its certificate."),
+    Option(
+        "ppk_id",
+        identity_or_none,
+        '""',
+        'The post-quantum pre-shared key (RFC 8784), none if empty; as responder also "%any".',
+    ),
+    Option("ppk_required", boolean, "false", "No IKE SA without that key."),
     Option("send_initial_contact", boolean, "true", "Tell the peer when we know no older IKE SA."),
     Option("if_id_in", values.if_id, "0", "XFRM interface of all children, inbound; 0 is none."),
     Option("if_id_out", values.if_id, "0", "XFRM interface of all children, outbound; 0 is none."),

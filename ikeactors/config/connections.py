@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from ikeactors.config.addresses import AddressName
 from ikeactors.config.child_options import CHILD
 from ikeactors.config.connection_options import CONNECTION
 from ikeactors.config.end_options import LOCAL, REMOTE
-from ikeactors.config.ends import check_unproven, read_end
+from ikeactors.config.ends import check_unproven, in_rounds, read_end
 from ikeactors.config.mistakes import Mistakes, Place
 from ikeactors.config.proposals import templates
 from ikeactors.config.schema import Section, as_table, read_section
@@ -19,6 +20,7 @@ from ikeactors.iana import ProtocolId
 from ikeactors.kernel.requests import HeaderCopying
 from ikeactors.protocol.settings import (
     AddressPattern,
+    AuthSettings,
     ChildSettings,
     ConnectionSettings,
     DownAction,
@@ -36,7 +38,11 @@ _REKEY_TIME = 14400.0
 
 _TRAPPING = (StartAction.TRAP, StartAction.TRAP_START)
 
-_SECTIONS = ("local", "remote", "children")
+# Ours: identities that an end proves. More is hardly meant, and each is an exchange.
+_MAX_ROUNDS = 4
+_END = re.compile(r"(local|remote)(-?\d)?")
+
+_ENDS = ("local", "remote")
 
 _SAME_NAME = (
     "version",
@@ -63,6 +69,8 @@ _SAME_NAME = (
     "if_id_out",
     "log_level",
     "record",
+    "ppk_id",
+    "ppk_required",
 )
 
 _SAME_NAME_OF_CHILD = tuple(
@@ -81,20 +89,24 @@ def read_connection(
     `directory` holds the certificates.
     """
     check_name(name, place, mistakes)
-    section = read_section(table, place, CONNECTION, mistakes, _SECTIONS)
     tables = table if isinstance(table, dict) else {}
+    ends = [name for name in tables if _END.fullmatch(name)]
+    section = read_section(table, place, CONNECTION, mistakes, (*_ENDS, "children", *ends))
     children, shunts = _children(tables.get("children", {}), section, mistakes)
     _check_weak(section, "proposals", section["allow_weak"], mistakes)
     _check_families(section, "local_addrs", "remote_addrs", mistakes)
     rekey, over, rand = _ike_limits(section, mistakes)
-    local = read_end("local", LOCAL, tables, place, directory, mistakes)
-    remote = read_end("remote", REMOTE, tables, place, directory, mistakes)
+    local, *later_local = _rounds("local", ends, tables, place, directory, mistakes)
+    remote, *later_remote = _rounds("remote", ends, tables, place, directory, mistakes)
     check_unproven(local, remote, children, place, mistakes)
+    _check_ppk(section, mistakes)
     return ConnectionSettings(
         name=name,
         proposals=templates(ProtocolId.IKE, section["proposals"]),
         local=local,
         remote=remote,
+        later_local=tuple(later_local),
+        later_remote=tuple(later_remote),
         children=children,
         rekey_time=rekey,
         shunts=shunts,
@@ -104,6 +116,27 @@ def read_connection(
         **_ends(section),
         **section.only(*_SAME_NAME),
     )
+
+
+def _rounds(
+    end: str,
+    written: list[str],
+    tables: Mapping[str, object],
+    place: Place,
+    directory: Path,
+    mistakes: Mistakes,
+) -> list[AuthSettings]:
+    """All that an end proves, in the order of `round` or else of the file."""
+    names = [name for name in written if name.startswith(end)] or [end]
+    if len(names) > _MAX_ROUNDS:
+        mistakes.add(place.of(names[-1]), f"an end proves {_MAX_ROUNDS} identities at most")
+    known = LOCAL if end == "local" else REMOTE
+    return in_rounds([read_end(name, known, tables, place, directory, mistakes) for name in names])
+
+
+def _check_ppk(section: Section, mistakes: Mistakes) -> None:
+    if section["ppk_required"] and section["ppk_id"] is None and section.is_sound("ppk_id"):
+        mistakes.add(section.place.of("ppk_required"), "which one? write its ppk_id, too")
 
 
 def _ends(section: Section) -> dict[str, Any]:

@@ -23,7 +23,8 @@ def read_credentials(
     mistakes: Mistakes,
 ) -> tuple[Credentials, tuple[x509.CertificateRevocationList, ...]]:
     """Our keys, whom we believe, and the CRLs; nothing is read where no connection needs it."""
-    if not any(one.local.by_public_key or one.remote.by_public_key for one in connections):
+    ends = (end for one in connections for end in (*one.local_rounds, *one.remote_rounds))
+    if not any(end.by_public_key for end in ends):
         return NoCredentials(), ()
     passphrases = {secret.file: secret.secret for secret in secrets if secret.file}
     loaded = load_files(directory, passphrases, mistakes)

@@ -143,6 +143,12 @@ SECRET = options(
         example='["gw.example.org", "branch.example.org"]',
     ),
     Option("id", identity_patterns, None, "The same, for a single one.", otherwise="anybody's"),
+    Option(
+        "type",
+        word({name: name for name in ("psk", "ppk")}),
+        '"psk"',
+        'A "psk" proves who one is; a "ppk" is mixed into the keys, its ids are what it is called.',
+    ),
     Option("secret", text, None, 'The key: "text", "0x..." hexadecimal or "0s..." base64.'),
     Option(
         "secret_file",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ikeactors.config.identities import identity, identity_pattern
 from ikeactors.config.mistakes import Refused
 from ikeactors.config.schema import Option, options
-from ikeactors.config.values import boolean, listed, never_or_at_least_a_second, text, word
+from ikeactors.config.values import boolean, integer, listed, never_or_at_least_a_second, text, word
 from ikeactors.config.vocabulary import enumeration, later
 from ikeactors.crypto.pki.address_blocks import AddressBlocks
 from ikeactors.crypto.pki.profile import ExtendedKeyUsage
@@ -57,6 +57,13 @@ _AUTH = (
     'for "ike:ecdsa-384". "null" proves nothing.'
 )
 
+_ROUND = Option(
+    "round",
+    integer(0, 9),
+    "0",
+    "Of several sections, local1 and local2, which is first: the one with the lower number.",
+)
+
 LOCAL = options(
     Option("auth", auth_method, '"psk"', f"How we prove who we are: {_AUTH}"),
     Option(
@@ -69,6 +76,7 @@ LOCAL = options(
         "Files with our certificates, in x509/; the best of all that are loaded if none is named.",
     ),
     Option("pubkeys", listed(text), "[]", "Or files with our raw public keys, in pubkey/."),
+    _ROUND,
 )
 
 REMOTE = options(
@@ -128,4 +136,5 @@ REMOTE = options(
         "[]",
         "Certificate policies, one of which has to be valid; none asks for no policy.",
     ),
+    _ROUND,
 )

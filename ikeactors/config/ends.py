@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,9 +30,18 @@ def read_end(
     place: Place,
     directory: Path,
     mistakes: Mistakes,
-) -> AuthSettings:
-    """The settings of a section [connections.NAME.local] or remote."""
+) -> tuple[int, AuthSettings]:
+    """The settings of a section [connections.NAME.local] or remote, and which round it is."""
     section = read_section(tables.get(end, {}), place.of(end), known, mistakes)
+    return section["round"], _end(end, section, directory, mistakes)
+
+
+def in_rounds(ends: list[tuple[int, AuthSettings]]) -> list[AuthSettings]:
+    """By their rounds; those of the same stay in the order of the file."""
+    return [auth for _, auth in sorted(ends, key=itemgetter(0))]
+
+
+def _end(end: str, section: Section, directory: Path, mistakes: Mistakes) -> AuthSettings:
     method = section["auth"]
     if method.name != "pubkey":
         _check_keyless(section, mistakes)
@@ -88,7 +98,7 @@ def _of_the_peer(section: Section) -> dict[str, Any]:
 
 def _who(end: str, given: IdentityPattern, certificates: tuple[bytes, ...]) -> IdentityPattern:
     """Without a word the subject of the certificate, as in swanctl.conf."""
-    if given != ANYBODY or not certificates or end == "remote":
+    if given != ANYBODY or not certificates or end.startswith("remote"):
         return given
     return IdentityPattern(identity_from(read_certificate(certificates[0])))
 

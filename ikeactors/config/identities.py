@@ -38,6 +38,11 @@ def identity_pattern(value: object) -> IdentityPattern:
     return IdentityPattern(_identity(given))
 
 
+def identity_or_none(value: object) -> IdentityPattern | None:
+    """The same, or nothing."""
+    return identity_pattern(value) if text(value) else None
+
+
 def identity_patterns(value: object) -> tuple[IdentityPattern, ...]:
     """Several: a list, or one text with commas, unless these are a distinguished name's own."""
     if not isinstance(value, str) or not value.strip():

@@ -7,10 +7,9 @@ _SUBJECTS = {
     "choosing certificates by what is in them": "authorities ca_id cacert cert groups ocsp",
     "EAP": "aaa_id eap_id",
     "IKEv1": "aggressive pull xauth_id",
-    "a post-quantum pre-shared key": "ppk_id ppk_required",
     "the updown script's firewall rule for the host": "hostaccess",
     "mediation": "mediated_by mediation mediation_peer",
-    "": "dscp inactivity interface ipcomp label label_mode per_cpu_sas round sha256_96",
+    "": "dscp inactivity interface ipcomp label label_mode per_cpu_sas sha256_96",
 }
 
 _SUBJECT_OF = {key: subject for subject, keys in _SUBJECTS.items() for key in keys.split()}

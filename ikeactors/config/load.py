@@ -173,10 +173,13 @@ def _check_secrets(
         if not secret.file:
             known.add(secret)
     for connection, place in connections:
-        if connection.is_local or "psk" not in (connection.local.auth, connection.remote.auth):
+        _check_ppk(known, connection, place, mistakes)
+        rounds = (*connection.local_rounds, *connection.remote_rounds)
+        if connection.is_local or all(one.auth != "psk" for one in rounds):
             continue
         peer = _called_as(connection)
-        if known.serve(peer):
+        # In a later round it may be for who the peer is by then.
+        if known.serve(peer) or any(known.serve(one.id) for one in connection.later_remote):
             continue
         if peer is not connection.remote.id and known.serve(connection.remote.id):
             message = f"set remote.id: we call {_name(peer)}, and no secret is for this address"
@@ -185,6 +188,19 @@ def _check_secrets(
             continue
         ends = f"{_name(connection.local.id)} <-> {_name(peer)}"
         mistakes.add(place, f"no secret for {ends}: add one with ids in [secrets.NAME]")
+
+
+def _check_ppk(
+    known: KnownSecrets, connection: ConnectionSettings, place: Place, mistakes: Mistakes
+) -> None:
+    pattern = connection.ppk_id
+    if pattern is None or pattern == ANYBODY:
+        return
+    if pattern.identity is None:
+        mistakes.add(place.of("ppk_id"), 'the name of one key expected, or "%any"')
+    elif pattern.identity.data not in known.ppks:
+        message = f'no key {pattern.identity}: add [secrets.NAME] with type = "ppk" and its ids'
+        mistakes.add(place.of("ppk_id"), message)
 
 
 def _calls(connection: ConnectionSettings) -> bool:

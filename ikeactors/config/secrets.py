@@ -18,6 +18,9 @@ from ikeactors.wire.identities import Identity
 # 128 bits, if they are random (RFC 7296 section 2.15 asks for no less than the strongest key).
 WEAK_OCTETS = 16
 
+# 128 bits against a quantum computer (RFC 8784 section 6).
+STRONG_OCTETS = 32
+
 _CASELESS = frozenset({IdType.FQDN, IdType.RFC822_ADDR})
 
 
@@ -37,7 +40,14 @@ def read_secret(name: str, table: object, place: Place, mistakes: Mistakes) -> S
         mistakes.warn(place, f"a key of {len(octets)} octets can be guessed: take {WEAK_OCTETS}")
     if section["file"] is not None:
         return Secret(name, (), octets, section["file"])
-    return Secret(name, section["ids"] or section["id"] or (), octets)
+    owners = section["ids"] or section["id"] or ()
+    is_ppk = section["type"] == "ppk"
+    if is_ppk and (not owners or any(one.identity is None for one in owners)):
+        mistakes.add(place, "a ppk is called by its ids: write them, without asterisks")
+    if is_ppk and len(octets) < STRONG_OCTETS:
+        text = f"a post-quantum key of {len(octets)} octets: take {STRONG_OCTETS} (RFC 8784)"
+        mistakes.warn(place, text)
+    return Secret(name, owners, octets, is_ppk=is_ppk)
 
 
 def read_keys(daemon: Section, mistakes: Mistakes) -> dict[str, bytes]:
@@ -67,9 +77,12 @@ class KnownSecrets:
         self._exact: dict[tuple[IdType, bytes], IdentityPattern] = {}
         self._patterns: list[IdentityPattern] = []
         self._names: dict[frozenset[IdentityPattern], str] = {}
+        self.ppks: dict[bytes, str] = {}
 
     def add(self, secret: Secret) -> str:
         """One more; the name of one that has the same owners already, or nothing."""
+        if secret.is_ppk:
+            return self._add_ppk(secret)
         for owner in secret.owners or (IdentityPattern(),):
             if owner.identity is not None:
                 self._exact[_key(owner.identity)] = owner
@@ -77,6 +90,11 @@ class KnownSecrets:
                 self._patterns.append(owner)
         before = self._names.setdefault(frozenset(secret.owners), secret.name)
         return "" if before == secret.name else before
+
+    def _add_ppk(self, secret: Secret) -> str:
+        named = [one.identity.data for one in secret.owners if one.identity is not None]
+        before = [self.ppks.setdefault(one, secret.name) for one in named]
+        return next((one for one in before if one != secret.name), "")
 
     def serve(self, peer: IdentityPattern) -> bool:
         """Whether there is one for a peer who is this."""

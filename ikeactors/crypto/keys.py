@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import field, replace
 
 from ikeactors.crypto.prf import Prf, prf_plus
 from ikeactors.crypto.suite import ChildSuite, IkeSuite
@@ -62,6 +62,16 @@ class IkeKeys:
     sk_er: bytes = field(repr=False)
     sk_pi: bytes = field(repr=False)
     sk_pr: bytes = field(repr=False)
+
+    def mixed(self, prf: Prf, ppk: bytes) -> IkeKeys:
+        """With a post-quantum pre-shared key in those that others are made of (RFC 8784 section 3).
+
+        Those that protect the IKE SA itself stay as they are.
+        """
+        sk_d, sk_pi, sk_pr = (
+            prf_plus(prf, ppk, one, len(one)) for one in (self.sk_d, self.sk_pi, self.sk_pr)
+        )
+        return replace(self, sk_d=sk_d, sk_pi=sk_pi, sk_pr=sk_pr)
 
 
 @quick

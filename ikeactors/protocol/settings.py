@@ -26,11 +26,13 @@ from ikeactors.kernel.requests import (
 )
 from ikeactors.protocol.choices import Childless, Fragmentation, SendCertificate
 from ikeactors.protocol.index import Index
-from ikeactors.protocol.patterns import ANYBODY, Owner, owner_of
+from ikeactors.protocol.patterns import ANYBODY
 from ikeactors.protocol.patterns import Address as Address
 from ikeactors.protocol.patterns import AddressPattern as AddressPattern
 from ikeactors.protocol.patterns import IdentityPattern as IdentityPattern
 from ikeactors.protocol.patterns import SelectorTemplate as SelectorTemplate
+from ikeactors.protocol.secrets import Secret as Secret
+from ikeactors.protocol.secrets import Secrets
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.proposals import Proposal
 
@@ -225,6 +227,25 @@ class ConnectionSettings:
     remote_names: tuple[str, ...] = ()
     make_before_break: bool = True
     childless: Childless = Childless.ALLOW
+    ppk_id: IdentityPattern | None = None
+    ppk_required: bool = False
+    later_local: tuple[AuthSettings, ...] = ()
+    later_remote: tuple[AuthSettings, ...] = ()
+
+    @property
+    def local_rounds(self) -> tuple[AuthSettings, ...]:
+        """All that we prove, one after the other."""
+        return (self.local, *self.later_local)
+
+    @property
+    def remote_rounds(self) -> tuple[AuthSettings, ...]:
+        """All that the peer has to prove."""
+        return (self.remote, *self.later_remote)
+
+    @property
+    def has_rounds(self) -> bool:
+        """Whether an end proves itself more than once."""
+        return bool(self.later_local or self.later_remote)
 
     @property
     def is_local(self) -> bool:
@@ -255,19 +276,6 @@ class ConnectionSettings:
         return bool(self.local_names) or _any_matches(self.local_addrs, (), local, nameless)
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """A pre-shared key and who uses it; with no owners it is anybody's.
-
-    With a `file` it is no pre-shared key, but the passphrase of that private key.
-    """
-
-    name: str
-    owners: tuple[IdentityPattern, ...]
-    secret: bytes = field(repr=False)
-    file: str = ""
-
-
 def nameless(address: Address) -> tuple[str, ...]:
     """No address has a name."""
     return ()
@@ -290,7 +298,7 @@ class Settings:
     _by_address: Index[Address | str, ConnectionSettings] = field(
         init=False, repr=False, compare=False
     )
-    _by_owner: Index[Owner, Secret] = field(init=False, repr=False, compare=False)
+    _found: Secrets = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._index()
@@ -308,13 +316,10 @@ class Settings:
         for connection in self.connections:
             addresses = (one.single for one in connection.remote_addrs)
             by_address.add((*addresses, *connection.remote_names), connection)
-        by_owner: Index[Owner, Secret] = Index()
-        for secret in self.secrets:
-            by_owner.add((one.owner for one in secret.owners), secret)
         by_name = {connection.name: connection for connection in reversed(self.connections)}
         object.__setattr__(self, "_by_name", by_name)
         object.__setattr__(self, "_by_address", by_address)
-        object.__setattr__(self, "_by_owner", by_owner)
+        object.__setattr__(self, "_found", Secrets(self.secrets))
 
     def connection(self, name: str) -> ConnectionSettings | None:
         """The connection of this name, or None."""
@@ -327,12 +332,16 @@ class Settings:
 
     def secret_for(self, local: Identity, remote: Identity) -> bytes | None:
         """The pre-shared key between two identities: the one that names them best."""
-        best, found = 0, None
-        for secret in self._by_owner.find(owner_of(remote)):
-            quality = _secret_quality(secret, local, remote)
-            if quality > best:
-                best, found = quality, secret.secret
-        return found
+        return self._found.between(local, remote)
+
+    def ppk_for(self, name: bytes) -> bytes | None:
+        """The post-quantum pre-shared key that goes by a name."""
+        return self._found.ppks.get(name)
+
+    @property
+    def has_ppks(self) -> bool:
+        """Whether there is any post-quantum pre-shared key."""
+        return bool(self._found.ppks)
 
 
 def _any_matches(
@@ -347,17 +356,6 @@ def _any_matches(
     if any(pattern.matches(address) for pattern in patterns):
         return True
     return bool(names) and not set(names).isdisjoint(names_of(address))
-
-
-def _secret_quality(secret: Secret, local: Identity, remote: Identity) -> int:
-    """0 when it is not for these two; the remote end's match counts more than ours."""
-    if not secret.owners:
-        return 1
-    remote_quality = max(owner.quality(remote) for owner in secret.owners)
-    local_quality = max(owner.quality(local) for owner in secret.owners)
-    if not remote_quality:
-        return 0
-    return 1 + 4 * remote_quality + local_quality
 
 
 _DEMANDS = {"psk": "a pre-shared key", "null": "no authentication"}

@@ -257,6 +257,14 @@ BAD_CONNECTION = [
         "[connections.gw.local]\nauth = 'null'",
         'remote.auth: the other end has auth = "null": who shares a key with it can prove that',
     ),
+    ("ppk_required = true", "ppk_required: which one? write its ppk_id, too"),
+    ("ppk_id = 'none'", 'ppk_id: no key none: add [secrets.NAME] with type = "ppk" and its ids'),
+    ("ppk_id = '*.example'", 'ppk_id: the name of one key expected, or "%any"'),
+    ("[connections.gw.local10]", "local10: unknown key"),
+    (
+        "local1.id = 'a'\nlocal2.id = 'b'\nlocal3.id = 'c'\nlocal4.id = 'd'\nlocal5.id = 'e'",
+        "local5: an end proves 4 identities at most",
+    ),
     ("[connections.gw.remote]\nid = 'a*b'", 'remote.id: "a*b": a pattern begins with "*." or "*@"'),
     ("[connections.gw.local]\nidd = 'a'", "local.idd: unknown key; nearest: id"),
     ("proposal = 'x'", "proposal: unknown key; nearest: proposals"),
@@ -365,3 +373,19 @@ remote_ts = "10.2.0.0/16"
     (warning,) = configuration.warnings
     assert "children.net.remote_ts: anybody can take these addresses" in str(warning)
     assert configuration.connections[0].local.is_null
+
+
+def test_rounds_are_in_the_order_of_their_numbers_or_of_the_file(write) -> None:
+    """(RFC 4739 section 2)"""
+    text = f"""{SECRET}
+[connections.gw]
+local-1 = {{ id = "first.example", round = 1 }}
+local-0 = {{ id = "zeroth.example" }}
+remote = {{ id = "one.example" }}
+remote2 = {{ id = "two.example" }}
+[connections.gw.children.net]
+"""
+    (gw,) = load(write(text)).connections
+    assert [str(one.id.identity) for one in gw.local_rounds] == ["zeroth.example", "first.example"]
+    assert [str(one.id.identity) for one in gw.remote_rounds] == ["one.example", "two.example"]
+    assert gw.has_rounds

@@ -161,3 +161,49 @@ def test_what_is_said_to_be_served_is_found_by_the_core(write):
         known.add(settings.secrets[0])
         found = settings.secret_for(us, peer) is not None
         assert found is known.serve(identity_pattern(name))
+
+
+PPK = "x" * 32
+
+
+def test_a_post_quantum_key_is_called_by_its_ids(write) -> None:
+    """(RFC 8784 section 5.1)"""
+    text = f"""
+[secrets.quantum]
+type = "ppk"
+ids = ["ppk.example", "@#0102"]
+secret = "{PPK}"
+[secrets.psk]
+secret = "{PPK}"
+[connections.gw]
+ppk_id = "ppk.example"
+ppk_required = true
+[connections.gw.children.net]
+"""
+    configuration = load(write(text))
+    settings = configuration.settings()
+    assert settings.ppk_for(b"ppk.example") == settings.ppk_for(b"\x01\x02") == PPK.encode()
+    assert settings.ppk_for(b"other") is None
+    assert settings.has_ppks
+    assert configuration.connections[0].ppk_required
+    assert not configuration.warnings
+
+
+def test_a_post_quantum_key_is_no_pre_shared_key(mistakes_in) -> None:
+    key = f'[secrets.q]\ntype = "ppk"\nids = "a.example"\nsecret = "{PPK}"\n'
+    text = f"{key}[connections.gw.children.net]"
+    assert any("no secret for" in line for line in mistakes_in(text))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ('secret = "x"', "a ppk is called by its ids: write them, without asterisks"),
+        ('secret = "x"\nids = "*.a.example"', "a ppk is called by its ids"),
+        ('secret = "x"\nids = "twice"', "it is for the same identities as secrets.first"),
+    ],
+)
+def test_a_post_quantum_key_has_one_name_at_least(mistakes_in, options: str, message: str) -> None:
+    first = f'[secrets.first]\ntype = "ppk"\nids = "twice"\nsecret = "{PPK}"\n'
+    lines = mistakes_in(f'{first}[secrets.q]\ntype = "ppk"\n{options}\n[connections.gw.children.n]')
+    assert any(message in line for line in lines)

@@ -193,7 +193,9 @@ class IkeactorsPeer:
             "log_level": "debug",
             **options,
         }
-        secrets: Section = {"lab": {"ids": identities, "secret": secret}}
+        more = configuration.get("secrets", {})
+        assert isinstance(more, Mapping)
+        secrets: Section = {**more, "lab": {"ids": identities, "secret": secret}}
         document = {"daemon": daemon, **configuration, "secrets": secrets}
         self._file.touch(mode=0o600)
         self._file.write_text("\n".join(_lines(document, "")) + "\n")

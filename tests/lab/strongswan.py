@@ -172,8 +172,10 @@ class StrongswanPeer:
 
     def _write(self, configuration: Section, identities: list[str], secret: str) -> None:
         owners = {f"id-{number}": name for number, name in enumerate(identities, 1)}
-        secrets = {"ike-lab": {**owners, "secret": f'"{secret}"'}}
-        text = "".join(_lines({**configuration, "secrets": secrets}, ""))
+        ours = {"ike-lab": {**owners, "secret": f'"{secret}"'}}
+        more = configuration.get("secrets", {})
+        assert isinstance(more, Mapping)
+        text = "".join(_lines({**configuration, "secrets": {**more, **ours}}, ""))
         (self.folder / "swanctl" / "swanctl.conf").write_text(text)
 
     def _swanctl(self, *argv: str) -> str:

@@ -6,7 +6,7 @@ method NULL it proves nothing but that it was there in IKE_SA_INIT.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ikeactors.crypto.keys import IkeKeys, psk_auth, signed_octets, verify_psk_auth
@@ -78,6 +78,10 @@ class Covered:
         """With the keys that the IKE SA has."""
         initiates = ike_sa.spis.original_initiator
         return cls(ike_sa.suite.prf_function, ike_sa.keys, transcript, initiates)
+
+    def mixed(self, ppk: bytes) -> Covered:
+        """With the keys that a post-quantum pre-shared key is in."""
+        return replace(self, keys=self.keys.mixed(self.prf, ppk))
 
     @property
     def peers_init(self) -> bytes:

@@ -43,6 +43,9 @@ def refused_auth(association: Association, error: NotifyType | None, local: Iden
             key = "it does not accept our certificate or signature"
         elif association.connection.local.is_null:
             key = "it takes nobody who does not authenticate"
+        ppk = association.connection.ppk_id
+        if ppk is not None and ppk.identity is not None:
+            key += f", or the post-quantum pre-shared key {ppk.identity} is not"
         return (
             f"the peer {peer} answered AUTHENTICATION_FAILED: it does not know us as {local}"
             f"{called}, or {key}. Its log says which"

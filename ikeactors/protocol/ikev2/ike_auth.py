@@ -12,46 +12,43 @@ The IKE SA is established when AUTH is right, even where the first Child SA fail
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ikeactors.errors import AuthenticationFailed, NoProposalChosen, ProtocolFault
 from ikeactors.iana import ExchangeType, NotifyType
-from ikeactors.protocol.actions import Level, SuspectAddress
-from ikeactors.protocol.credentials import OwnProof, PeerProof
-from ikeactors.protocol.events import IdentityClaimed, Reply
+from ikeactors.protocol.credentials import PeerProof
 from ikeactors.protocol.ikev2 import (
     childless,
     crash_detection,
     mobike,
     reauthentication,
     revocation,
+    rounds,
 )
-from ikeactors.protocol.ikev2.authentication import (
-    Covered,
-    identity_of,
-    prove,
-    verify,
-)
+from ikeactors.protocol.ikev2.auth_answering import Answering, refusal
+from ikeactors.protocol.ikev2.authentication import Covered, identity_of
 from ikeactors.protocol.ikev2.candidates import choose_by_identity, of_method
-from ikeactors.protocol.ikev2.child_negotiation import Nonces, Offer, build, demanded
+from ikeactors.protocol.ikev2.child_negotiation import Nonces, Offer, build
 from ikeactors.protocol.ikev2.exchange import Answer, Payloads
 from ikeactors.protocol.ikev2.explaining import refused_auth, refused_child
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, error_of
-from ikeactors.protocol.ikev2.informational import tell_failure
+from ikeactors.protocol.ikev2.informational import FATAL, tell_failure
 from ikeactors.protocol.ikev2.installing import InstallOffered, install
 from ikeactors.protocol.ikev2.matching import fitness
-from ikeactors.protocol.ikev2.overlap import Overlap
 from ikeactors.protocol.ikev2.phases import Authenticating
+from ikeactors.protocol.ikev2.ppk import Ppk, agreed, choose, doubt, named, settle
 from ikeactors.protocol.ikev2.protection import Opened
 from ikeactors.protocol.ikev2.public_keys import request_for
 from ikeactors.protocol.ikev2.requests import Request
+from ikeactors.protocol.ikev2.rounds import Rounds
 from ikeactors.protocol.ikev2.standing import ClaimedByInitiator, claim, establish
 from ikeactors.protocol.ikev2.transcript import Transcript
 from ikeactors.protocol.ikev2.window_size import announced, announcement
 from ikeactors.protocol.settings import ChildSettings, Unique
 from ikeactors.quick import quick
 from ikeactors.wire.identities import Identity
-from ikeactors.wire.message import find, notifies, only
+from ikeactors.wire.message import find, only
 from ikeactors.wire.payload import (
     Authentication,
     IdentificationInitiator,
@@ -73,9 +70,12 @@ class AuthInitiator:
 
     __slots__ = (
         "_child",
+        "_covered",
         "_local",
         "_offer",
+        "_ppk",
         "_request",
+        "_rounds",
         "_transcript",
         "solution",
     )
@@ -92,25 +92,36 @@ class AuthInitiator:
         self._request = request
         self._local = identity_of(association.connection.local, association.local.address)
         self._offer: Offer | None = None
+        self._rounds: Rounds | None = None
+        self._ppk: Ppk | None = None
+        self._covered: Covered | None = None
         self.solution: Payloads = ()
 
     def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
+        """What proves who we are; the first time with all that else is in IKE_AUTH."""
+        try:
+            if self._rounds is None:
+                return self._first(association, ike_sa)
+            assert self._covered is not None
+            return self._rounds.tell(association, self._covered)
+        except (AuthenticationFailed, NoProposalChosen) as fault:
+            association.fail(str(fault))
+            return None
+
+    def _first(self, association: Association, ike_sa: IkeSa) -> Payloads:
         """[PS,] IDi, [IDr,] AUTH and, unless childless, the first child's SA and selectors."""
         connection = association.connection
         expected = connection.remote.id.identity
         remote = expected or identity_of(connection.remote, association.remote.address)
-        try:
-            begins = childless.begins_childless(connection, self._transcript)
-            covered = Covered.by(ike_sa, self._transcript)
-            proof = prove(association, connection, connection.local, covered, self._local, remote)
-        except (AuthenticationFailed, NoProposalChosen) as fault:
-            association.fail(str(fault))
-            return None
+        begins = childless.begins_childless(connection, self._transcript)
+        self._rounds = Rounds(connection, self._local, remote)
+        told = rounds.answered(connection, self._transcript)
+        certificates, authentication, ppk_told = self._prove(association, ike_sa, self._rounds)
         payloads: list[Payload] = [*self.solution, IdentificationInitiator(self._local)]
-        payloads += (*proof.certificates, *request_for(association, (connection,)))
+        payloads += (*certificates, *request_for(association, (connection,)))
         if expected is not None:
             payloads.append(IdentificationResponder(expected))
-        payloads.append(proof.authentication)
+        payloads += (authentication, *told, *self._rounds.follows, *ppk_told)
         if _announces_initial_contact(association, self._local, remote):
             payloads.append(Notify(NotifyType.INITIAL_CONTACT))
         payloads += announcement(association)
@@ -123,55 +134,85 @@ class AuthInitiator:
         payloads += mobike.offered(association)
         return tuple(payloads)
 
+    def _prove(
+        self, association: Association, ike_sa: IkeSa, progress: Rounds
+    ) -> tuple[Payloads, Authentication, Payloads]:
+        """Our first proof, and what is told of the post-quantum key that is in it."""
+        covered = self._covered = Covered.by(ike_sa, self._transcript)
+        ppk = self._ppk = agreed(association, self._transcript)
+        if ppk is None:
+            return *progress.prove(association, covered), ()
+        without: Authentication | None = None
+        if not association.connection.ppk_required:
+            without = replace(progress).prove(association, covered)[1]
+        proof = progress.prove(association, covered.mixed(ppk.secret))
+        return *proof, named(ppk, without)
+
     def answered(
         self, association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
     ) -> None:
-        """The peer's proof: if it is right the IKE SA stands."""
-        if find(payloads, Authentication) is None:
-            error = error_of(payloads)
+        """The peer's proof: if it is right, and the last one, the IKE SA stands."""
+        progress = self._rounds
+        assert progress is not None
+        error = error_of(payloads)
+        is_over = error is not None and error.type in FATAL
+        if find(payloads, Authentication) is None and (is_over or progress.awaits):
             kind = error.type if error else None
-            association.fail(refused_auth(association, kind, self._local))
+            association.fail(refused_auth(association, kind, progress.local))
             return
-        remote = only(payloads, IdentificationResponder).identity
         window_size = announced(payloads)
         # What makes no sense in it is noticed before anything changes.
         reauthentication.announced_lifetime(payloads)
         try:
-            if not association.connection.remote.id.quality(remote):
-                raise AuthenticationFailed(
-                    f"the peer says it is {remote}, connection {association.connection.name} "
-                    f"expects {association.connection.remote.id.identity}"
-                )
-            proof = verify(
-                association,
-                association.connection.remote,
-                Covered.by(ike_sa, self._transcript),
-                self._local,
-                remote,
-                opened,
-                payloads,
-            )
+            proof = self._check(association, ike_sa, progress, opened, payloads)
         except AuthenticationFailed as fault:
-            tell_failure(association, ike_sa, fault, str(fault))
+            tell_failure(association, ike_sa, fault, f"{fault}{doubt(self._ppk)}")
             return
 
         # Authenticated: from here on we may change.
-        ike_sa.requests.widen(window_size)
-        crash_detection.keep(association, ike_sa, payloads)
-        then = ProvenToInitiator(self, ike_sa, remote, proof, payloads)
-        revocation.check(association, proof, then)
+        then = ProvenToInitiator(self, ike_sa, window_size, payloads)
+        revocation.check(association, progress.demand, proof, then)
+
+    def _check(
+        self,
+        association: Association,
+        ike_sa: IkeSa,
+        progress: Rounds,
+        opened: Opened,
+        payloads: Payloads,
+    ) -> PeerProof | None:
+        """The peer's proof, where it has another one to give. Raises AuthenticationFailed."""
+        if not progress.awaits:
+            progress.check_silence(payloads)
+            return None
+        remote = only(payloads, IdentificationResponder).identity
+        assert self._covered is not None
+        covered, is_first = self._covered, not progress.checked
+        if is_first:
+            covered = settle(association, self._ppk, covered, payloads)
+        proof = progress.check(association, covered, remote, opened, payloads)
+        self._covered = covered
+        # The keys of everything that is to come.
+        ike_sa.keys = covered.keys
+        return proof
 
     def stand(
         self,
         association: Association,
         ike_sa: IkeSa,
-        remote: Identity,
-        proof: PeerProof | None,
+        window_size: int,
         payloads: Payloads,
     ) -> None:
-        """The peer's proof holds: so does the IKE SA."""
+        """The peer's proof holds: so does the IKE SA, unless there is more to prove."""
         assert isinstance(association.phase, Authenticating)
+        assert self._rounds is not None
+        if self._rounds.owes or self._rounds.awaits:
+            ike_sa.ask_first(association, self)
+            return
         wanted = association.phase.wanted
+        remote, proof = self._rounds.first_remote, self._rounds.proof
+        ike_sa.requests.widen(window_size)
+        crash_detection.keep(association, ike_sa, payloads)
         establish(association, ike_sa, self._local, remote, proof)
         reauthentication.obey(association, reauthentication.announced_lifetime(payloads))
         mobike.agree(association, payloads, decides=True)
@@ -219,13 +260,12 @@ class ProvenToInitiator:
 
     exchange: AuthInitiator
     ike_sa: IkeSa
-    remote: Identity
-    proof: PeerProof | None
+    window_size: int
     payloads: Payloads
 
     def believed(self, association: Association) -> None:
         """Go on."""
-        self.exchange.stand(association, self.ike_sa, self.remote, self.proof, self.payloads)
+        self.exchange.stand(association, self.ike_sa, self.window_size, self.payloads)
 
     def refused(self, association: Association, reason: str) -> None:
         """Tell the peer, which believes that the IKE SA stands."""
@@ -247,10 +287,15 @@ def respond(
     association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
 ) -> Answer | None:
     """Check the peer's proof; the answer waits until its claim on the identity is granted."""
+    assert isinstance(association.phase, Authenticating)
+    if association.phase.answering is not None:
+        return association.phase.answering.respond(association, opened, payloads)
     transcript, connections = association.authenticating
     remote = only(payloads, IdentificationInitiator).identity
     wanted = find(payloads, IdentificationResponder)
-    window_size = announced(payloads)
+    # What makes no sense in it is noticed before anything changes.
+    announced(payloads)
+    ppk: Ppk | None = None
     try:
         connection = choose_by_identity(
             of_method(connections, only(payloads, Authentication).method),
@@ -259,12 +304,15 @@ def respond(
             association.local.address,
             lambda one: fitness(association, payloads, one.children),
         )
+        rounds.check_support(connection, payloads)
         local = identity_of(connection.local, association.local.address)
-        covered = Covered.by(ike_sa, transcript)
-        peer = verify(association, connection.remote, covered, local, remote, opened, payloads)
-        proof = prove(association, connection, connection.local, covered, local, remote, payloads)
+        progress = Rounds(connection, local, remote)
+        mixing = choose(association, connection, transcript, remote, payloads)
+        covered, ppk = mixing.use(Covered.by(ike_sa, transcript)), mixing.ppk
+        proof = progress.check(association, covered, remote, opened, mixing.payloads)
+        proven = progress.tell(association, covered, payloads)
     except AuthenticationFailed as fault:
-        return _refusal(association, str(fault))
+        return refusal(association, f"{fault}{doubt(ppk)}")
 
     childless.check_absence(connection, payloads)
     if connection.mobike and mobike.is_prohibited(payloads, association.local, association.remote):
@@ -273,99 +321,9 @@ def respond(
 
     # Authenticated: from here on we may change.
     association.connection = connection
-    ike_sa.requests.widen(window_size)
-    crash_detection.keep(association, ike_sa, payloads)
-    initial_contact = bool(notifies(payloads, NotifyType.INITIAL_CONTACT))
-    then = ClaimedByResponder(ike_sa, local, remote, proof, peer, payloads, transcript)
-    revocation.check(association, peer, ProvenToResponder(then, initial_contact))
+    ike_sa.keys = covered.keys
+    ends = local, remote
+    told = (*proven, *mixing.told)
+    answering = Answering(ike_sa, transcript, ends, payloads, progress, covered, told)
+    revocation.check(association, progress.demand, proof, answering)
     return None
-
-
-def _refusal(association: Association, reason: str) -> Answer:
-    association.report(
-        "authentication-failed",
-        f"IKE_AUTH of {association.remote} refused: {reason}",
-        Level.WARNING,
-    )
-    association.emit(SuspectAddress(association.remote.address))
-    return Answer((Notify(NotifyType.AUTHENTICATION_FAILED),), close=reason)
-
-
-@quick
-class ProvenToResponder:
-    """What the responder does when it is known whether the peer's certificates hold."""
-
-    then: ClaimedByResponder
-    initial_contact: bool
-
-    def believed(self, association: Association) -> None:
-        """Ask whether the IKE SA may stand."""
-        then = self.then
-        first = self.initial_contact
-        claim(association, then.local, then.remote, first, then, then.transcript)
-
-    def refused(self, association: Association, reason: str) -> None:
-        """Answer that it does not."""
-        self.then.ike_sa.answer(association, _refusal(association, reason))
-
-
-@quick
-class ClaimedByResponder:
-    """The responder's answer, once its claim on the identities is answered."""
-
-    ike_sa: IkeSa
-    local: Identity
-    remote: Identity
-    proof: OwnProof
-    peer: PeerProof | None
-    payloads: Payloads
-    transcript: Transcript
-
-    def resumed(self, association: Association, event: Reply) -> None:
-        """IDr and AUTH with the Child SA, or with the error it came to."""
-        assert isinstance(event, IdentityClaimed)
-        if not event.granted:
-            reason = "an older IKE SA between the same identities is kept (unique = keep)"
-            refusal = (Notify(NotifyType.AUTHENTICATION_FAILED),)
-            self.ike_sa.answer(association, Answer(refusal, close=reason))
-            return
-        if event.beside:
-            association.overlap = Overlap(event.beside)
-        establish(association, self.ike_sa, self.local, self.remote, self.peer)
-        self.ike_sa.answer(association, self._answer(association))
-
-    def _answer(self, association: Association) -> Answer:
-        proven: Payloads = (
-            IdentificationResponder(self.local),
-            *self.proof.certificates,
-            self.proof.authentication,
-            *announcement(association),
-            *crash_detection.token_for(association, self.ike_sa.spis),
-            *mobike.answered(association, self.payloads),
-            *reauthentication.lifetime_of(association),
-        )
-        if find(self.payloads, SecurityAssociation) is None:
-            return Answer(proven)
-        try:
-            childless.check_presence(association.connection)
-            demand = demanded(association, self.payloads, in_auth=True)
-        except ProtocolFault as fault:
-            association.report("child-sa-refused", f"Child SA refused: {fault}", Level.WARNING)
-            return Answer((*proven, Notify(fault.notify, fault.data)))
-        nonces = Nonces(self.transcript.nonce_i, self.transcript.nonce_r)
-        child = build(
-            association,
-            self.ike_sa,
-            demand.settings,
-            demand.agreement,
-            nonces,
-            demand.reqid,
-            exchange_initiator=False,
-        )
-        refusal: Payloads = (*proven, Notify(NotifyType.NO_PROPOSAL_CHOSEN))
-        return Answer(
-            (*proven, *demand.payloads()),
-            install=child,
-            otherwise=refusal,
-            inbound_only=association.overlap is not None,
-        )

@@ -28,7 +28,7 @@ from ikeactors.errors import (
 from ikeactors.iana import ExchangeType, NotifyType
 from ikeactors.protocol.choosing import check_choice, numbered
 from ikeactors.protocol.events import DatagramReceived
-from ikeactors.protocol.ikev2 import childless, fragments, public_keys
+from ikeactors.protocol.ikev2 import childless, fragments, ppk, public_keys, rounds
 from ikeactors.protocol.ikev2.authentication import OVERTAKEN, is_overtaken
 from ikeactors.protocol.ikev2.candidates import choose_by_offer
 from ikeactors.protocol.ikev2.demands import Demand, Demands, demand_of, puzzle_of_auth
@@ -134,6 +134,7 @@ class InitSent:
             *detection_notifies(self._spi, ZERO_SPI, local, remote, feign),
             *fragments.announcement(association),
             *public_keys.announcement((association.connection,)),
+            *ppk.offered(association),
         )
 
     def retransmit(self, association: Association) -> None:
@@ -238,6 +239,7 @@ class InitSent:
             raise InvalidSyntax("the responder's SPI is zero")
         if message.spi_r == self._spi:
             raise InvalidSyntax("our own SPI came back")
+        ppk.check_answer(association, message.payloads)
         choice = check_choice(only(message.payloads, SecurityAssociation).proposals, self._offer)
         suite = IkeSuite.from_proposal(choice)
         exchanged = only(message.payloads, KeyExchange)
@@ -320,6 +322,8 @@ def _respond(association: Association, datagram: DatagramReceived, message: Mess
         *fragments.answer(association, message.payloads),
         *childless.announcement(connections),
         *public_keys.answer(association, connections, message.payloads),
+        *rounds.offered(connections),
+        *ppk.answered(association, connections, message.payloads),
         *((Notify(NotifyType.PUZZLE, write_puzzle(puzzle)),) if puzzle else ()),
     )
     answer = Message(spis.spi_i, spis.spi_r, ExchangeType.IKE_SA_INIT, 0, True, False, payloads)

@@ -205,7 +205,7 @@ def tell_failure(
 def respond(association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads) -> Answer:
     """Serve INFORMATIONAL: deletes are answered with our halves, little else with anything."""
     error = error_of(payloads)
-    if error is not None and error.type in _FATAL:
+    if error is not None and error.type in FATAL:
         return Answer((), close=f"the peer reports {error.type.name}")
     ike_sa.requests.widen(announced(payloads))
     crash_detection.keep(association, ike_sa, payloads)
@@ -258,7 +258,7 @@ def _delete_child(association: Association, child: ChildSa) -> bytes | None:
 
 
 # Errors that end an IKE SA without a Delete payload (RFC 7296 sections 2.21.2 and 2.21.3).
-_FATAL = frozenset(
+FATAL = frozenset(
     {
         NotifyType.AUTHENTICATION_FAILED,
         NotifyType.INVALID_SYNTAX,

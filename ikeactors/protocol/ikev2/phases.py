@@ -18,6 +18,7 @@ from ikeactors.wire.identities import Identity
 if TYPE_CHECKING:
     from ikeactors.protocol.events import DatagramReceived
     from ikeactors.protocol.ikev2.association import Association
+    from ikeactors.protocol.ikev2.auth_answering import Answering
     from ikeactors.wire.header import Header
 
 
@@ -35,7 +36,7 @@ class Authenticating:
 
     `answered` is the responder's answer to IKE_SA_INIT: anybody can have sent the message that
     made us compute the keys, so the peer may still ask for it again. With `work` the initiator
-    solves a puzzle before it goes on.
+    solves a puzzle before it goes on. `answering` is the responder's, where there is more to prove.
     """
 
     transcript: Transcript
@@ -44,6 +45,7 @@ class Authenticating:
     answered: InitAnswered | None = None
     wanted: tuple[ChildSettings, ...] = ()
     work: AuthWork | None = None
+    answering: Answering | None = None
 
     def begin(self, wanted: tuple[ChildSettings, ...], request: Request) -> None:
         """We have asked for these children."""

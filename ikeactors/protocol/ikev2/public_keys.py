@@ -42,7 +42,12 @@ Payloads = tuple[Payload, ...]
 
 def announcement(connections: Iterable[ConnectionSettings]) -> Payloads:
     """SIGNATURE_HASH_ALGORITHMS, where one of the connections signs (RFC 7427 section 4)."""
-    ends = [end for one in connections for end in (one.local, one.remote) if end.by_public_key]
+    ends = [
+        end
+        for one in connections
+        for end in (*one.local_rounds, *one.remote_rounds)
+        if end.by_public_key
+    ]
     if not ends:
         return ()
     hashes = dict.fromkeys(digest for end in ends for digest in end.constraint.announced())
@@ -62,9 +67,11 @@ def answer(
 def request_for(association: Association, connections: Iterable[ConnectionSettings]) -> Payloads:
     """CERTREQ for the authorities we believe, where the peer is to have a certificate."""
     auths = [
-        one.remote
+        end
         for one in connections
-        if one.remote.by_public_key and not one.remote.public_keys and one.send_certreq
+        if one.send_certreq
+        for end in one.remote_rounds
+        if end.by_public_key and not end.public_keys
     ]
     if not auths:
         return ()

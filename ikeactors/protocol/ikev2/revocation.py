@@ -19,6 +19,7 @@ from ikeactors.protocol.credentials import PeerProof
 from ikeactors.protocol.events import Reply, RevocationChecked
 from ikeactors.protocol.ikev2.phases import Established
 from ikeactors.protocol.ikev2.requests import Request
+from ikeactors.protocol.settings import AuthSettings
 from ikeactors.protocol.timers import Timer
 from ikeactors.quick import quick
 
@@ -41,13 +42,15 @@ class Judgement(Protocol):
         ...
 
 
-def check(association: Association, proof: PeerProof | None, then: Judgement) -> None:
+def check(
+    association: Association, auth: AuthSettings, proof: PeerProof | None, then: Judgement
+) -> None:
     """Ask whether the certificates are revoked that have proven who the peer is, if any have."""
     if proof is None or not proof.chain:
         then.believed(association)
         return
     association.timers.start(Timer.HALF_OPEN, association.now + PATIENCE)
-    ticket = association.wait_for(Checked(then, association.connection.remote.revocation))
+    ticket = association.wait_for(Checked(then, auth.revocation))
     association.emit(CheckRevocation(ticket, proof.chain))
 
 
