@@ -10,10 +10,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ikeactors.iana import SignatureHash
+from ikeactors.iana import AuthMethod, SignatureHash
 from ikeactors.protocol.settings import Address, AuthSettings
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.payload import Authentication, Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class WelcomeMethod:
+    """A way to authenticate that the peer takes: where `authority` is a SHA-1 hash as CERTREQ has
+    them, with a certificate of that authority; `algorithm` is an AlgorithmIdentifier."""
+
+    method: AuthMethod
+    authority: bytes = b""
+    algorithm: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +71,13 @@ class Credentials(Protocol):
         authorities: tuple[bytes, ...],
         announced: tuple[SignatureHash, ...],
         octets: bytes,
+        methods: tuple[WelcomeMethod, ...] = (),
     ) -> OwnProof | CredentialsRefusal:
         """Sign `octets` as an identity, with a key that one of the authorities has certified.
 
         `authorities` are SHA-1 hashes as CERTREQ has them, `announced` the hashes the peer takes;
-        where there are none it does not know RFC 7427.
+        where there are none it does not know RFC 7427. Of `methods`, where the peer has told some,
+        one is taken if a key of ours fits.
         """
 
     def authorities(self, auths: Iterable[AuthSettings]) -> tuple[bytes, ...]:
@@ -96,6 +108,7 @@ class NoCredentials:
         authorities: tuple[bytes, ...],
         announced: tuple[SignatureHash, ...],
         octets: bytes,
+        methods: tuple[WelcomeMethod, ...] = (),
     ) -> OwnProof | CredentialsRefusal:
         """We have none."""
         return CredentialsRefusal("there is no private key to authenticate with")
@@ -134,9 +147,10 @@ class CurrentCredentials:
         authorities: tuple[bytes, ...],
         announced: tuple[SignatureHash, ...],
         octets: bytes,
+        methods: tuple[WelcomeMethod, ...] = (),
     ) -> OwnProof | CredentialsRefusal:
         """As they do."""
-        return self._credentials.prove(auth, identity, authorities, announced, octets)
+        return self._credentials.prove(auth, identity, authorities, announced, octets, methods)
 
     def authorities(self, auths: Iterable[AuthSettings]) -> tuple[bytes, ...]:
         """As they do."""

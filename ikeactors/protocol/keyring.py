@@ -28,10 +28,11 @@ from ikeactors.crypto.pki.certificates import (
 )
 from ikeactors.crypto.pki.paths import MAX_PATH, TrustAnchors
 from ikeactors.crypto.pki.profile import extension
-from ikeactors.crypto.signatures import PrivateKey, PublicKey, check_key
+from ikeactors.crypto.signature_schemes import BY_IDENTIFIER
+from ikeactors.crypto.signatures import PrivateKey, PublicKey, check_key, kind_of
 from ikeactors.errors import AuthenticationFailed
 from ikeactors.iana import AuthMethod, CertificateEncoding, SignatureHash
-from ikeactors.protocol.credentials import CredentialsRefusal, OwnProof, PeerProof
+from ikeactors.protocol.credentials import CredentialsRefusal, OwnProof, PeerProof, WelcomeMethod
 from ikeactors.protocol.examining import Examination
 from ikeactors.protocol.settings import AuthSettings
 from ikeactors.wire.identities import Identity
@@ -69,11 +70,12 @@ class Keyring:
         authorities: tuple[bytes, ...],
         announced: tuple[SignatureHash, ...],
         octets: bytes,
+        methods: tuple[WelcomeMethod, ...] = (),
     ) -> OwnProof | CredentialsRefusal:
         """Sign with the key that fits best."""
         try:
-            key, chain, not_after = self._own_key(auth, identity, authorities)
-            return OwnProof(_sign(key, auth, announced, octets), chain, not_after)
+            key, chain, not_after = self._own_key(auth, identity, authorities, methods)
+            return OwnProof(_sign(key, auth, announced, octets, methods), chain, not_after)
         except AuthenticationFailed as fault:
             return CredentialsRefusal(str(fault))
 
@@ -105,11 +107,16 @@ class Keyring:
         return tuple(trusted)
 
     def _own_key(
-        self, auth: AuthSettings, identity: Identity, authorities: Collection[bytes]
+        self,
+        auth: AuthSettings,
+        identity: Identity,
+        authorities: Collection[bytes],
+        methods: Sequence[WelcomeMethod],
     ) -> tuple[PrivateKey, tuple[Certificate, ...], float]:
         """Our key for an identity, its certificates, when our own expires.
 
-        One that the peer's authorities have certified comes before others.
+        One that the peer takes comes before others, and then one that its authorities have
+        certified.
         """
         for octets in auth.public_keys:
             if octets in self._raw_keys:
@@ -121,12 +128,9 @@ class Keyring:
                 f"(auth = {auth.constraint})"
             )
         paths = [(one, self._chain(one.certificate)) for one in usable]
-        welcome = (
-            (one, chain)
-            for one, chain in paths
-            if any(key_hash_of(authority) in authorities for authority in chain[1:])
-        )
-        own, chain = next(welcome, paths[0])
+        if len(paths) > 1:
+            paths.sort(key=lambda path: _unfitness(path[0], path[1], authorities, methods))
+        own, chain = paths[0]
         sent = [one for one in chain if one == own.certificate or not _is_self_signed(one)]
         certificates = tuple(
             Certificate(CertificateEncoding.X509_SIGNATURE, der_of(one)) for one in sent
@@ -206,12 +210,42 @@ class _CheckedKey:
     blocks: tuple[AddressRange, ...] | None = None
 
 
+def _unfitness(
+    own: OwnCertificate,
+    chain: Sequence[x509.Certificate],
+    authorities: Collection[bytes],
+    methods: Sequence[WelcomeMethod],
+) -> tuple[bool, bool]:
+    """The lower, the better: whether the peer takes no such key, whether none of its authorities
+    has certified it."""
+    issuers = {key_hash_of(authority) for authority in chain[1:]}
+    taken = any(
+        _is_method_of(own.key, one) and (not one.authority or one.authority in issuers)
+        for one in methods
+    )
+    return bool(methods) and not taken, issuers.isdisjoint(authorities)
+
+
+def _is_method_of(key: PrivateKey, method: WelcomeMethod) -> bool:
+    if method.method is AuthMethod.DIGITAL_SIGNATURE:
+        scheme = BY_IDENTIFIER.get(method.algorithm)
+        return scheme is not None and scheme.kind is kind_of(key)
+    return method.method is signatures.classic_method(key)
+
+
 def _sign(
-    key: PrivateKey, auth: AuthSettings, announced: Collection[SignatureHash], octets: bytes
+    key: PrivateKey,
+    auth: AuthSettings,
+    announced: Collection[SignatureHash],
+    octets: bytes,
+    methods: Sequence[WelcomeMethod],
 ) -> Authentication:
     permits = auth.constraint.permits
     if announced:
-        scheme = signatures.choose_scheme(key, frozenset(announced), permits)
+        hashes, taken = frozenset(announced), {BY_IDENTIFIER.get(one.algorithm) for one in methods}
+        scheme = signatures.choose_scheme(
+            key, hashes, lambda one: permits(one) and one in taken
+        ) or signatures.choose_scheme(key, hashes, permits)
         if scheme is None:
             names = ", ".join(one.name for one in announced)
             raise AuthenticationFailed(

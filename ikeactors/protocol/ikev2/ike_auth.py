@@ -19,6 +19,7 @@ from ikeactors.errors import AuthenticationFailed, NoProposalChosen, ProtocolFau
 from ikeactors.iana import ExchangeType, NotifyType
 from ikeactors.protocol.credentials import PeerProof
 from ikeactors.protocol.ikev2 import (
+    auth_announcing,
     childless,
     crash_detection,
     mobike,
@@ -121,6 +122,7 @@ class AuthInitiator:
         payloads += (*certificates, *request_for(association, (connection,)))
         if expected is not None:
             payloads.append(IdentificationResponder(expected))
+        payloads += auth_announcing.answer(connection, self._transcript)
         payloads += (authentication, *told, *self._rounds.follows, *ppk_told)
         if _announces_initial_contact(association, self._local, remote):
             payloads.append(Notify(NotifyType.INITIAL_CONTACT))
@@ -158,7 +160,8 @@ class AuthInitiator:
         is_over = error is not None and error.type in FATAL
         if find(payloads, Authentication) is None and (is_over or progress.awaits):
             kind = error.type if error else None
-            association.fail(refused_auth(association, kind, progress.local))
+            said = auth_announcing.explained(self._transcript)
+            association.fail(refused_auth(association, kind, progress.local) + said)
             return
         window_size = announced(payloads)
         # What makes no sense in it is noticed before anything changes.

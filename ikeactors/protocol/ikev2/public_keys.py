@@ -16,6 +16,7 @@ from ikeactors.iana import AuthMethod, CertificateEncoding, NotifyType, Signatur
 from ikeactors.protocol.actions import Level
 from ikeactors.protocol.choices import SendCertificate
 from ikeactors.protocol.credentials import CredentialsRefusal, OwnProof, PeerProof
+from ikeactors.protocol.ikev2 import auth_announcing
 from ikeactors.protocol.settings import AuthSettings, ConnectionSettings
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.message import find_all, notifies, read_message
@@ -61,7 +62,8 @@ def answer(
     """What the responder's IKE_SA_INIT says of it."""
     known = notifies(request, NotifyType.SIGNATURE_HASH_ALGORITHMS)
     announced = announcement(connections) if known else ()
-    return (*announced, *request_for(association, connections))
+    told = auth_announcing.announcement(connections)
+    return (*announced, *request_for(association, connections), *told)
 
 
 def request_for(association: Association, connections: Iterable[ConnectionSettings]) -> Payloads:
@@ -91,8 +93,9 @@ def prove(
     """Our certificates and signature over `octets`. Raises AuthenticationFailed."""
     said = read_message(peers_init).payloads
     asked = (*find_all(said, CertificateRequest), *find_all(request, CertificateRequest))
+    methods = (*auth_announcing.welcome(said), *auth_announcing.welcome(request))
     proof = association.surroundings.credentials.prove(
-        auth, identity, _authorities(asked), _announced(said), octets
+        auth, identity, _authorities(asked), _announced(said), octets, methods
     )
     if isinstance(proof, CredentialsRefusal):
         raise AuthenticationFailed(proof.text)

@@ -160,6 +160,15 @@ class _TapedSettings(Settings):
         found: bytes | None = self._ask("secret", self._settings.secret_for, local, remote)
         return found
 
+    def ppk_for(self, name: bytes) -> bytes | None:
+        found: bytes | None = self._ask("post-quantum key", self._settings.ppk_for, name)
+        return found
+
+    @property
+    def has_ppks(self) -> bool:
+        found: bool = self._ask("post-quantum keys", lambda: self._settings.has_ppks)
+        return found
+
 
 def constants_of(surroundings: Surroundings) -> dict[str, Any]:
     """Those of the surroundings that are values and never change."""
