@@ -92,6 +92,15 @@ class PayloadType(Registry):
     PS = 54
 
 
+class IpCompression(Registry):
+    """IPComp transform IDs (RFC 7296 section 2.22)."""
+
+    OUI = 1
+    DEFLATE = 2
+    LZS = 3
+    LZJH = 4
+
+
 class ProtocolId(Registry):
     """Security protocol identifiers (RFC 7296 section 3.3.1)."""
 

@@ -26,7 +26,7 @@ from ikeactors.actors.lives import Lives
 from ikeactors.actors.names import Names
 from ikeactors.actors.peer import Outlets
 from ikeactors.actors.peers import Peers
-from ikeactors.actors.probing import Choice
+from ikeactors.actors.probing import Choice, why_no_compression
 from ikeactors.actors.registry import PeerRegistry
 from ikeactors.actors.reports import Answers, ReportHub
 from ikeactors.actors.restarting import Locator
@@ -42,6 +42,7 @@ from ikeactors.actors.xfrm_routes import with_routes
 from ikeactors.admin.authority import Authority, authority_of
 from ikeactors.config import Configuration, DaemonSettings
 from ikeactors.ports import Ports
+from ikeactors.protocol.actions import Level, Report
 from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits
 from ikeactors.protocol.settings import Settings
 from ikeactors.protocol.surroundings import Surroundings
@@ -100,7 +101,7 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
     ground = _ground(configuration, options, stack)
     hub, names, core, sockets = ground.hub, ground.names, ground.core, ground.sockets
     writers = ground.writers
-    choice = await _data_plane(configuration, options, sockets)
+    choice = await _data_plane(configuration, options, sockets, hub)
     is_userspace = isinstance(choice.backend, UserspaceBackend)
     kernel_state = KernelState()
     stack.push_async_callback(_clear, configuration, choice.backend, kernel_state)
@@ -118,7 +119,8 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
     ways = (router, sockets, kernel, workers, alarms, hub, writers.key_log, registry)
     outlets = Outlets(*ways, writers.keeper, writers.followers, trust.checks)
     shared = (configuration, options, sockets, addresses, hub, registry)
-    surroundings = _surroundings(*shared, router.budgets, trust, is_userspace)
+    abilities = (is_userspace, choice.compresses)
+    surroundings = _surroundings(*shared, router.budgets, trust, *abilities)
     associations = CoreAssociations(core, surroundings, ports.recorder or writers.recorder)
     locator = Locator(sockets.source_for, sockets.local_ports()[0], names.resolve)
     lives = Lives(core, associations, locator, outlets, registry, ports.chance)
@@ -182,13 +184,27 @@ def _ground(configuration: Configuration, options: Options, stack: AsyncExitStac
     return _Ground(hub, names, core, writers, authority, listener, sockets)
 
 
-async def _data_plane(configuration: Configuration, options: Options, sockets: Sockets) -> Choice:
+async def _data_plane(
+    configuration: Configuration, options: Options, sockets: Sockets, hub: ReportHub
+) -> Choice:
     """Who carries ESP, with the routes and interfaces that go with it."""
     settings = configuration.daemon
     open_userspace = partial(_open_userspace, configuration, sockets)
     choice = await options.ports.probe(settings.kernel, SystemEntropy().octets, open_userspace)
     routed = await with_routes(choice.backend, _routing(configuration), configuration.interfaces)
-    return replace(choice, backend=routed)
+    return replace(choice, backend=routed, compresses=_compresses(configuration, choice, hub))
+
+
+def _compresses(configuration: Configuration, choice: Choice, hub: ReportHub) -> bool:
+    """Whether the data plane does, where anybody has asked for it: that may load a module."""
+    wanted = any(child.ipcomp for one in configuration.connections for child in one.children)
+    if not wanted:
+        return False
+    why_not = why_no_compression(choice.backend, SystemEntropy().octets)
+    if why_not:
+        text = f"nothing is compressed, though ipcomp asks for it: {why_not}"
+        hub.publish(Report("compression-unavailable", text, Level.WARNING))
+    return not why_not
 
 
 def _admission(settings: DaemonSettings, surroundings: Surroundings) -> Admission:
@@ -218,6 +234,7 @@ def _surroundings(
     budgets: Budgets,
     trust: Trust,
     is_userspace: bool,
+    compresses: bool,
 ) -> Surroundings:
     """What all associations share."""
     limits = configuration.daemon.admission_limits()
@@ -226,6 +243,7 @@ def _surroundings(
         options.ports.entropy,
         nat_port=nat_port,
         encapsulate=is_userspace,
+        compresses=compresses,
         puzzle_max_difficulty=configuration.daemon.puzzle_max_difficulty,
         half_open_timeout=lambda: limits.timeout_among(registry.census.half_open),
         is_heard=hub.is_wanted,

@@ -43,6 +43,7 @@ from ikeactors.actors.supervisor import (
     crash_report,
     restarts_within,
 )
+from ikeactors.kernel.compression import with_compression
 from ikeactors.protocol.actions import AdoptChildSa, Level, Report
 from ikeactors.protocol.events import InitiationRequested, Restored
 from ikeactors.protocol.settings import ConnectionSettings, Settings
@@ -96,7 +97,7 @@ class Lives:
         """
         owner, nobody = next(self._owners), Mailbox()
         for child in kept.checkpoint.children:
-            for sa in (child.inbound, child.outbound):
+            for sa in (*with_compression(child.inbound), *with_compression(child.outbound)):
                 adopt = KernelRequest(owner, AdoptChildSa(0, (sa,)), nobody)
                 await self._outlets.kernel.send(adopt)
         await self._outlets.kernel.send(ForgetOwner(owner))

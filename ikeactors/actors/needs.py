@@ -11,6 +11,7 @@ from typing import Protocol
 from ikeactors.crypto.suite import ChildSuite
 from ikeactors.errors import NoProposalChosen
 from ikeactors.iana import ProtocolId, TransformType
+from ikeactors.kernel.compression import with_compression
 from ikeactors.kernel.requests import (
     Direction,
     Encapsulation,
@@ -52,14 +53,17 @@ class Need:
     version: int
     replay_window: int
     in_udp: bool
+    compressed: bool = False
 
     def __str__(self) -> str:
+        if self.compressed:
+            return f"compression in {self.mode.value} mode over IPv{self.version}"
         over = f"{'UDP and ' if self.in_udp else ''}IPv{self.version}"
         return f"{self.suite} in {self.mode.value} mode over {over}"
 
     def sa(self, entropy: Entropy) -> SaRequest:
         """An SA to try it with."""
-        return SaRequest(
+        request = SaRequest(
             spi=int.from_bytes(entropy(4), "big") | _SMALLEST_SPI,
             protocol=self.suite.protocol,
             direction=Direction.IN,
@@ -72,7 +76,9 @@ class Need:
             integ_key=entropy(self.suite.integ_key_octets),
             replay_window=self.replay_window,
             encapsulation=_PORTS if self.in_udp else None,
+            cpi=_SMALLEST_SPI if self.compressed else 0,
         )
+        return with_compression(request)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,8 @@ def _needs_of(connection: ConnectionSettings, child: ChildSettings) -> Iterator[
     suites = itertools.chain.from_iterable(map(_suites, child.proposals))
     for suite in itertools.islice(suites, _MAX_SUITES_OF_A_CHILD):
         for version in _versions(connection):
+            if child.ipcomp:
+                yield Need(suite, child.mode, version, 0, in_udp=False, compressed=True)
             may_be_in_udp = suite.protocol == ProtocolId.ESP
             if not connection.encap:
                 yield Need(suite, child.mode, version, child.replay_window, in_udp=False)

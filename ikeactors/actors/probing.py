@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 from ikeactors.actors.backends import Backend
@@ -12,6 +12,7 @@ from ikeactors.actors.netlink import NetlinkSocket
 from ikeactors.actors.xfrm import EVENT_GROUPS, FIRST_POLICY_NUMBER, XfrmBackend
 from ikeactors.crypto.suite import ChildSuite
 from ikeactors.iana import Encr, Integ, KeyExchangeMethod, ProtocolId
+from ikeactors.kernel.compression import with_compression
 from ikeactors.kernel.requests import Direction, KernelRefusal, Mode, SaRequest
 
 OpenXfrm = Callable[[], XfrmBackend]
@@ -22,6 +23,7 @@ OpenUserspace = Callable[[], Awaitable[Backend]]
 _PROBE_SOURCE = IPv4Address("127.0.20.1")
 _PROBE_DESTINATION = IPv4Address("127.0.20.2")
 _SMALLEST_SPI = 0x100
+_PROBE_CPI = 0x100
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Choice:
 
     backend: Backend
     reason: str
+    compresses: bool = False
 
 
 def open_xfrm() -> XfrmBackend:
@@ -73,6 +76,18 @@ async def _tried(backend: XfrmBackend, request: SaRequest) -> XfrmBackend:
         await backend.aclose()
         raise
     return backend
+
+
+def why_no_compression(backend: Backend, entropy: Entropy) -> str:
+    """Why this data plane does not compress; empty where it does."""
+    if not isinstance(backend, XfrmBackend):
+        return "the data plane in user space does not"
+    association, _ = with_compression(replace(_probe_sa(entropy), cpi=_PROBE_CPI))
+    try:
+        backend.try_sa(association)
+    except KernelRefusal as refusal:
+        return str(refusal)
+    return ""
 
 
 def _probe_sa(entropy: Entropy) -> SaRequest:

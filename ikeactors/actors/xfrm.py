@@ -147,6 +147,10 @@ class XfrmBackend:
         if refusal is None:
             self._policies.note(changes)
             self._demand.note(changes)
+            # A Child SA's policy that goes makes room for the one below it.
+            back = (one for one in changes if one.after and one.after.in_force.on_demand)
+            gone = [one.before.in_force for one in back if one.before]
+            self._remove_larval(self._demand.stale(gone))
             return
         self._roll_back([about for reply, about in answered if not reply.errno])
         raise refusal

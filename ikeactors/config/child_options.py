@@ -203,6 +203,12 @@ CHILD = options(
         'Pad what we send to this length, so that lengths tell less; "mtu" is the path\'s.',
     ),
     Option(
+        "ipcomp",
+        boolean,
+        "false",
+        "Compress what gets smaller by it before it is protected, if the peer does so too.",
+    ),
+    Option(
         "hw_offload",
         word(enumeration(*HwOffload), {"packet": later('"packet"', '"crypto" or "auto"')}),
         '"no"',

@@ -120,7 +120,8 @@ class SaRequest:
 
     `output_mark` is what the kernel marks the SA's own packets with, before it routes them, and
     inbound what it marks packets with when they are out of the SA. `tfc_padding` is the length that
-    packets are padded to, at most what the path takes.
+    packets are padded to, at most what the path takes. `cpi` names the association that compresses
+    what the SA protects; with 0 none does.
     """
 
     spi: int
@@ -143,6 +144,7 @@ class SaRequest:
     copying: HeaderCopying = USUAL_COPYING
     tfc_padding: int = 0
     offload: HwOffload = HwOffload.NO
+    cpi: int = 0
 
     @property
     def sa_id(self) -> SaId:
@@ -172,6 +174,7 @@ class PolicyRequest:
     if_id: int = 0
     priority: int = 0
     on_demand: bool = False
+    compressed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ import struct
 from dataclasses import dataclass, field
 
 from ikeactors.iana import ProtocolId
+from ikeactors.kernel.compression import IPCOMP
 from ikeactors.kernel.netlink import NLM_F_DUMP, NLM_F_REQUEST, Message, write_attribute
 from ikeactors.kernel.policies import priority_of
 from ikeactors.kernel.requests import (
-    CopyDscp,
     Direction,
     HwOffload,
     KernelRefusal,
@@ -26,6 +26,7 @@ from ikeactors.kernel.requests import (
     SaRequest,
 )
 from ikeactors.kernel.xfrm_algorithms import write_algorithms
+from ikeactors.kernel.xfrm_modes import MODES, extra_flags, flags_of, is_tunnel, mode_of
 from ikeactors.kernel.xfrm_selectors import (
     ANY_SELECTOR,
     XfrmSelector,
@@ -54,18 +55,10 @@ XFRMA_LASTUSED = 15
 XFRMA_MARK = 21
 XFRMA_TFCPAD = 22
 XFRMA_REPLAY_ESN_VAL = 23
-XFRMA_SA_EXTRA_FLAGS = 24
 XFRMA_OFFLOAD_DEV = 28
 XFRMA_SET_MARK = 29
 XFRMA_SET_MARK_MASK = 30
 XFRMA_IF_ID = 31
-_XFRM_STATE_NOECN = 1
-_XFRM_STATE_DECAP_DSCP = 2
-_XFRM_STATE_NOPMTUDISC = 4
-_XFRM_STATE_AF_UNSPEC = 32
-_XFRM_STATE_ALIGN4 = 64
-_XFRM_STATE_ESN = 128
-_XFRM_SA_XFLAG_DONT_ENCAP_DSCP = 1
 _XFRM_OFFLOAD_INBOUND = 2
 _UDP_ENCAP_ESPINUDP = 2
 _NO_LIMIT = 0xFFFFFFFFFFFFFFFF
@@ -88,7 +81,6 @@ _POLICY_ID = struct.Struct("=56sIB3x")
 _MARK = struct.Struct("=II")
 _IF_ID = struct.Struct("=I")
 _OUTPUT_MARK = struct.Struct("=I")
-_FLAGS = struct.Struct("=I")
 _PADDED_TO = struct.Struct("=I")
 _OFFLOAD = struct.Struct("=iB3x")
 
@@ -149,7 +141,7 @@ def name_larval(policy: PolicyRequest, source: bytes, destination: bytes) -> Mes
         source,
         policy.reqid,
         family_of(policy.tunnel_destination),
-        _MODES[policy.mode],
+        MODES[policy.mode],
     )
     body = info + _SPI_RANGE.pack(*_LARVAL_SPIS)
     return Message(XFRM_MSG_ALLOCSPI, body + _scope(policy))
@@ -200,14 +192,14 @@ def _sa(request: SaRequest, carried: Carried | None) -> bytes:
         _SA_END.pack(
             0, 0, 0,
             0, request.reqid,
-            family_of(request.destination), _MODES[request.mode], window, _flags(request),
+            family_of(request.destination), mode_of(request), window, flags_of(request),
         ),
         write_algorithms(request),
         _encapsulation(request),
         replay if carried is None else carried.attributes(),
         _mark(request.mark),
         _output_mark(request.output_mark),
-        _extra_flags(request),
+        extra_flags(request),
         _if_id(request.if_id),
         _tfc_padding(request),
         _offload(request),
@@ -229,30 +221,6 @@ def _replay(request: SaRequest) -> tuple[int, bytes]:
     return 0, write_attribute(XFRMA_REPLAY_ESN_VAL, state)
 
 
-def _flags(request: SaRequest) -> int:
-    """In tunnel mode either family may be inside, and there are two headers to copy between.
-
-    AH of IPv4 is padded to 32 bits (RFC 4302 section 3.3.3.2.1). Unless told so the kernel pads
-    it to 64, which only another Linux understands.
-    """
-    flags = _XFRM_STATE_ESN if request.suite.esn else 0
-    if request.protocol == ProtocolId.AH and request.destination.version == 4:
-        flags |= _XFRM_STATE_ALIGN4
-    if request.mode is not Mode.TUNNEL:
-        return flags
-    copying = request.copying
-    flags |= 0 if copying.ecn else _XFRM_STATE_NOECN
-    flags |= 0 if copying.df else _XFRM_STATE_NOPMTUDISC
-    flags |= _XFRM_STATE_DECAP_DSCP if copying.dscp in (CopyDscp.IN, CopyDscp.YES) else 0
-    return flags | _XFRM_STATE_AF_UNSPEC
-
-
-def _extra_flags(request: SaRequest) -> bytes:
-    if request.mode is not Mode.TUNNEL or request.copying.dscp in (CopyDscp.OUT, CopyDscp.YES):
-        return b""
-    return write_attribute(XFRMA_SA_EXTRA_FLAGS, _FLAGS.pack(_XFRM_SA_XFLAG_DONT_ENCAP_DSCP))
-
-
 def _state_selector(request: SaRequest) -> bytes:
     """In transport mode the kernel holds packets against it; in tunnel mode policies do that."""
     if request.mode is Mode.TUNNEL or request.selectors is None:
@@ -264,7 +232,7 @@ def _state_selector(request: SaRequest) -> bytes:
 
 def _tfc_padding(request: SaRequest) -> bytes:
     """The kernel pads what leaves in tunnel mode by ESP, and takes no such word for other SAs."""
-    is_sender = request.direction is Direction.OUT and request.mode is Mode.TUNNEL
+    is_sender = request.direction is Direction.OUT and is_tunnel(request)
     if not request.tfc_padding or not is_sender or request.protocol != ProtocolId.ESP:
         return b""
     return write_attribute(XFRMA_TFCPAD, _PADDED_TO.pack(request.tfc_padding))
@@ -332,22 +300,34 @@ def _policy(policy: PolicyRequest, selector: XfrmSelector, index: int) -> bytes:
 def _template(policy: PolicyRequest) -> bytes:
     if policy.action is not PolicyAction.PROTECT:
         return b""
+    if not policy.compressed:
+        return write_attribute(XFRMA_TMPL, _layer(policy, policy.protocol, policy.mode))
+    # What would not get smaller comes in without having been compressed.
+    is_optional = policy.direction is not Direction.OUT
+    compressed = _layer(policy, IPCOMP, policy.mode, is_optional)
+    protected = _layer(policy, policy.protocol, Mode.TRANSPORT)
+    return write_attribute(XFRMA_TMPL, compressed + protected)
+
+
+def _layer(
+    policy: PolicyRequest, protocol: ProtocolId, mode: Mode, is_optional: bool = False
+) -> bytes:
+    """A template: one of the SAs that a packet goes through."""
     destination, source = policy.tunnel_destination, policy.tunnel_source
     # In transport mode the packet's own addresses are meant: none may be named.
-    is_tunnel = policy.mode is Mode.TUNNEL
-    template = _TEMPLATE.pack(
-        ID.pack(destination.packed if is_tunnel else b"", b"", _protocol(policy.protocol)),
+    is_tunnel = mode is Mode.TUNNEL
+    return _TEMPLATE.pack(
+        ID.pack(destination.packed if is_tunnel else b"", b"", _protocol(protocol)),
         family_of(destination),
         source.packed if is_tunnel else b"",
         policy.reqid,
-        _MODES[policy.mode],
+        MODES[mode],
         0,
-        0,
+        is_optional,
         _ALL_ALGORITHMS,
         _ALL_ALGORITHMS,
         _ALL_ALGORITHMS,
     )
-    return write_attribute(XFRMA_TMPL, template)
 
 
 def _scope(policy: PolicyRequest) -> bytes:
@@ -378,5 +358,4 @@ def _protocol(protocol: ProtocolId) -> int:
     return number
 
 
-IP_PROTOCOLS: dict[ProtocolId, int] = {ProtocolId.ESP: 50, ProtocolId.AH: 51}
-_MODES = {Mode.TRANSPORT: 0, Mode.TUNNEL: 1}
+IP_PROTOCOLS: dict[ProtocolId, int] = {ProtocolId.ESP: 50, ProtocolId.AH: 51, IPCOMP: 108}

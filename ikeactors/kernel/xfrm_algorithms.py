@@ -9,11 +9,13 @@ import errno
 import struct
 
 from ikeactors.iana import Encr, Integ, ProtocolId
+from ikeactors.kernel.compression import IPCOMP
 from ikeactors.kernel.netlink import write_attribute
 from ikeactors.kernel.requests import KernelRefusal, SaRequest
 
 # linux/xfrm.h
 XFRMA_ALG_CRYPT = 2
+XFRMA_ALG_COMP = 3
 XFRMA_ALG_AEAD = 18
 XFRMA_ALG_AUTH_TRUNC = 20
 _ALGORITHM = struct.Struct("=64sI")
@@ -24,6 +26,8 @@ def write_algorithms(request: SaRequest) -> bytes:
     """The attributes with an SA's algorithms and keys."""
     if request.protocol == ProtocolId.AH:
         return _integrity(request)
+    if request.protocol == IPCOMP:
+        return write_attribute(XFRMA_ALG_COMP, _ALGORITHM.pack(b"deflate", 0))
     name = AEAD_NAMES.get(request.suite.encr)
     if name is not None:
         return _aead(name, request)

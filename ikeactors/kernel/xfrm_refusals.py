@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterator
 
 from ikeactors.iana import Encr, Integ, ProtocolId
+from ikeactors.kernel.compression import IPCOMP
 from ikeactors.kernel.netlink import Acknowledgement
 from ikeactors.kernel.requests import KernelRefusal, SaRequest
 
@@ -19,6 +20,8 @@ def refusal_of(acknowledgement: Acknowledgement, request: SaRequest | None) -> K
     if request is None:
         return KernelRefusal(number, f"the kernel refused the policy: {reason} ({said})")
     what = f"the SA {request.spi:#010x}, {request.suite}"
+    if request.protocol == IPCOMP:
+        what = f"the compression association {request.spi:#06x}"
     return KernelRefusal(number, f"the kernel refused {what}: {reason} ({said})")
 
 
@@ -35,6 +38,9 @@ def reason_of(number: int, request: SaRequest | None) -> str:
 
 def _needed(request: SaRequest) -> Iterator[tuple[str, str]]:
     suite = request.suite
+    if request.protocol == IPCOMP:
+        yield "CONFIG_CRYPTO_DEFLATE", "deflate"
+        return
     if request.protocol == ProtocolId.ESP and suite.encr in _ENCR_OPTIONS:
         yield _ENCR_OPTIONS[suite.encr]
     if suite.integ in _INTEG_OPTIONS:
@@ -62,6 +68,8 @@ _PROTOCOLS = {
     (ProtocolId.ESP, 6): ("CONFIG_INET6_ESP", "esp6", "ESP for IPv6"),
     (ProtocolId.AH, 4): ("CONFIG_INET_AH", "ah4", "AH"),
     (ProtocolId.AH, 6): ("CONFIG_INET6_AH", "ah6", "AH for IPv6"),
+    (IPCOMP, 4): ("CONFIG_INET_IPCOMP", "ipcomp", "IPComp"),
+    (IPCOMP, 6): ("CONFIG_INET6_IPCOMP", "ipcomp6", "IPComp for IPv6"),
 }
 
 _GCM = ("CONFIG_CRYPTO_GCM", "gcm")

@@ -165,6 +165,7 @@ class ChildSettings:
     tfc_padding: int = 0
     hw_offload: HwOffload = HwOffload.NO
     copying: HeaderCopying = USUAL_COPYING
+    ipcomp: bool = False
 
     @property
     def proposals(self) -> tuple[Proposal, ...]:

@@ -78,9 +78,10 @@ class Surroundings:
     """Shared by all associations.
 
     `nat_port` is the local port that speaks UDP encapsulation (RFC 3948), `encapsulate` whether
-    the data plane carries ESP in UDP only, so that a NAT has to be feigned. A peer that asked for
-    an IKE SA has `half_open_timeout()` seconds to prove who it is, fewer under attack. A
-    puzzle of more than `puzzle_max_difficulty` bits is not solved, and none if it is 0. `refusals`
+    the data plane carries ESP in UDP only, so that a NAT has to be feigned, `compresses` whether it
+    knows IP compression. A peer that asked for an IKE SA has `half_open_timeout()` seconds to
+    prove who it is, fewer under attack. A puzzle of more than `puzzle_max_difficulty` bits is not
+    solved, and none if it is 0. `refusals`
     bounds what strangers are told, `complaints` what the operator is told of them. `is_heard`
     tells whether reports of a level about a connection have a hearer: what nobody hears is not
     put into words. `stands` tells whether there is an IKE SA between two identities already,
@@ -97,6 +98,7 @@ class Surroundings:
     entropy: Entropy
     nat_port: int = NAT_PORT
     encapsulate: bool = False
+    compresses: bool = False
     puzzle_max_difficulty: int = 16
     half_open_timeout: Callable[[], float] = _half_a_minute
     refusals: Allowance = field(default_factory=_refusals)

@@ -7,7 +7,14 @@ from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv6Address
 
 from ikeactors.errors import InvalidSyntax
-from ikeactors.iana import KeyExchangeMethod, NotifyType, PayloadType, ProtocolId, by_octet
+from ikeactors.iana import (
+    IpCompression,
+    KeyExchangeMethod,
+    NotifyType,
+    PayloadType,
+    ProtocolId,
+    by_octet,
+)
 from ikeactors.quick import quick
 from ikeactors.wire.puzzles import read_puzzle
 
@@ -25,6 +32,7 @@ _PROTOCOLS = by_octet(ProtocolId)
 _TYPES = {int(kind): kind for kind in NotifyType}
 
 _HEAD = struct.Struct("!BBH")
+_COMPRESSION = struct.Struct("!HB")
 _U16 = struct.Struct("!H")
 _U32 = struct.Struct("!I")
 _PORTS = struct.Struct("!HH")
@@ -72,6 +80,21 @@ def read_group(data: bytes) -> KeyExchangeMethod:
 def write_group(method: KeyExchangeMethod) -> bytes:
     """The data of INVALID_KE_PAYLOAD."""
     return _U16.pack(method)
+
+
+def read_compression(data: bytes) -> tuple[int, IpCompression]:
+    """IPCOMP_SUPPORTED: CPI and algorithm, whose attributes follow (RFC 7296 section 3.10.1)."""
+    if len(data) < _COMPRESSION.size:
+        raise InvalidSyntax("an offer of IP compression is cut off")
+    cpi, algorithm = _COMPRESSION.unpack_from(data)
+    if not cpi:
+        raise InvalidSyntax("the CPI 0 is reserved")
+    return cpi, IpCompression(algorithm)
+
+
+def write_compression(cpi: int, algorithm: IpCompression) -> bytes:
+    """The data of IPCOMP_SUPPORTED."""
+    return _COMPRESSION.pack(cpi, algorithm)
 
 
 def read_critical_payload(data: bytes) -> PayloadType:
@@ -169,6 +192,7 @@ def _sized(data: bytes, least: int, most: int | None = None) -> bytes:
 
 
 FORMATS: dict[int, Callable[[bytes], object]] = {
+    NotifyType.IPCOMP_SUPPORTED: read_compression,
     NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD: read_critical_payload,
     NotifyType.INVALID_MESSAGE_ID: read_u32,
     NotifyType.INVALID_KE_PAYLOAD: read_group,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from ikeactors.actors.needs import Lack, lacks, needs
 from ikeactors.config.proposals import ah_proposals, esp_proposals, templates
 from ikeactors.iana import Encr, ProtocolId
+from ikeactors.kernel.compression import IPCOMP
 from ikeactors.kernel.netlink import Acknowledgement
 from ikeactors.kernel.requests import Mode, SaRequest
 from ikeactors.kernel.xfrm_refusals import refusal_of
@@ -55,6 +56,14 @@ def test_encap_needs_udp_only_and_ah_never() -> None:
     ah = ChildSettings("ah", ah_proposals=templates(ProtocolId.AH, ah_proposals("sha256")))
     assert {need.in_udp for need in needs([connection(child(), encap=True)])} == {True}
     assert {need.in_udp for need in needs([connection(ah)])} == {False}
+
+
+def test_compression_is_asked_for_by_itself() -> None:
+    found = needs([connection(child(ipcomp=True))])
+    (compression,) = [need for need in found if need.compressed]
+    assert str(compression) == "compression in tunnel mode over IPv4"
+    assert compression.sa(bytes).protocol == IPCOMP
+    assert len(found) == len(needs([connection(child())])) + 1
 
 
 def test_both_families_are_asked_for_where_the_ends_may_have_both() -> None:

@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from ikeactors.actors.probing import probe
+from ikeactors.actors.probing import probe, why_no_compression
 from ikeactors.actors.xfrm import XfrmBackend
 from ikeactors.kernel.requests import KernelRefusal
 from tests.fakes.kernel import SimulatedKernel
@@ -70,3 +70,13 @@ async def test_auto_takes_userspace_where_the_kernel_has_no_xfrm() -> None:
     choice = await probe("auto", entropy, userspace, no_xfrm)
     assert choice.backend is USERSPACE
     assert "CONFIG_XFRM_USER" in choice.reason
+
+
+def test_compression_is_tried_where_it_is_asked_for() -> None:
+    kernel = FakeXfrmSocket()
+    backend = XfrmBackend(kernel, FakeXfrmSocket())
+    assert why_no_compression(backend, entropy) == ""
+    assert kernel.sas == {}
+    kernel.refuse[2] = (errno.EPROTONOSUPPORT, "")
+    assert "CONFIG_INET_IPCOMP" in why_no_compression(backend, entropy)
+    assert "user space" in why_no_compression(USERSPACE, entropy)

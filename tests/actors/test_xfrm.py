@@ -349,6 +349,24 @@ async def test_what_a_policy_has_asked_for_is_removed_when_its_child_sa_goes(
     assert ALLOCSPI not in kernel.asked
 
 
+async def test_so_it_is_where_the_child_sa_had_all_that_the_policy_offered(
+    kernel: FakeXfrmSocket,
+) -> None:
+    """Then the policy comes back in the place of the Child SA's."""
+    demand = Demand(kernel, Path("/nonexistent"))
+    backend = XfrmBackend(kernel, FakeXfrmSocket(), demand=demand)
+    trap = replace(policy(reqid=1 << 31), on_demand=True)
+    await backend.install((), (trap,))
+    (selected,) = selectors_of(trap)
+    packet = (selector("10.1.0.1/32"), selector("10.2.0.1/32"))
+    assert demand.acquired(Acquired(*packet, 0, selected.octets(), (bytes(16),) * 2)) is not None
+    await backend.install(PAIR, POLICIES)
+    await backend.remove(NAMES, POLICIES[:2])
+    kernel.asked.clear()
+    await backend.install((), (trap,))
+    assert kernel.asked == [UPDPOLICY, ALLOCSPI, DELSA]
+
+
 async def test_answers_that_never_come_are_a_refusal(
     kernel: FakeXfrmSocket, backend: XfrmBackend
 ) -> None:

@@ -139,6 +139,7 @@ class SaAttributes(nlmsg):
     prefix = "XFRMA_"
     nla_map = (
         (2, "XFRMA_ALG_CRYPT", "cdata"),
+        (3, "XFRMA_ALG_COMP", "cdata"),
         (4, "XFRMA_ENCAP", "cdata"),
         (5, "XFRMA_TMPL", "cdata"),
         (9, "XFRMA_LTIME_VAL", "cdata"),
@@ -147,6 +148,7 @@ class SaAttributes(nlmsg):
         (18, "XFRMA_ALG_AEAD", "cdata"),
         (20, "XFRMA_ALG_AUTH_TRUNC", "cdata"),
         (21, "XFRMA_MARK", "cdata"),
+        (22, "XFRMA_TFCPAD", "uint32"),
         (23, "XFRMA_REPLAY_ESN_VAL", "cdata"),
         (24, "XFRMA_SA_EXTRA_FLAGS", "uint32"),
         (29, "XFRMA_SET_MARK", "uint32"),

@@ -11,6 +11,7 @@ import pytest
 from ikeactors.crypto.suite import ChildSuite
 from ikeactors.iana import Encr, Integ, KeyExchangeMethod, ProtocolId
 from ikeactors.kernel import xfrm
+from ikeactors.kernel.compression import with_compression
 from ikeactors.kernel.netlink import Message, write_message
 from ikeactors.kernel.requests import (
     CopyDscp,
@@ -25,6 +26,7 @@ from ikeactors.kernel.requests import (
     PolicyRequest,
     SaRequest,
 )
+from ikeactors.kernel.xfrm_modes import MODES
 from ikeactors.wire.selectors import OPAQUE_PORT
 from tests.fakes.sas import CBC, GCM, SUITES, WEST, policy, sa, selector
 from tests.kernel import structures
@@ -227,6 +229,37 @@ def test_policies_that_do_not_protect_have_no_template(action: PolicyAction, cod
     info, found = parts(message, structures.PolicyInfo)
     assert info.action == code
     assert "TMPL" not in found
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_what_is_compressed_is_in_the_tunnel_of_the_compression(mode: Mode) -> None:
+    request = replace(sa(), suite=replace(GCM, esn=True), cpi=0x1234, tfc_padding=1000, mode=mode)
+    association, protecting = with_compression(request)
+    info, found = parts(xfrm.new_sa(association), structures.SaInfo)
+    assert (info.id.spi.value, info.id.proto, info.mode) == (0x1234, 108, MODES[mode])
+    assert algorithm(found["ALG_COMP"], with_icv=False)[0] == b"deflate"
+    assert found.keys() & {"ENCAP", "REPLAY_ESN_VAL", "ALG_AEAD"} == set()
+    info, found = parts(xfrm.new_sa(protecting), structures.SaInfo)
+    assert (info.id.spi.value, info.id.proto, info.mode) == (request.spi, 50, 0)
+    assert "TFCPAD" not in found
+    assert with_compression(sa()) == (sa(),)
+
+
+def test_only_what_leaves_has_to_be_compressed() -> None:
+    for direction in Direction:
+        compressed = replace(policy(direction=direction), compressed=True)
+        (one,) = xfrm.selectors_of(compressed)
+        message = xfrm.update_policy(compressed, one, 9)
+        _, found = parts(message, structures.PolicyInfo)
+        octets = found["TMPL"]
+        assert isinstance(octets, bytes)
+        size = ctypes.sizeof(structures.Template)
+        outer, inner = (
+            structures.Template.from_buffer_copy(octets[at : at + size]) for at in (0, size)
+        )
+        assert (outer.id.proto, outer.mode, outer.optional) == (108, 1, direction != Direction.OUT)
+        assert (inner.id.proto, inner.mode, inner.optional) == (50, 0, 0)
+        assert structures.address(inner.id.daddr) == ip_address("0.0.0.0")
 
 
 def test_a_policy_is_removed_by_index_or_by_selector() -> None:

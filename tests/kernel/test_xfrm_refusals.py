@@ -10,6 +10,7 @@ import pytest
 
 from ikeactors.crypto.suite import ChildSuite
 from ikeactors.iana import Encr, Integ, KeyExchangeMethod, ProtocolId
+from ikeactors.kernel.compression import with_compression
 from ikeactors.kernel.netlink import Acknowledgement
 from ikeactors.kernel.requests import SaRequest
 from ikeactors.kernel.xfrm_refusals import refusal_of
@@ -21,6 +22,7 @@ AH = sa(
     )
 )
 V6 = replace(sa(), source=ip_address("fd77::1"), destination=ip_address("fd77::2"))
+COMPRESSION = with_compression(replace(sa(), cpi=0x1234))[0]
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,12 @@ V6 = replace(sa(), source=ip_address("fd77::1"), destination=ip_address("fd77::2
             sa(suite=replace(CBC, esn=True)),
             "(CONFIG_CRYPTO_CBC, module cbc or CONFIG_CRYPTO_SHA256, module sha256_generic or"
             " CONFIG_CRYPTO_AUTHENC, module authencesn)",
+        ),
+        (errno.EPROTONOSUPPORT, COMPRESSION, "no IPComp (CONFIG_INET_IPCOMP) and no module ipcomp"),
+        (
+            errno.ENOSYS,
+            COMPRESSION,
+            "the compression association 0x1234: it lacks an algorithm (CONFIG_CRYPTO_DEFLATE",
         ),
         (errno.ENOPROTOOPT, None, "the policy: it has no XFRM over netlink (CONFIG_XFRM_USER"),
         (errno.ESRCH, None, "it is not there"),

@@ -7,7 +7,14 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 import pytest
 
 from ikeactors.errors import InvalidSyntax
-from ikeactors.iana import KeyExchangeMethod, NotifyType, PayloadType, Prf, ProtocolId
+from ikeactors.iana import (
+    IpCompression,
+    KeyExchangeMethod,
+    NotifyType,
+    PayloadType,
+    Prf,
+    ProtocolId,
+)
 from ikeactors.wire.notify import (
     FORMATS,
     AddressPair,
@@ -67,6 +74,8 @@ DATA = [
     (NotifyType.ADDITIONAL_IP4_ADDRESS, b"\x0a\0\0\1", IPv4Address("10.0.0.1")),
     (NotifyType.ADDITIONAL_IP6_ADDRESS, bytes(16), IPv6Address("::")),
     (NotifyType.QUICK_CRASH_DETECTION, b"x" * 16, b"x" * 16),
+    (NotifyType.IPCOMP_SUPPORTED, b"\x12\x34\x02", (0x1234, IpCompression.DEFLATE)),
+    (NotifyType.IPCOMP_SUPPORTED, b"\x12\x34\x01attributes", (0x1234, IpCompression.OUI)),
 ]
 
 

@@ -21,6 +21,7 @@ from ikeactors.protocol.choosing import (
     without_key_exchange,
 )
 from ikeactors.protocol.events import Trigger
+from ikeactors.protocol.ikev2 import compression
 from ikeactors.protocol.ikev2.address_limits import check_limits
 from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, policies_of, sas_of
 from ikeactors.protocol.ikev2.exchange import Payloads
@@ -78,6 +79,7 @@ class Offer:
     remote_ts: Selectors
     spi_in: int
     reqid: int
+    cpi: int = 0
 
     @classmethod
     def make(
@@ -104,7 +106,8 @@ class Offer:
         remote = resolved(settings.remote_ts, association, local=False)
         if trigger is not None:
             local, remote = with_trigger(trigger, local, remote)
-        return cls(settings, proposals, local, remote, spi_in, reqid)
+        cpi = compression.wanted(association, settings, (local, remote))
+        return cls(settings, proposals, local, remote, spi_in, reqid, cpi)
 
     @property
     def protocol(self) -> ProtocolId:
@@ -124,7 +127,7 @@ class Offer:
         ]
         if self.settings.mode is Mode.TRANSPORT:
             payloads.append(Notify(NotifyType.USE_TRANSPORT_MODE))
-        return tuple(payloads)
+        return (*payloads, *compression.notify_of(self.cpi))
 
     def accepted(self, association: Association, payloads: Payloads) -> Agreement:
         """What the responder made of the offer; raises where that is not a part of it."""
@@ -145,7 +148,9 @@ class Offer:
                 f"asks for {self.settings.mode.value} mode"
             )
         spis = (self.spi_in, _spi_of(choice))
-        return Agreement(suite, mode, local, remote, *spis, pads=_takes_padding(payloads))
+        cpis = compression.accepted(payloads, self.cpi)
+        pads = _takes_padding(payloads)
+        return Agreement(suite, mode, local, remote, *spis, pads=pads, cpis=cpis)
 
 
 @quick
@@ -176,7 +181,7 @@ class Demand:
             payloads.append(Notify(NotifyType.USE_TRANSPORT_MODE))
         if self.leaves_more:
             payloads.append(Notify(NotifyType.ADDITIONAL_TS_POSSIBLE))
-        return tuple(payloads)
+        return (*payloads, *compression.notify_of(self.agreement.cpis[0]))
 
 
 def demanded(
@@ -217,6 +222,7 @@ def demanded(
         _fresh_spi(association),
         _spi_of(choice),
         pads=_takes_padding(payloads),
+        cpis=compression.demanded(association, fit.settings, payloads, (fit.local, fit.remote)),
     )
     reqid = rekeyed.reqid if rekeyed else _fresh_reqid(association, fit.settings)
     return Demand(fit.settings, agreement, choice, reqid, leaves_more(acceptable))

@@ -9,6 +9,7 @@ from dataclasses import replace
 from ikeactors.crypto.keys import ChildKeys
 from ikeactors.crypto.suite import ChildSuite
 from ikeactors.iana import ProtocolId
+from ikeactors.kernel.compression import names_of, with_compression
 from ikeactors.kernel.requests import (
     Direction,
     Encapsulation,
@@ -63,7 +64,8 @@ class Path:
 class Agreement:
     """What two ends have agreed on for a Child SA.
 
-    `pads` is whether the peer takes TFC padding (RFC 7296 section 1.3.1).
+    `pads` is whether the peer takes TFC padding (RFC 7296 section 1.3.1). `cpis` are by what we and
+    the peer receive what is compressed, 0 where nothing is.
     """
 
     suite: ChildSuite
@@ -73,6 +75,7 @@ class Agreement:
     spi_in: int
     spi_out: int
     pads: bool = True
+    cpis: tuple[int, int] = (0, 0)
 
     def __str__(self) -> str:
         local, remote = ", ".join(map(str, self.local_ts)), ", ".join(map(str, self.remote_ts))
@@ -157,13 +160,26 @@ class ChildSa:
         return self.state in (ChildState.INSTALLED, ChildState.REKEYING)
 
     @property
-    def installed_sas(self) -> tuple[SaId, ...]:
+    def receiving(self) -> tuple[SaRequest, ...]:
+        """What the data plane receives by."""
+        return with_compression(self.inbound)
+
+    @property
+    def sending(self) -> tuple[SaRequest, ...]:
+        """What the data plane sends by."""
+        return with_compression(self.outbound)
+
+    @property
+    def installed(self) -> tuple[SaRequest, ...]:
         """What the data plane has of it."""
         if not self.inbound_installed:
             return ()
-        if self.outbound_installed:
-            return (self.inbound.sa_id, self.outbound.sa_id)
-        return (self.inbound.sa_id,)
+        return (*self.receiving, *self.sending) if self.outbound_installed else self.receiving
+
+    @property
+    def installed_sas(self) -> tuple[SaId, ...]:
+        """The names of what the data plane has of it."""
+        return names_of(self.installed)
 
     @property
     def installed_policies(self) -> tuple[PolicyRequest, ...]:
@@ -252,6 +268,7 @@ def sas_of(
         selectors=(remote, local) if is_transport else None,
         copying=settings.copying,
         offload=settings.hw_offload,
+        cpi=agreement.cpis[0],
     )
     outbound = SaRequest(
         *(agreement.spi_out, suite.protocol, Direction.OUT, here, there, *common, *out_keys),
@@ -265,6 +282,7 @@ def sas_of(
         copying=settings.copying,
         tfc_padding=settings.tfc_padding if agreement.pads else 0,
         offload=settings.hw_offload,
+        cpi=agreement.cpis[1],
     )
     return inbound, outbound
 
@@ -301,7 +319,11 @@ def policies_of(
         return ()
     ends = path.local.address, path.remote.address
     covered = Covered(
-        agreement.suite.protocol, agreement.mode, agreement.local_ts, agreement.remote_ts
+        agreement.suite.protocol,
+        agreement.mode,
+        agreement.local_ts,
+        agreement.remote_ts,
+        compressed=agreement.cpis[0] > 0,
     )
     return tuple(policies_between(ends, connection, settings, covered, reqid))
 
@@ -314,6 +336,7 @@ class Covered:
     mode: Mode
     local_ts: Selectors
     remote_ts: Selectors
+    compressed: bool = False
 
 
 def policies_between(
@@ -328,8 +351,9 @@ def policies_between(
     if_id_in = settings.if_id_in or connection.if_id_in
     if_id_out = settings.if_id_out or connection.if_id_out
     common = (covered.protocol, covered.mode, reqid, PolicyAction.PROTECT)
-    outbound = (here, there, *common, settings.mark_out, if_id_out, settings.priority)
-    inbound = (there, here, *common, settings.mark_in, if_id_in, settings.priority)
+    last = (settings.priority, False, covered.compressed)
+    outbound = (here, there, *common, settings.mark_out, if_id_out, *last)
+    inbound = (there, here, *common, settings.mark_in, if_id_in, *last)
     for local in covered.local_ts:
         for remote in covered.remote_ts:
             if local.start.version != remote.start.version:

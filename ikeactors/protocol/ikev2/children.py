@@ -68,6 +68,10 @@ class Children:
         """The Child SA that the peer receives with this SPI, or None."""
         return next((one for one in self._by_number.values() if one.spi_out == spi), None)
 
+    def by_cpi(self, cpi: int) -> ChildSa | None:
+        """The Child SA for which an end receives what is compressed with this CPI, or None."""
+        return next((one for one in self._by_number.values() if cpi in one.agreement.cpis), None)
+
     def named(self, name: str) -> list[ChildSa]:
         """The Child SAs of this name that carry traffic."""
         return [one for one in self._by_number.values() if one.name == name and one.is_up]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ikeactors.kernel.compression import IPCOMP
 from ikeactors.protocol.events import (
     ChildSaInstalled,
     DatagramReceived,
@@ -96,6 +97,10 @@ def _supersede(association: Association, event: Superseded) -> None:
 
 def _expire_sa(association: Association, event: SaExpired) -> None:
     spi = event.sa_id.spi
-    child = association.children.by_spi_in(spi) or association.children.by_spi_out(spi)
+    children = association.children
+    if event.sa_id.protocol == IPCOMP:
+        child = children.by_cpi(spi)
+    else:
+        child = children.by_spi_in(spi) or children.by_spi_out(spi)
     if child is not None and association.established:
         association.children.expire(child, event.hard)

@@ -205,7 +205,7 @@ _REFERENCES: tuple[tuple[type, str, Callable[[Any], tuple[Any, ...]]], ...] = (
 
 
 def _offered(offer: Offer) -> tuple[Any, ...]:
-    return offer.proposals, offer.local_ts, offer.remote_ts, offer.spi_in, offer.reqid
+    return offer.proposals, offer.local_ts, offer.remote_ts, offer.spi_in, offer.reqid, offer.cpi
 
 
 def _nonces(rival: RivalChild | RivalIkeSa) -> tuple[bytes, bytes]:

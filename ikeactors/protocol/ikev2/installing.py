@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ikeactors.kernel.compression import names_of
 from ikeactors.protocol.actions import InstallChildSa, Level, RemoveChildSa
 from ikeactors.protocol.events import KernelRefused, Reply
 from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
@@ -29,7 +30,7 @@ def install(association: Association, child: ChildSa, then: Continuation) -> Non
     """Install both SAs and the policies; `then` goes on."""
     child.inbound_installed = child.outbound_installed = True
     ticket = association.wait_for(then)
-    association.emit(InstallChildSa(ticket, (child.inbound, child.outbound), child.policies))
+    association.emit(InstallChildSa(ticket, child.installed, child.policies))
 
 
 def install_for_answer(
@@ -50,7 +51,7 @@ def install_inbound(association: Association, child: ChildSa, then: Continuation
     """Install what receives, and the policies; `then` goes on."""
     child.inbound_installed = True
     ticket = association.wait_for(then)
-    association.emit(InstallChildSa(ticket, (child.inbound,), child.policies))
+    association.emit(InstallChildSa(ticket, child.receiving, child.policies))
 
 
 def install_outbound(association: Association, child: ChildSa) -> None:
@@ -59,7 +60,7 @@ def install_outbound(association: Association, child: ChildSa) -> None:
         return
     child.outbound_installed = True
     ticket = association.wait_for(OutboundInstalled(child))
-    association.emit(InstallChildSa(ticket, (child.outbound,)))
+    association.emit(InstallChildSa(ticket, child.sending))
 
 
 def retire(association: Association, child: ChildSa) -> None:
@@ -77,7 +78,7 @@ def stop_sending(association: Association, child: ChildSa) -> None:
     """Take out the outbound half: a kernel would turn to it again where the newer one is worn."""
     if child.outbound_installed:
         child.outbound_installed = False
-        association.emit(RemoveChildSa((child.outbound.sa_id,)))
+        association.emit(RemoveChildSa(names_of(child.sending)))
 
 
 def remove(association: Association, child: ChildSa) -> None:

@@ -91,6 +91,5 @@ def move_children(association: Association, path: Path | None = None) -> None:
             continue
         old, old_policies = child.installed_sas, child.installed_policies
         child.moved(association.connection, path)
-        sas = (child.inbound, child.outbound)[: len(old)]
-        if sas:
-            association.emit(MoveChildSa(old, sas, old_policies, child.policies))
+        if old:
+            association.emit(MoveChildSa(old, child.installed, old_policies, child.policies))

@@ -8,12 +8,11 @@ with one IV, whatever the checkpoint had missed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ikeactors.iana import ExchangeType
-from ikeactors.kernel.requests import SaRequest
 from ikeactors.protocol.actions import (
     AdoptChildSa,
     ClaimIdentity,
@@ -150,9 +149,9 @@ def _child(association: Association, saved: SavedChildSa, began_at: float) -> Ch
     connection = association.connection
     settings = connection.child(saved.name) or ChildSettings(saved.name)
     inbound, outbound = saved.inbound, saved.outbound
-    agreement = Agreement(
-        inbound.suite, inbound.mode, saved.local_ts, saved.remote_ts, inbound.spi, outbound.spi
-    )
+    ends = (saved.local_ts, saved.remote_ts, inbound.spi, outbound.spi)
+    cpis = (inbound.cpi, outbound.cpi)
+    agreement = Agreement(inbound.suite, inbound.mode, *ends, cpis=cpis)
     policies = policies_of(connection, settings, agreement, association.path, inbound.reqid)
     created_at = began_at - saved.age
     child = ChildSa(saved.number, settings, agreement, (inbound, outbound), policies, created_at)
@@ -231,18 +230,11 @@ def _keep_replaced(association: Association, child: ChildSa) -> None:
 
 
 def _adopt(association: Association, child: ChildSa, offered: InstallOffered | None) -> None:
-    sas = tuple(_installed(child))
+    sas = child.installed
     if not sas:
         return
     ticket = association.wait_for(Adopted(child, offered))
     association.emit(AdoptChildSa(ticket, sas, child.policies))
-
-
-def _installed(child: ChildSa) -> Iterator[SaRequest]:
-    if child.inbound_installed:
-        yield child.inbound
-    if child.outbound_installed:
-        yield child.outbound
 
 
 @dataclass(frozen=True, slots=True)

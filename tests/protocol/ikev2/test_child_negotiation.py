@@ -323,7 +323,6 @@ OFFERS = {
 
 @pytest.mark.parametrize("offer", OFFERS.values(), ids=OFFERS)
 def test_an_offer_of_what_we_do_not_do_is_declined_by_silence(offer: Notify) -> None:
-    """(RFC 7296 section 2.22)"""
     pair = authenticating()
     change_sealed(pair, pair.flights[0], added(offer))
     pair.settle()

@@ -6,6 +6,7 @@ import sys
 
 from tests.realkernel.guest import (
     backend,
+    compressing,
     everywhere,
     features,
     interfaces,
@@ -34,6 +35,7 @@ PARTS = {
     "restart": restart,
     "moving": moving,
     "traps": traps,
+    "compressing": compressing,
 }
 NAMES = tuple(name for part in PARTS.values() for name in part.NAMES)
 
