@@ -47,7 +47,7 @@ class Registry(Protocol):
     def reauthenticate(self, peer: Peer, action: actions.Reauthenticate) -> None: ...
     def begin_again(self, peer: Peer, action: actions.BeginAgain) -> None: ...
     def set_traps(self, peer: Peer, action: actions.SetTraps) -> None: ...
-    def hand_over(self, peer: Peer) -> None: ...
+    def hand_over(self, peer: Peer, action: actions.HandOver) -> None: ...
     async def progressed(self, peer: Peer, association: Association) -> None: ...
 
 
@@ -291,8 +291,8 @@ def _set_traps(peer: Peer, action: actions.SetTraps, outlets: Outlets) -> None:
     outlets.registry.set_traps(peer, action)
 
 
-def _hand_over(peer: Peer, _: actions.HandOver, outlets: Outlets) -> None:
-    outlets.registry.hand_over(peer)
+def _hand_over(peer: Peer, action: actions.HandOver, outlets: Outlets) -> None:
+    outlets.registry.hand_over(peer, action)
 
 
 def _report(peer: Peer, action: actions.Report, outlets: Outlets) -> None:

@@ -20,6 +20,7 @@ from ikeactors.protocol.actions import (
     AnswerRequest,
     BeginAgain,
     ClaimIdentity,
+    HandOver,
     Reauthenticate,
     SetTraps,
 )
@@ -36,6 +37,8 @@ from ikeactors.protocol.events import (
 from ikeactors.protocol.ikev2.overlap import RENEWED_WITHIN
 from ikeactors.protocol.settings import Unique
 from ikeactors.protocol.snapshot import ChildSnapshot
+
+Tidings = Renewed | RenewalGivenUp | OlderEnded | Superseded
 
 # A new association for one that is reauthenticated.
 Succeed = Callable[[Peer, Reauthenticate], None]
@@ -94,14 +97,20 @@ class PeerRegistry:
                 self._tell(number, Renewed(ends))
 
     def _call_off(self, number: int, survivor: int) -> None:
-        """Ours for the same does not begin, if it has not: it would not count as crossing."""
+        """Ours for the same does not begin, or not go on before it has told who we are: the peer
+        would not see that both have crossed."""
         ours = self.census.find(number)
-        if ours is not None and not ours.spis:
+        if ours is not None and ours.spis:
+            self._tell(number, Superseded(silent=False, unproven=True))
+        elif ours is not None:
             self._dismiss(number, Superseded(silent=False), survivor)
 
     def _is_renewed(self, peer: Peer, claim: ClaimIdentity, older: int) -> bool:
         """Whether a new association reauthenticates an older one: ours says so, and the peer's
-        comes from where the older one has its peer."""
+        comes from where the older one has its peer. What stood before a restart waits for no
+        answer, and renews nobody."""
+        if not claim.ticket:
+            return False
         if claim.initiated:
             renewal = self.succession.find(peer.number)
             return renewal is not None and renewal.predecessor == older
@@ -124,7 +133,7 @@ class PeerRegistry:
             peer.superseded_by = survivor
             peer.mailbox.post_assured(event)
 
-    def _tell(self, number: int, event: Renewed | RenewalGivenUp | OlderEnded) -> None:
+    def _tell(self, number: int, event: Tidings) -> None:
         peer = self.census.find(number)
         if peer is not None:
             peer.mailbox.post_assured(event)
@@ -158,12 +167,21 @@ class PeerRegistry:
         if not (self.stopping or peer.dismissed):
             self.trap(peer.connection, action.children)
 
-    def hand_over(self, peer: Peer) -> None:
+    def hand_over(self, peer: Peer, action: HandOver) -> None:
         """It stands with all its Child SAs: the one in whose place it comes may go."""
         renewal = self.succession.complete(peer.number)
-        if renewal is not None:
-            event = Superseded(silent=False, gently=True)
-            self._dismiss(renewal.predecessor, event, peer.number)
+        older = self._before(peer, action) if renewal is None else (renewal.predecessor,)
+        for number in older:
+            self._dismiss(number, Superseded(silent=False, gently=True), peer.number)
+
+    def _before(self, peer: Peer, action: HandOver) -> tuple[int, ...]:
+        """After a restart: those that have Child SAs for the same, made before."""
+        return tuple(
+            other.number
+            for other in self.census.of_connection(peer.connection)
+            if other.number < peer.number
+            and any(one.reqid in action.reqids for one in self._children_of(other.number))
+        )
 
     def renewal_failed(self, peer: Peer, text: str, pause: Callable[[int], float]) -> bool:
         """It was to take the place of another and is gone: whether that one goes on."""

@@ -176,7 +176,12 @@ class SetTraps:
 
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """All stands that the association had which this one reauthenticates: it may go."""
+    """All stands that the association had which this one reauthenticates: it may go.
+
+    After a restart it is known by the `reqids` of its Child SAs.
+    """
+
+    reqids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,10 +145,12 @@ class Superseded:
     """Another association has taken the place of this one: go, without a word if silent.
 
     Where it has been reauthenticated it leaves `gently`: nothing that is under way is lost.
+    What is `unproven` goes only if it has not told the peer yet who we are.
     """
 
     silent: bool
     gently: bool = False
+    unproven: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,9 +256,48 @@ async def test_what_has_crossed_another_that_stands_is_not_told_that_the_older_i
     event = InitiationRequested(("child",), None, CHILDREN)
     registry.succession.begin(ours.number, Renewal(older.number, event))
     registry.claim(ours, replace(claims(9, True, b"2"), began_at=5.0))
-    registry.hand_over(ours)
+    registry.hand_over(ours, HandOver())
     registry.claim(theirs, replace(claims(10, False, b"1"), began_at=6.0))
     registry.release(older)
     assert OlderEnded() not in theirs.mailbox.drain()
     registry.release(ours)
     assert OlderEnded() in theirs.mailbox.drain()
+
+
+async def test_after_a_restart_the_older_is_known_by_what_its_child_sas_are_for() -> None:
+    registry = World().registry
+    older, ours, another = (Peer(number, "net") for number in (1, 2, 3))
+    for peer, reqid in ((older, 7), (another, 8), (ours, 7)):
+        child = replace(CHILDREN[0], reqid=reqid)
+        peer.shown = replace(snapshot("net", ["child"]), children=(child,))
+        peer.association = FakeAssociation([])
+        registry.census.add(peer)
+    registry.hand_over(ours, HandOver((7,)))
+    assert older.mailbox.drain() == [Superseded(silent=False, gently=True)]
+    assert not another.mailbox.drain()
+    assert not ours.mailbox.drain()
+
+
+async def test_what_stood_before_a_restart_renews_nobody() -> None:
+    registry = World().registry
+    older, restored = (Peer(number, "net") for number in (1, 2))
+    for peer in (older, restored):
+        peer.remote = REMOTE
+        registry.census.add(peer)
+        registry.claim(peer, replace(claims(peer.number, False, b""), ticket=0, began_at=9.0))
+    assert not registry.succession.is_under_way(older.number)
+
+
+async def test_ours_that_has_begun_is_told_that_the_peers_stands() -> None:
+    registry = World().registry
+    older, ours, theirs = (Peer(number, "net") for number in (1, 2, 3))
+    for peer in (older, ours, theirs):
+        peer.remote = REMOTE
+        registry.census.add(peer)
+    registry.claim(older, claims(1, initiated=True, nonce=b"0"))
+    event = InitiationRequested(("child",), None, CHILDREN)
+    registry.succession.begin(ours.number, Renewal(older.number, event))
+    ours.spis = (b"12345678",)
+    registry.claim(theirs, replace(claims(9, initiated=False, nonce=b"1"), began_at=9.0))
+    assert not ours.dismissed
+    assert ours.mailbox.drain() == [Superseded(silent=False, unproven=True)]

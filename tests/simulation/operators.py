@@ -94,10 +94,13 @@ class Operators:
             host.peers.send(number, event(self._asked(host, one)))
 
     async def _look(self, host: Host) -> None:
-        suspended = self.record.suspended
+        suspended, kills = self.record.suspended, host.kills
         with trio.move_on_after(_STATUS_SECONDS) as patience:
             host.peers.snapshots(trio.current_time())
             await usage_of(host.commands, list(host.kernel.sas))
+        # Who asks a process that is killed hears that it is gone.
+        if host.is_down or host.kills != kills:
+            return
         if patience.cancelled_caught and self.record.suspended == suspended:
             self.record.breaks("S13", f"host{host.number} does not say what is installed")
 

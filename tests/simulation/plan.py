@@ -62,7 +62,7 @@ _KILL_CHANCE = 0.15
 HOST_FAULTS = frozenset(
     {
         *("flush", "refuse", "lose-events", "expire", "slow-kernel", "crash"),
-        *("unsendable", "pause", "suspend", "kill"),
+        *("unsendable", "pause", "suspend", "kill", "slow-worker"),
     }
 )
 # Those after which an end cannot send by what it has agreed to.

@@ -11,6 +11,8 @@ from tests.simulation.secrets_audit import SecretsAudit
 from tests.simulation.verdict import Record
 
 _CRASHED = "actor-crashed"
+# What is said of an IKE SA whose Child SAs may not have been up here yet.
+_OVER = ("ike-sa-lost", "ike-sa-closed")
 # Who goes on from a checkpoint does not say again what was up.
 _RESTORED = "ike-sa-restored"
 # What we have made crash ourselves, and those whose steps were interrupted by that.
@@ -32,7 +34,9 @@ class ReportAudit:
         self.down_at: dict[tuple[int, str], float] = {}
 
     def hear(self, host: Host, association: int, report: Report) -> None:
-        """One report."""
+        """One report. A process that was killed says nothing more, whatever its last step does."""
+        if host.is_down:
+            return
         self._record.count(report.name)
         details = report.details
         self._secrets.told(
@@ -43,6 +47,8 @@ class ReportAudit:
             self._crashed(host, association, report)
         elif report.name == _RESTORED:
             self._told[(host.number, association)] = set()
+        elif report.name in _OVER:
+            self.down_at[(host.number, report.connection)] = trio.current_time()
         elif report.name == "child-sa-up":
             self._went_up((host.number, association, str(details["child"])))
         elif report.name == "child-sa-down":

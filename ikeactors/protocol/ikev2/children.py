@@ -336,9 +336,9 @@ class Children:
 
     def _hand_to_twin(self, child: ChildSa) -> None:
         """Of two that were made at once the other one sends from now on."""
-        left = [one for one in twins.beside(self, child) if one.state in _LEFT]
-        left = [one for one in left if self.replaced_by(one) is None]
-        if not left or any(one.is_up and one.outbound_installed for one in left):
+        others = twins.beside(self, child)
+        left = [one for one in others if one.state in _LEFT and self.replaced_by(one) is None]
+        if not left or any(one.is_up and one.outbound_installed for one in others):
             return
         if not left[0].is_up:
             self.went_up(left[0], child)

@@ -37,6 +37,7 @@ from ikeactors.protocol.ikev2 import (
     restoring,
     roaming,
 )
+from ikeactors.protocol.ikev2.authentication import OVERTAKEN
 from ikeactors.protocol.ikev2.ike_sa_init import InitSent
 from ikeactors.protocol.ikev2.reception import receive
 from ikeactors.protocol.ikev2.requests import Request
@@ -87,6 +88,10 @@ def dispatch(association: Association, event: Event) -> None:
 
 def _supersede(association: Association, event: Superseded) -> None:
     reason = "another IKE SA between the same identities has taken its place"
+    if event.unproven:
+        if isinstance(association.phase, InitSent):
+            association.close(OVERTAKEN)
+        return
     if event.silent or not association.established:
         association.close(reason)
     elif association.overlap is not None or event.gently:

@@ -39,7 +39,7 @@ def initiate(association: Association, event: InitiationRequested) -> None:
     phase = association.phase
     if isinstance(phase, Fresh):
         if event.beside:
-            association.overlap = Overlap(event.beside)
+            association.overlap = Overlap(event.beside, is_ours=True)
         then = reauthentication.complete if event.beside else None
         request = Request(event.request_id, len(wanted), then, event.trigger)
         _connect(association, wanted, request)

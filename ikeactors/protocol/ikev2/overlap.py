@@ -62,12 +62,16 @@ class SettledInitiator:
 
 
 class Overlap:
-    """The Child SAs of the older IKE SA; `is_lost` where the newer is not to stay."""
+    """The Child SAs of the older IKE SA; `is_lost` where the newer is not to stay.
 
-    __slots__ = ("is_lost", "older")
+    `is_ours` where this end has begun it, and is to delete the older.
+    """
 
-    def __init__(self, older: tuple[ChildSnapshot, ...]) -> None:
+    __slots__ = ("is_lost", "is_ours", "older")
+
+    def __init__(self, older: tuple[ChildSnapshot, ...], *, is_ours: bool = False) -> None:
         self.older = older
+        self.is_ours = is_ours
         self.is_lost = False
 
     def reqid(self, settings: ChildSettings, agreement: Agreement) -> int | None:

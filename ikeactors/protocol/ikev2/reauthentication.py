@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 # Ours: seconds until an IKE SA that has just come of a reauthentication is looked at again.
 BUSY_FOR = 5.0
+# Ours: seconds until it is begun again where nothing was heard of it: longer than an exchange and
+# all that follows it may take.
+RETRIED_AFTER = 300.0
 # Ours: how much sooner than its responder demands an initiator reauthenticates: part of the time,
 # and seconds, for a lost message or two.
 MARGIN = 0.1
@@ -184,6 +187,9 @@ def _begin(association: Association, request_id: int | None) -> None:
 def _make(association: Association, standing: tuple[ChildSa, ...], request_id: int | None) -> None:
     shown = tuple(child.snapshot(association.now, association.now) for child in standing)
     overlap.hold(association)
+    if request_id is None:
+        # Until it is heard what has come of it: a restart may come between.
+        association.timers.start(Timer.IKE_REAUTH, association.now + RETRIED_AFTER)
     association.emit(Reauthenticate(shown, request_id))
 
 
@@ -206,6 +212,19 @@ def complete(association: Association, problem: str) -> None:
         overlap.retreat(association)
         return
     association.ike_sa.ask(association, ArrivalInitiator())
+
+
+def go_on(association: Association) -> None:
+    """After a restart, which interrupts what is under way: whether this one takes the place of the
+    older, or that one goes on and tries again."""
+    overlapping = association.overlap
+    if overlapping is None or overlapping.is_lost or not overlapping.is_ours:
+        return
+    up = {child.name for child in association.children if child.is_up}
+    if not up.issuperset(one.name for one in overlapping.older):
+        overlap.retreat(association)
+        return
+    association.emit(HandOver(tuple(dict.fromkeys(one.reqid for one in overlapping.older))))
 
 
 def failed(association: Association, event: ReauthenticationFailed) -> None:

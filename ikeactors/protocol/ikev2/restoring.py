@@ -22,7 +22,7 @@ from ikeactors.protocol.actions import (
 )
 from ikeactors.protocol.credentials import PeerProof
 from ikeactors.protocol.events import Address, KernelRefused, Reply
-from ikeactors.protocol.ikev2 import following
+from ikeactors.protocol.ikev2 import following, reauthentication
 from ikeactors.protocol.ikev2.checkpoint import Checkpoint, SavedChildSa, SavedIkeSa
 from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, ChildState, policies_of
 from ikeactors.protocol.ikev2.collisions import NoncePair, Patience, RivalIkeSa
@@ -182,9 +182,12 @@ def _put_back_mobike(
 
 
 def _put_back_overlap(
-    association: Association, older: tuple[ChildSnapshot, ...], is_lost: bool
+    association: Association,
+    older: tuple[ChildSnapshot, ...],
+    is_lost: bool,
+    is_ours: bool = False,
 ) -> None:
-    association.overlap = Overlap(older)
+    association.overlap = Overlap(older, is_ours=is_ours)
     association.overlap.is_lost = is_lost
 
 
@@ -216,6 +219,7 @@ def go_on(association: Association) -> None:
     """What waited for its turn has it now; requests that are out go out again by their timer."""
     for ike_sa in association.ike_sas:
         ike_sa.send_next(association)
+    reauthentication.go_on(association)
 
 
 def _description(association: Association) -> str:

@@ -77,7 +77,7 @@ def _extras(association: Association) -> dict[str, tuple[Any, ...]]:
     if isinstance(phase, Established) and phase.proof is not None:
         extras["proof"] = (phase.proof,)
     if overlap is not None:
-        extras["overlap"] = (overlap.older, overlap.is_lost)
+        extras["overlap"] = (overlap.older, overlap.is_lost, overlap.is_ours)
     return extras
 
 

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from ikeactors.protocol.actions import HandOver
-from ikeactors.protocol.events import RekeyRequested, RenewalGivenUp, Renewed, Superseded
+from ikeactors.protocol.actions import HandOver, Reauthenticate
+from ikeactors.protocol.events import (
+    RekeyRequested,
+    RenewalGivenUp,
+    Renewed,
+    Restored,
+    Superseded,
+)
+from ikeactors.protocol.ikev2.child_sa import ChildState
 from ikeactors.protocol.ikev2.retransmission import patience
 from ikeactors.protocol.timers import Timer
 from tests.pair import Pair, connection
@@ -80,3 +87,70 @@ def test_a_responder_that_has_asked_asks_again_when_the_peer_has_rekeyed() -> No
     pair.pass_time(11)
     assert east.ike_sa is not former
     assert len(pair.east.sas) == 2
+
+
+def test_what_has_told_nobody_who_we_are_goes_for_one_of_the_peers() -> None:
+    pair = Renewing(Pair().establish())
+    pair.begin()
+    pair.give(pair.west, Superseded(silent=False, unproven=True))
+    assert pair.west.association.closed
+    assert not pair.west.association.failure
+
+
+def test_what_the_peer_may_know_does_not_go_for_one_of_the_peers() -> None:
+    pair = Renewing(Pair().establish())
+    pair.begin()
+    while not pair.east.association.established:
+        pair.deliver(pair.flights[0])
+    pair.give(pair.west, Superseded(silent=False, unproven=True))
+    pair.settle()
+    assert HandOver() in pair.west.actions
+
+
+def test_a_reauthentication_of_which_nothing_is_heard_begins_again() -> None:
+    pair = Pair(connection(rekey_time=0.0, reauth_time=1000.0, over_time=500.0)).establish()
+    pair.pass_time(1001)
+    assert len(reauthentications(pair)) == 1
+    pair.pass_time(301)
+    assert len(reauthentications(pair)) == 2
+
+
+def reauthentications(pair: Pair) -> list[Reauthenticate]:
+    return [one for one in pair.west.actions if isinstance(one, Reauthenticate)]
+
+
+def reauthenticated() -> Renewing:
+    """All its Child SAs stand, and the peer has not heard of that."""
+    pair = Renewing(Pair(connection(dpd_delay=0.0)).establish())
+    pair.begin()
+    while not pair.west.association.established:
+        pair.deliver(pair.flights[0])
+    pair.west.actions.clear()
+    return pair
+
+
+def test_after_a_restart_it_takes_the_place_of_the_older_if_all_stands() -> None:
+    pair = reauthenticated()
+    reqids = tuple(one.reqid for one in pair.west.association.children)
+    pair.give(pair.west, Restored())
+    assert HandOver(reqids) in pair.west.actions
+
+
+def test_after_a_restart_it_goes_if_something_is_missing() -> None:
+    pair = reauthenticated()
+    (one,) = pair.west.association.children
+    one.state = ChildState.DELETING
+    pair.give(pair.west, Restored())
+    pair.settle()
+    assert not [one for one in pair.west.actions if isinstance(one, HandOver)]
+    pair.pass_time(2)
+    assert pair.west.association.closed
+
+
+def test_after_a_restart_a_responder_leaves_it_to_its_peer() -> None:
+    pair = reauthenticated()
+    pair.give(pair.east, Restored())
+    pair.settle()
+    assert not [one for one in pair.east.actions if isinstance(one, HandOver)]
+    pair.pass_time(5)
+    assert pair.east.association.established

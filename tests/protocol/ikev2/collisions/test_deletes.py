@@ -7,7 +7,13 @@ from dataclasses import replace
 import pytest
 
 from ikeactors.iana import ExchangeType, ProtocolId
-from ikeactors.protocol.events import DeletionRequested, InitiationRequested, SaExpired
+from ikeactors.protocol.events import (
+    DeletionRequested,
+    InitiationRequested,
+    RekeyRequested,
+    SaExpired,
+)
+from ikeactors.protocol.ikev2.child_sa import ChildState
 from ikeactors.protocol.ikev2.ike_sa import IkeSaState
 from ikeactors.protocol.settings import DownAction
 from ikeactors.wire.payload import Delete
@@ -128,6 +134,28 @@ def test_child_create_collision_that_one_end_does_not_see(
     stage.settle()
     assert {one.reqid for one in stage.end(other).association.children} == {standing.reqid}
     stage.assert_rest(f"{other[0]}1")
+
+
+@ENDS
+def test_of_two_that_were_made_at_once_a_rekeying_revives_none(end: str, other: str) -> None:
+    """The redundant one waits for its Delete while the one that stays is rekeyed."""
+    stage = Stage(f"{other} i", gapless=False)
+    stage.delete("west")
+    stage.settle()
+    stage.pair.pass_time(6)
+    up(stage, end, other)
+    late = stage.hold(other)
+    stage.settle()
+    stage.release(late)
+    stage.settle()
+    children = stage.end(end).association.children
+    (redundant,) = [one for one in children if one.state is ChildState.REDUNDANT]
+    (standing,) = children.named("net")
+    for one in (end, other):
+        spi = standing.spi_in if one == end else standing.spi_out
+        stage.pair.give(stage.end(one), RekeyRequested(spi=spi))
+    stage.settle()
+    assert redundant.state is ChildState.REDUNDANT
 
 
 def test_of_two_that_were_made_at_once_the_second_sends_when_the_first_is_gone() -> None:
