@@ -20,7 +20,7 @@ from ikeactors.actors.supervisor import Supervisor
 from ikeactors.config import Configuration
 from ikeactors.parts import Options, Parts, build
 from ikeactors.protocol.actions import Report
-from ikeactors.returning import keeps, sweep, take_back
+from ikeactors.returning import sweep, take_back
 from ikeactors.tree import supervise
 
 # For the kernel actor to remove what unresponsive peers have left.
@@ -76,7 +76,7 @@ async def serve(daemon: Parts, supervisor: Supervisor, ready: Callable[[], None]
 
 async def _take_down(daemon: Parts) -> None:
     """Delete every IKE SA, and let the kernel actor do what that asks of it; or leave it all."""
-    if keeps(daemon.configuration):
+    if daemon.leaves:
         daemon.hub.publish(Report("daemon-stopped", "what is established is left as it is"))
         return
     await daemon.peers.stop(daemon.configuration.daemon.stop_timeout)

@@ -93,6 +93,18 @@ class Parts:
     listener: ControlListener
     authority: Authority
     stopping: trio.Event
+    flushing: trio.Event
+
+    def stop(self, flushes: bool) -> None:
+        """Let the daemon end, and with it what is established where that is said."""
+        if flushes:
+            self.flushing.set()
+        self.stopping.set()
+
+    @property
+    def leaves(self) -> bool:
+        """Whether what is established is left to the next daemon."""
+        return keeps(self.configuration) and not self.flushing.is_set()
 
 
 async def build(configuration: Configuration, options: Options, stack: AsyncExitStack) -> Parts:
@@ -103,8 +115,9 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
     writers = ground.writers
     choice = await _data_plane(configuration, options, sockets, hub)
     is_userspace = isinstance(choice.backend, UserspaceBackend)
-    kernel_state = KernelState()
-    stack.push_async_callback(_clear, configuration, choice.backend, kernel_state)
+    kernel_state, flushing = KernelState(), trio.Event()
+    keeps_all = keeps(configuration)
+    stack.push_async_callback(_clear, choice.backend, kernel_state, keeps_all, flushing)
     sockets.open(esp_in_kernel=not is_userspace)
     router, alarms, answers = (
         Router(hub, Budgets(settings.budget_limits())),
@@ -152,6 +165,7 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
         listener=ground.listener,
         authority=ground.authority,
         stopping=trio.Event(),
+        flushing=flushing,
     )
 
 
@@ -271,10 +285,12 @@ def _token_of(configuration: Configuration, hub: ReportHub) -> TokenOf:
     return token_of_unless_refused(wanted, directory, SystemEntropy().octets, hub)
 
 
-async def _clear(configuration: Configuration, backend: Backend, state: KernelState) -> None:
+async def _clear(
+    backend: Backend, state: KernelState, keeps_all: bool, flushing: trio.Event
+) -> None:
     """Take away what unresponsive peers have left in the data plane, and the data plane."""
     with trio.move_on_after(_REMOVAL_PATIENCE, shield=True):
-        if not keeps(configuration):
+        if flushing.is_set() or not keeps_all:
             await remove_all(backend, state)
     await backend.aclose()
 

@@ -169,7 +169,7 @@ def _admin_surroundings(
         usage=partial(usage_of, daemon.kernel),
         statistics=statistics,
         failures=daemon.peers.failures,
-        stop=daemon.stopping.set,
+        stop=daemon.stop,
         reload=daemon.reloading.reload,
         kernel=daemon.choice.backend.name,
         kernel_reason=daemon.choice.reason,

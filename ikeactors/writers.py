@@ -21,6 +21,7 @@ from ikeactors.actors.log_lines import LogFormat, line_form
 from ikeactors.actors.recorder import Recorder, run_recorder
 from ikeactors.actors.recording_file import RecordingPolicy
 from ikeactors.actors.reports import ReportHub
+from ikeactors.actors.sole_use import SoleUse, claim
 from ikeactors.actors.store import SqliteStore
 from ikeactors.actors.supervisor import ChildSpecification
 from ikeactors.config import Configuration
@@ -43,6 +44,7 @@ class Writers:
     recorder: Recorder | None
     keeper: Keeper | None
     followers: Followers | None
+    sole_use: SoleUse | None = None
 
     def children(self) -> Iterator[ChildSpecification]:
         """Their actors."""
@@ -63,6 +65,8 @@ class Writers:
                 await self.recorder.write_waiting()
         if self.keeper is not None:
             await self.keeper.aclose()
+        if self.sole_use is not None:
+            self.sole_use.close()
 
     def statistics(self) -> dict[str, object]:
         """What the admin socket shows of them."""
@@ -79,13 +83,16 @@ class Writers:
 def open_writers(
     configuration: Configuration, settings: Settings, key_log: Path | None, hub: ReportHub
 ) -> Writers:
-    """Make them; the log first, so that it hears of the others."""
+    """Make them; the log first, so that it hears of the others. Raises `DirectoryInUse`."""
+    daemon = configuration.daemon
+    sole_use = claim(Path(daemon.runtime_dir)) if daemon.store != "none" else None
     return Writers(
         _log(configuration, hub),
         None if key_log is None else _key_log(key_log, hub),
         _recorder(configuration, settings, hub),
         _keeper(configuration, hub),
         followers_of(configuration.connections, hub.publish),
+        sole_use,
     )
 
 

@@ -51,6 +51,8 @@ def configuration(tmp_path: Path) -> Configuration:
         admin_socket=str(tmp_path / "run" / "admin.sock"),
         stop_timeout=0.2,
         log_level="error",
+        runtime_dir=str(tmp_path / "state"),
+        stop_action="delete",
     )
     return Configuration(daemon, (connection(remote="127.0.0.1", start=True),))
 
@@ -106,9 +108,10 @@ async def test_what_passes_and_what_is_dropped_is_in_force_while_the_daemon_runs
 
 
 async def test_a_second_daemon_on_the_same_admin_socket_is_refused(
-    configuration: Configuration,
+    configuration: Configuration, tmp_path: Path
 ) -> None:
-    second = Run(configuration)
+    elsewhere = replace(configuration.daemon, runtime_dir=str(tmp_path / "elsewhere"))
+    second = Run(replace(configuration, daemon=elsewhere))
 
     async with trio.open_nursery() as nursery:
         started = trio.Event()

@@ -10,7 +10,7 @@ from ikeactors.config import Configuration, DaemonSettings
 from ikeactors.writers import open_writers
 from tests.fakes.peers import connection
 
-QUIET = Configuration(DaemonSettings(log_level="error"), (connection(),))
+QUIET = Configuration(DaemonSettings(log_level="error", store="none"), (connection(),))
 
 
 def names(configuration: Configuration, key_log: Path | None = None) -> list[str]:

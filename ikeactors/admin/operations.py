@@ -59,6 +59,13 @@ class LogLevel:
     connection: Text = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """How to end: with `flush` what is established is not left to the next daemon."""
+
+    flush: Flag = False
+
+
 async def up(conversation: Conversation, arguments: Up) -> Facts:
     """Bring up a connection's children, or one, telling on the way what happens."""
     target = find_target(conversation.surroundings.settings(), arguments.name)
@@ -153,11 +160,11 @@ async def reload_creds(conversation: Conversation, arguments: Nothing) -> Facts:
         raise RequestRefused(ErrorCode.FAILED, str(fault)) from fault
 
 
-async def stop(conversation: Conversation, arguments: Nothing) -> Facts:
+async def stop(conversation: Conversation, arguments: Stop) -> Facts:
     """End the daemon; its answer only says that it has begun to."""
     result: Facts = {"stopping": True}
     conversation.finish(result)
-    conversation.surroundings.stop()
+    conversation.surroundings.stop(arguments.flush)
     return result
 
 

@@ -66,7 +66,8 @@ class Surroundings:
     usage: Usage
     statistics: Callable[[], Mapping[str, object]]
     failures: Callable[[], Mapping[str, str]]
-    stop: Callable[[], None]
+    # Whether what is established is taken down too, whatever the configuration says.
+    stop: Callable[[bool], None]
     reload: Callable[[], Awaitable[str]]
     kernel: str
     kernel_reason: str

@@ -134,7 +134,7 @@ COMMANDS: dict[str, Command] = {
     "rekey": Command(operations.Rekey, operations.rekey),
     "log-level": Command(operations.LogLevel, operations.log_level),
     "reload-creds": Command(Nothing, operations.reload_creds),
-    "stop": Command(Nothing, operations.stop),
+    "stop": Command(operations.Stop, operations.stop),
 }
 
 _REFUSALS = {

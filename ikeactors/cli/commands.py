@@ -146,7 +146,7 @@ def reload_creds(options: argparse.Namespace) -> int:
 def stop(options: argparse.Namespace) -> int:
     """End the daemon."""
     with Client(options.socket) as client:
-        result = client.ask("stop")
+        result = client.ask("stop", {"flush": options.flush})
     if options.json:
         return print_document(result)
     print("the daemon is stopping")

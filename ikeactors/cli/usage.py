@@ -162,7 +162,10 @@ def _add_operations(words: _Words) -> None:
         commands.reload_creds,
         "read keys, certificates, CRLs and secrets again; no tunnel goes down",
     )
-    _word(words, "stop", commands.stop, "end the daemon; its tunnels go down")
+    stop = _word(words, "stop", commands.stop, "end the daemon; its tunnels stay for the next one")
+    stop.add_argument(
+        "--flush", action="store_true", help="take them down first, whatever stop_action says"
+    )
 
 
 def _add_target(word: argparse.ArgumentParser) -> None:

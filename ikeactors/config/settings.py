@@ -39,9 +39,9 @@ class DaemonSettings:
     log_level: str = "info"
     log_format: str = "text"
     runtime_dir: str = "/run/ikeactors"
-    store: str = "none"
+    store: str = "sqlite"
     store_key_file: str = ""
-    stop_action: str = "delete"
+    stop_action: str = "keep"
     record_key_file: str = ""
     record_size: int = 16 << 20
     record_files: int = 16

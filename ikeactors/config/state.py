@@ -11,12 +11,12 @@ STATE = (
         "runtime_dir",
         absolute_path,
         '"/run/ikeactors"',
-        "Where checkpoints and recordings are: what outlives the process and not the host.",
+        "Where checkpoints and recordings are, and of no other daemon: what outlives the process.",
     ),
     Option(
         "store",
         word({name: name for name in ("none", "sqlite")}),
-        '"none"',
+        '"sqlite"',
         'What keeps IKE SAs over a restart: "none", or "sqlite", a file in runtime_dir.',
     ),
     Option(
@@ -28,7 +28,7 @@ STATE = (
     Option(
         "stop_action",
         word({name: name for name in ("delete", "keep")}),
-        '"delete"',
+        '"keep"',
         'What a stopping daemon does to its SAs: "delete" them, or "keep" them for the next one.',
     ),
 )

@@ -124,6 +124,7 @@ class FakeDaemon:
     failures: dict[str, str] = field(default_factory=dict)
     has_usage: bool = True
     stopped: bool = False
+    flushed: bool = False
     unreadable: str = ""
 
     def __post_init__(self) -> None:
@@ -171,8 +172,8 @@ class FakeDaemon:
             raise Fault(self.unreadable)
         return "credentials are reloaded from /etc/ikeactors"
 
-    def _stop(self) -> None:
-        self.stopped = True
+    def _stop(self, flushes: bool) -> None:
+        self.stopped, self.flushed = True, flushes
 
 
 class Talk:

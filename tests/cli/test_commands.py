@@ -226,6 +226,9 @@ async def test_reloading_says_what_came_of_it(daemon: FakeDaemon, command: Comma
 async def test_stop_says_so(daemon: FakeDaemon, command: Command) -> None:
     assert (await command("stop")).out == "the daemon is stopping\n"
     assert daemon.stopped
+    assert not daemon.flushed
+    await command("stop", "--flush")
+    assert daemon.flushed
 
 
 async def test_events_are_lines_until_the_daemon_ends_them(

@@ -7,18 +7,18 @@ from ikeactors.config import load
 KEY = "0123456789abcdef"
 
 
-def test_nothing_does_by_default(write):
+def test_ike_sas_do_by_default(write):
     daemon = load(write("")).daemon
-    assert (daemon.store, daemon.stop_action) == ("none", "delete")
+    assert (daemon.store, daemon.stop_action) == ("sqlite", "keep")
     assert daemon.runtime_dir == "/run/ikeactors"
 
 
 def test_a_store_has_a_key_where_the_operator_has_one(write):
     write(KEY, "store.key")
-    text = '[daemon]\nstore = "sqlite"\nstop_action = "keep"\nstore_key_file = "store.key"\n'
+    text = '[daemon]\nstop_action = "delete"\nstore_key_file = "store.key"\n'
     configuration = load(write(text))
     assert configuration.store_key == KEY.encode()
-    assert configuration.daemon.stop_action == "keep"
+    assert configuration.daemon.stop_action == "delete"
     assert KEY not in repr(configuration)
 
 

@@ -190,6 +190,7 @@ class IkeactorsPeer:
             "kernel": "userspace",
             "admin_socket": str(self.socket),
             "runtime_dir": str(self.folder / "run"),
+            "stop_action": "delete",
             "log_level": "debug",
             **options,
         }

@@ -33,6 +33,9 @@ _DAEMON = """\
 [daemon]
 listen = ["127.0.0.1"]
 admin_socket = "{folder}/admin.sock"
+runtime_dir = "{folder}/run"
+store = "{store}"
+stop_action = "delete"
 log_level = "warning"
 cookie_threshold = 0
 cookie_threshold_ip = 0
@@ -122,6 +125,8 @@ class Words:
     esp: tuple[str, ...] = ("aes128gcm16",)
     # The kind of key where both ends have certificates; without one they have a shared secret.
     key: str = ""
+    # What our daemon keeps its IKE SAs in.
+    store: str = "none"
 
     @property
     def auth(self) -> str:
@@ -179,7 +184,10 @@ class Ikeactors:
 
     def _configuration(self, words: Words, initiates: int, connections: int) -> str:
         beside = credentials(words.key, GATEWAY_ID).folder if words.key else self.folder
-        text = _DAEMON.format(folder=self.folder, credentials=beside, secret=SECRET.decode())
+        secret = SECRET.decode()
+        text = _DAEMON.format(
+            folder=self.folder, credentials=beside, secret=secret, store=words.store
+        )
         for number in range(initiates or connections):
             text += self._connection(
                 words, f"c{number}", str(address_of(number)), name_of(number), bool(initiates)

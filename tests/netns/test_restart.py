@@ -71,3 +71,15 @@ def test_a_daemon_that_is_stopped_leaves_its_ike_sa_where_it_is_told_to(
             wait_until(lambda: ping(network.west, network.east) == 3, WITHIN, "pings pass again")
         # This one deletes what it has.
         wait_until(lambda: established(east, CONNECTION) is None, WITHIN, "it is deleted")
+
+
+def test_a_daemon_that_is_told_to_flush_takes_its_ike_sa_down(
+    network: Network, tmp_path: Path
+) -> None:
+    with started(network, "east", tmp_path) as east:
+        west = started(network, "west", tmp_path, stop_action="keep")
+        west.up(CONNECTION, CHILD[4])
+        spis(east)
+        west.command("stop", "--flush")
+        wait_until(lambda: established(east, CONNECTION) is None, WITHIN, "it is deleted")
+        west.stop()

@@ -59,7 +59,12 @@ _WRITE_SECONDS = 0.005
 # No budget of time: how long a step takes is not the simulation's to say.
 _NOWHERE = Path("/nonexistent")
 _DAEMON = DaemonSettings(
-    workers=1, stop_timeout=10.0, peer_cpu=0, admin_socket=str(_NOWHERE / "admin.sock")
+    workers=1,
+    stop_timeout=10.0,
+    peer_cpu=0,
+    admin_socket=str(_NOWHERE / "admin.sock"),
+    store="none",
+    stop_action="delete",
 )
 
 # Which host a task is of.
