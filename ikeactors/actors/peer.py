@@ -242,7 +242,7 @@ def _report_usage(mailbox: Mailbox, ticket: int, usages: Sequence[SaUsage]) -> N
 
 def _send_datagram(peer: Peer, action: actions.SendDatagram, outlets: Outlets) -> None:
     peer.local, peer.remote = action.local, action.remote
-    problem = outlets.sender.send_message(action.octets, action.local, action.remote)
+    problem = outlets.sender.send_message(action.octets, action.local, action.remote, action.dscp)
     if problem:
         peer.mailbox.post_assured(SendingFailed(problem))
 

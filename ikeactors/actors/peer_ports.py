@@ -41,7 +41,9 @@ class Associations(Protocol):
 class Sender(Protocol):
     """The sockets, as far as a peer uses them."""
 
-    def send_message(self, octets: bytes, local: Endpoint, remote: Endpoint) -> str | None: ...
+    def send_message(
+        self, octets: bytes, local: Endpoint, remote: Endpoint, dscp: int = 0
+    ) -> str | None: ...
     def send_keepalive(self, local: Endpoint, remote: Endpoint) -> None: ...
 
 

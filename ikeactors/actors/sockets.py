@@ -15,7 +15,7 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 import trio
@@ -169,7 +169,7 @@ class Sockets:
         """The address of ours from which the routing table reaches `remote`, if it does."""
         return udp.source_for(remote, self._settings.mark)
 
-    def send_message(self, octets: bytes, local: Endpoint, remote: Endpoint) -> str:
+    def send_message(self, octets: bytes, local: Endpoint, remote: Endpoint, dscp: int = 0) -> str:
         """Send an IKE message, with the non-ESP marker on the NAT traversal port.
 
         Why it could not be sent, as far as that shows at once, or nothing (RFC 3948 section 2.2).
@@ -177,6 +177,8 @@ class Sockets:
         way = self._way_from(local)
         if way is None:
             return self._count_failure("EADDRNOTAVAIL", local, remote)
+        if dscp:
+            way = replace(way, source=[*way.source, udp.class_of(local.address, dscp)])
         parts = (_NON_ESP_MARKER, octets) if way.port.nat_t else (octets,)
         self._problem = ""
         self._send(way.port, _Waiting(parts, way, remote))

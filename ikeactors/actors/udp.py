@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -28,6 +29,9 @@ _PMTUDISC_DONT = 0
 _SO_RCVBUFFORCE = 33
 _UDP_ENCAP = 100
 _UDP_ENCAP_ESPINUDP = 2
+
+# The DSCP is in the upper six bits of an octet (RFC 3168 section 5).
+_ECN_BITS = 2
 
 # struct in_pktinfo: interface, our address, the header's destination address.
 _PKTINFO_4 = struct.Struct("=i4s4s")
@@ -106,6 +110,14 @@ def source_of(local: Address) -> list[tuple[int, int, bytes]]:
         return [(socket.IPPROTO_IP, _IP_PKTINFO, packed)]
     packed = _PKTINFO_6.pack(local.packed, int(local.scope_id or 0))
     return [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, packed)]
+
+
+def class_of(local: Address, dscp: int) -> tuple[int, int, bytes]:
+    """Ancillary data that gives a datagram this DSCP."""
+    traffic_class = (dscp << _ECN_BITS).to_bytes(4, sys.byteorder)
+    if local.version == 4:
+        return socket.IPPROTO_IP, socket.IP_TOS, traffic_class
+    return socket.IPPROTO_IPV6, socket.IPV6_TCLASS, traffic_class
 
 
 def name_of(remote: Endpoint) -> tuple[str, int] | tuple[str, int, int, int]:

@@ -109,6 +109,7 @@ CONNECTION = options(
     ),
     Option("dpd_delay", duration, "0", "Silence, in ESP too, until the peer is asked; 0 is never."),
     Option("dpd_timeout", duration, "0", "Without meaning in IKEv2, where retransmission decides."),
+    Option("dscp", values.dscp, '"000000"', "DSCP of our IKE messages, six binary digits."),
     Option("keepalive", duration, '"20s"', "Time between NAT keepalives; 0 sends none."),
     Option("encap", boolean, "false", "Encapsulate ESP in UDP even without a NAT."),
     Option(

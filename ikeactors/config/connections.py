@@ -55,6 +55,7 @@ _SAME_NAME = (
     "dpd_timeout",
     "keepalive",
     "encap",
+    "dscp",
     "mobike",
     "fragmentation",
     "fragment_size",

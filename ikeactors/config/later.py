@@ -9,7 +9,7 @@ _SUBJECTS = {
     "IKEv1": "aggressive pull xauth_id",
     "the updown script's firewall rule for the host": "hostaccess",
     "mediation": "mediated_by mediation mediation_peer",
-    "": "dscp inactivity interface label label_mode per_cpu_sas sha256_96",
+    "": "inactivity interface label label_mode per_cpu_sas sha256_96",
 }
 
 _SUBJECT_OF = {key: subject for subject, keys in _SUBJECTS.items() for key in keys.split()}

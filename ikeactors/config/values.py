@@ -25,6 +25,7 @@ _AMOUNT = re.compile(r"(\d{1,20})\s*([kKmMgG]?)")
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20}")
 
 _NFT_NAME = "[A-Za-z_][A-Za-z0-9_.-]{0,63}"
+_DSCP = re.compile("[01]{6}")
 _NFT_SET = re.compile(f"(?:ip|ip6|inet)/{_NFT_NAME}/{_NFT_NAME}")
 
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -213,6 +214,14 @@ def mark(value: object) -> Mark | None:
 def tfc_padding(value: object) -> int:
     """The length packets are padded to, or "mtu", beyond which none is padded anyway."""
     return _LONGEST_PACKET if value == "mtu" else integer(0, _LONGEST_PACKET)(value)
+
+
+def dscp(value: object) -> int:
+    """A DSCP as swanctl.conf has it: six binary digits."""
+    given = text(value)
+    if not _DSCP.fullmatch(given):
+        raise Refused((value, 'a DSCP of six binary digits expected: "101110"'))
+    return int(given, 2)
 
 
 def nft_set(value: object) -> str:

@@ -29,6 +29,7 @@ class SendDatagram:
     octets: bytes
     local: Endpoint
     remote: Endpoint
+    dscp: int = 0
 
 
 @dataclass(frozen=True, slots=True)

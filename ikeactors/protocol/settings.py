@@ -209,6 +209,7 @@ class ConnectionSettings:
     dpd_timeout: float = 0.0
     keepalive: float = 20.0
     encap: bool = False
+    dscp: int = 0
     fragmentation: Fragmentation = Fragmentation.YES
     fragment_size: int = 1280
     window_size: int = 1

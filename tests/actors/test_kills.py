@@ -109,7 +109,7 @@ class FaultySender(FakeSender):
 
     faults: Faults = field(default_factory=Faults)
 
-    def send_message(self, octets: bytes, local: object, remote: object) -> None:
+    def send_message(self, octets: bytes, local: object, remote: object, dscp: int = 0) -> None:
         self.faults.pass_by("sending")
         self.sent.append(octets)
 

@@ -69,6 +69,28 @@ async def until(reached: object) -> None:
             await trio.sleep(0.001)
 
 
+# linux/in.h and linux/in6.h: tell the traffic class of what comes in.
+_RECEIVE_CLASS = {
+    "127.0.0.1": (socket.IPPROTO_IP, 13),
+    "::1": (socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS),
+}
+
+
+@pytest.mark.parametrize("address", _RECEIVE_CLASS)
+def test_a_message_leaves_with_its_dscp(address: str) -> None:
+    with opened(listen=(V4, V6)) as sockets, client(address) as far:
+        far.setsockopt(*_RECEIVE_CLASS[address], 1)
+        far.settimeout(5)
+        here = ip_address(address)
+        port = next(one.port for one in sockets.ports if one.address == here and not one.nat_t)
+        local, remote = Endpoint(here, port), Endpoint(here, far.getsockname()[1])
+        for dscp in (0, 0b101110, 0):
+            assert sockets.send_message(b"message", local, remote, dscp) == ""
+            octets, ((_, _, traffic_class),), *_ = far.recvmsg(100, 100)
+            assert octets == b"message"
+            assert traffic_class[0] == dscp << 2
+
+
 @contextmanager
 def client(address: str = "127.0.0.1") -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET

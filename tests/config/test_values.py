@@ -144,3 +144,10 @@ def test_whatever_is_written_is_parsed_or_refused(value):
             parse(value)
         except Refused as refused:
             assert refused.complaints
+
+
+def test_a_dscp_is_six_binary_digits() -> None:
+    assert values.dscp("101110") == 46
+    for wrong in ("46", "1011101", "0x2e", "", 46):
+        with pytest.raises(Refused, match=r"binary digits|string|text"):
+            values.dscp(wrong)

@@ -117,7 +117,7 @@ class FakeSender:
 
     sent: list[bytes] = field(default_factory=list)
 
-    def send_message(self, octets: bytes, local: Endpoint, remote: Endpoint) -> None:
+    def send_message(self, octets: bytes, local: Endpoint, remote: Endpoint, dscp: int = 0) -> None:
         self.sent.append(octets)
 
     def send_keepalive(self, local: Endpoint, remote: Endpoint) -> None:

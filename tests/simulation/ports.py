@@ -55,7 +55,7 @@ class SimulatedSockets(Sockets):
     def source_for(self, remote: Address) -> Address | None:
         return self._place.address
 
-    def send_message(self, octets: bytes, local: Endpoint, remote: Endpoint) -> str:
+    def send_message(self, octets: bytes, local: Endpoint, remote: Endpoint, dscp: int = 0) -> str:
         if self._is_unsendable():
             return "Network is unreachable"
         marker = _NON_ESP_MARKER if local.port == NAT_PORT else b""

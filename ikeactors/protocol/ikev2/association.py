@@ -365,11 +365,11 @@ class Association:
     def send(self, *datagrams: bytes) -> None:
         """Send to the peer."""
         for octets in datagrams:
-            self.emit(SendDatagram(octets, self.local, self.remote))
+            self.send_to(octets, self.local, self.remote)
 
     def send_to(self, octets: bytes, local: Endpoint, remote: Endpoint) -> None:
-        """Send back to where a datagram came from."""
-        self.emit(SendDatagram(octets, local, remote))
+        """Send from here to there, as back to where a datagram came from."""
+        self.emit(SendDatagram(octets, local, remote, self.connection.dscp))
 
 
 # What a responder has until it knows which connection its peer may use.
