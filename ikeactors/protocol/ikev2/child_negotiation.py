@@ -90,11 +90,12 @@ class Offer:
         in_auth: bool,
         rekeyed: ChildSa | None = None,
         trigger: Trigger | None = None,
+        pair: tuple[Selectors, Selectors] | None = None,
     ) -> Offer:
         """An offer of everything the configuration allows, what has triggered it first.
 
         A rekeying keeps the reqid, and offers the whole again so that the successor is at least
-        as wide as the SA it replaces (RFC 7296 section 2.9.2).
+        as wide as the SA it replaces (RFC 7296 section 2.9.2). `pair` is asked for instead of all.
         """
         spi_in = _fresh_spi(association)
         templates = settings.proposals
@@ -106,6 +107,8 @@ class Offer:
         remote = resolved(settings.remote_ts, association, local=False)
         if trigger is not None:
             local, remote = with_trigger(trigger, local, remote)
+        if pair is not None:
+            local, remote = pair
         cpi = compression.wanted(association, settings, (local, remote))
         return cls(settings, proposals, local, remote, spi_in, reqid, cpi)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ikeactors.iana import ProtocolId
 from ikeactors.kernel.requests import PolicyRequest, SaRequest
 from ikeactors.protocol.actions import Level, SetTraps
-from ikeactors.protocol.ikev2 import following, twins, wanting
+from ikeactors.protocol.ikev2 import following, joining, twins, wanting
 from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, ChildState
 from ikeactors.protocol.ikev2.collisions import MAX_REMEMBERED
 from ikeactors.protocol.ikev2.create_child_sa import CreateChildInitiator
@@ -35,12 +35,13 @@ REDUNDANT_FOR = 30.0
 class Children:
     """The Child SAs of one association, by number."""
 
-    __slots__ = ("_association", "_by_number", "early", "told", "wanted")
+    __slots__ = ("_association", "_by_number", "early", "joined", "told", "wanted")
 
     def __init__(self, association: Association) -> None:
         self._association = association
         self._by_number: dict[int, ChildSa] = {}
         self.early: tuple[int, ...] | None = None
+        self.joined: tuple[tuple[str, Request], ...] = ()
         self.told: tuple[str, ...] = ()
         self.wanted: dict[int, ChildSettings] = {}
 
@@ -78,10 +79,12 @@ class Children:
 
     def stands(self, name: str) -> bool:
         """Whether a Child SA of this name carries traffic, or is about to."""
-        return any(
-            one.name == name and (one.is_up or one.state is ChildState.INSTALLING)
-            for one in self._by_number.values()
-        )
+        return bool(self.standing(name))
+
+    def standing(self, name: str) -> list[ChildSa]:
+        """The Child SAs of this name that carry traffic, or are about to."""
+        named = (one for one in self._by_number.values() if one.name == name)
+        return [one for one in named if one.is_up or one.state is ChildState.INSTALLING]
 
     def add(
         self,
@@ -91,9 +94,8 @@ class Children:
         policies: tuple[PolicyRequest, ...],
     ) -> ChildSa:
         """A Child SA that is about to be installed."""
-        number = self._association.next_number()
-        child = ChildSa(number, settings, agreement, sas, policies, self._association.now)
-        self._by_number[number] = child
+        number, now = self._association.next_number(), self._association.now
+        child = self._by_number[number] = ChildSa(number, settings, agreement, sas, policies, now)
         return child
 
     def put_back(self, child: ChildSa) -> None:
@@ -105,6 +107,7 @@ class Children:
         self.replacement_lost(child)
         self.stop_timers(child)
         self._by_number.pop(child.number, None)
+        joining.missed(self._association, child.name)
 
     def replaced_by(self, child: ChildSa) -> ChildSa | None:
         """The Child SA in whose place this one comes, or None."""
@@ -174,6 +177,7 @@ class Children:
             due_at = association.now + max(settings.rekey_time - spread, settings.rekey_time / 2)
             association.timers.start(Timer.CHILD_REKEY, due_at, child.number)
         self._age(child)
+        joining.settle(association, child.name)
         word = "rekeyed" if replaced is not None else "added"
         if child.name not in self.told:
             self.told = (*self.told, child.name)
@@ -216,8 +220,7 @@ class Children:
 
     def create(self, settings: ChildSettings, request: Request) -> None:
         """Negotiate a new Child SA on the IKE SA that stands."""
-        exchange = CreateChildInitiator(settings, request)
-        self._association.ike_sa.ask(self._association, exchange)
+        self._association.ike_sa.ask(self._association, CreateChildInitiator(settings, request))
 
     def rekey(self, child: ChildSa, request: Request) -> None:
         """Replace a Child SA by a fresh one."""
@@ -229,9 +232,9 @@ class Children:
         due_at = self._association.now + self._association.ike_sas.wait()
         self._association.timers.start(Timer.CHILD_REKEY, due_at, child.number)
 
-    def delete(self, child: ChildSa, request: Request) -> None:
-        """Delete one Child SA on both ends."""
-        self._ask_to_delete((child,), request)
+    def delete(self, child: ChildSa, request: Request, *, first: bool = False) -> None:
+        """Delete one Child SA on both ends; `first` of all that waits for its turn."""
+        self._ask_to_delete((child,), request, first)
 
     def delete_line(self, child: ChildSa, request: Request) -> None:
         """Delete a Child SA with all that it replaces, and that replaces it.
@@ -249,19 +252,19 @@ class Children:
         line |= {one.number: one for one in twins.beside(self, child) if self._lives(one)}
         for one in line.values():
             one.unwanted = True
-        self._ask_to_delete(tuple(line.values()), request)
+        self._ask_to_delete(tuple(line.values()), request, False)
 
-    def _ask_to_delete(self, children: tuple[ChildSa, ...], request: Request) -> None:
+    def _ask_to_delete(self, children: tuple[ChildSa, ...], request: Request, first: bool) -> None:
         chosen = tuple(one for one in children if self._lives(one))
         for one in chosen:
             one.state = ChildState.DELETING
-        exchange = DeleteChildInitiator(chosen, request)
-        self._association.ike_sa.ask(self._association, exchange)
+        association = self._association
+        ask = association.ike_sa.ask_first if first else association.ike_sa.ask
+        ask(association, DeleteChildInitiator(chosen, request))
 
     def disown(self, protocol: ProtocolId, spi_in: int) -> None:
         """The peer has made a Child SA of our offer that we cannot accept."""
-        exchange = DisownChildInitiator(protocol, spi_in)
-        self._association.ike_sa.ask(self._association, exchange)
+        self._association.ike_sa.ask(self._association, DisownChildInitiator(protocol, spi_in))
 
     def expect_answer(self) -> None:
         """A request for a Child SA is out: Deletes may overtake its answer."""
@@ -351,7 +354,7 @@ class Children:
         """
         ours = tuple(one for one in twins.beside(self, child) if one.is_up)
         self.went_up(child, child)
-        self._ask_to_delete(ours, Request(None))
+        self._ask_to_delete(ours, Request(None), False)
 
     def expire(self, child: ChildSa, hard: bool) -> None:
         """Its lifetime is over: soft, it is rekeyed; hard, it goes."""

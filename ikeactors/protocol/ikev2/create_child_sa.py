@@ -21,9 +21,9 @@ from ikeactors.errors import (
     ProtocolFault,
     TemporaryFailure,
 )
-from ikeactors.iana import ExchangeType, KeyExchangeMethod, NotifyType, ProtocolId, TransformType
+from ikeactors.iana import ExchangeType, KeyExchangeMethod, NotifyType, ProtocolId
 from ikeactors.protocol.actions import Level
-from ikeactors.protocol.ikev2 import rekey_ike_sa
+from ikeactors.protocol.ikev2 import joining, pairs, rekey_ike_sa
 from ikeactors.protocol.ikev2.child_negotiation import (
     Nonces,
     Offer,
@@ -40,6 +40,7 @@ from ikeactors.protocol.ikev2.groups import (
     answer_exchange,
     offered_groups,
     private_key,
+    shared_secret,
 )
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState, error_of
 from ikeactors.protocol.ikev2.informational import DeleteChildInitiator, DisownChildInitiator
@@ -67,7 +68,7 @@ MAX_CHILDREN = 1024
 
 
 class CreateChildInitiator:
-    """The initiator's side: a Child SA for `settings`, replacing `rekeyed` where there is one."""
+    """The initiator's side: a Child SA for `settings`, or for a `pair`, replacing `rekeyed`."""
 
     exchange = ExchangeType.CREATE_CHILD_SA
 
@@ -75,6 +76,7 @@ class CreateChildInitiator:
         "_group",
         "_nonce",
         "_offer",
+        "_pair",
         "_private",
         "_rekeyed",
         "_request",
@@ -83,11 +85,16 @@ class CreateChildInitiator:
     )
 
     def __init__(
-        self, settings: ChildSettings, request: Request, rekeyed: ChildSa | None = None
+        self,
+        settings: ChildSettings,
+        request: Request,
+        rekeyed: ChildSa | None = None,
+        pair: pairs.Pair | None = None,
     ) -> None:
         self._settings = settings
         self._request = request
         self._rekeyed = rekeyed
+        self._pair = pair
         self._group: GroupChoice | None = None
         self._private: PrivateKey | None = None
         self._nonce = b""
@@ -103,8 +110,7 @@ class CreateChildInitiator:
         """[N(REKEY_SA),] SA, Ni, [KEi,] TSi, TSr; nothing where there is no need any more."""
         rekeyed = self._rekeyed
         if self._is_needless(association):
-            fate = association.children.fate(rekeyed) if rekeyed is not None else ""
-            self._request.finish_part(association, fate)
+            self._leave(association)
             return None
         self._offer = Offer.make(
             association,
@@ -112,6 +118,7 @@ class CreateChildInitiator:
             in_auth=False,
             rekeyed=rekeyed,
             trigger=self._request.trigger,
+            pair=self._pair,
         )
         if self._group is None:
             groups = offered_groups(self._offer.proposals)
@@ -135,7 +142,15 @@ class CreateChildInitiator:
         """Whether the SA to rekey is gone, or the wanted one has come up meanwhile."""
         if self._rekeyed is not None:
             return self._rekeyed.state is not ChildState.INSTALLED
-        return association.children.stands(self._settings.name)
+        children = association.children
+        return pairs.is_met(children.standing(self._settings.name), self._request.trigger)
+
+    def _leave(self, association: Association) -> None:
+        """Nothing is to be asked: what is there, or is about to be, is the answer."""
+        if self._rekeyed is None:
+            joining.join(association, self._settings.name, self._request)
+            return
+        self._request.finish_part(association, association.children.fate(self._rekeyed))
 
     # The peer's exchange for the same that crosses ours.
 
@@ -181,7 +196,8 @@ class CreateChildInitiator:
             agreement = self._offer.accepted(association, payloads)
             if self._rekeyed is not None:
                 check_scope(association, self._rekeyed, agreement.local_ts, agreement.remote_ts)
-            nonces = Nonces(self._nonce, only(payloads, Nonce).data, self._shared(payloads))
+            shared = shared_secret(payloads, self._private, self._group)
+            nonces = Nonces(self._nonce, only(payloads, Nonce).data, shared)
         except InvalidKeyExchange as fault:
             association.delete_ike_sa(
                 f"the KE payload of the peer is invalid: {fault}", Request(None)
@@ -227,7 +243,7 @@ class CreateChildInitiator:
         children, old = association.children, self._rekeyed
         reason = "the peer has deleted it already"
         if old is None and children.stands(self._settings.name):
-            self._request.finish_part(association)
+            self._leave(association)
             return
         if old is None:
             children.failed(self._settings, reason, self._request)
@@ -235,28 +251,13 @@ class CreateChildInitiator:
         children.successor_deleted(old)
         self._request.finish_part(association, children.fate(old))
 
-    def _shared(self, payloads: Payloads) -> bytes:
-        """The fresh shared secret; none where the chosen suite has no group."""
-        exchanged = find(payloads, KeyExchange)
-        choice = only(payloads, SecurityAssociation).proposals[0]
-        groups = [one.id for one in choice.of_type(TransformType.KE) if one.id]
-        if not groups:
-            if exchanged is not None:
-                raise InvalidSyntax("a KE payload where no group was chosen")
-            return b""
-        if exchanged is None or self._private is None or self._group is None:
-            raise InvalidSyntax("the responder chose a group, and there is no KE payload of it")
-        if not exchanged.method == self._group.method == groups[0]:
-            raise InvalidSyntax("the responder's KE payload is of another group than ours")
-        return self._private.exchange(exchanged.data)
-
     def _refused(self, association: Association, ike_sa: IkeSa, error: Notify) -> None:
         children, rekeyed = association.children, self._rekeyed
         if error.type is NotifyType.TEMPORARY_FAILURE:
             self._put_off(association)
             return
         association.ike_sas.succeeded()
-        if error.type is NotifyType.INVALID_KE_PAYLOAD and self._try_group(error.data):
+        if self._corrected(association, error):
             if rekeyed is not None and rekeyed.state is ChildState.REKEYING:
                 rekeyed.state = ChildState.INSTALLED
                 if rekeyed.successor is not None:
@@ -268,10 +269,15 @@ class CreateChildInitiator:
             return
         self._failed(association, refused_child(association, error.type, str(self._offer)))
 
-    def _try_group(self, data: bytes) -> bool:
-        assert self._group is not None
-        assert self._offer is not None
-        return self._group.corrected(data, self._offer.proposals)
+    def _corrected(self, association: Association, error: Notify) -> bool:
+        """Whether the peer has said how to ask, and we can ask so."""
+        assert self._group is not None and self._offer is not None
+        if error.type is NotifyType.SINGLE_PAIR_REQUIRED:
+            self._pair = pairs.less(association, self._offer, self._rekeyed)
+            return self._pair is not None
+        if error.type is NotifyType.INVALID_KE_PAYLOAD:
+            return self._group.corrected(error.data, self._offer.proposals)
+        return False
 
     def _put_off(self, association: Association) -> None:
         """Not now: wait, longer each time; an operator is told, and asks again when she likes."""
@@ -283,7 +289,7 @@ class CreateChildInitiator:
             children.went_on(rekeyed)
             request.finish_part(association, children.fate(rekeyed) if met else problem)
         elif children.stands(self._settings.name):
-            request.finish_part(association)
+            self._leave(association)
         elif request.is_awaited:
             children.failed(self._settings, problem, request)
         else:

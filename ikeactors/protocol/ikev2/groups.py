@@ -11,7 +11,8 @@ from ikeactors.errors import InvalidKePayload, InvalidKeyExchange, InvalidSyntax
 from ikeactors.iana import KeyExchangeMethod, PayloadType, TransformType
 from ikeactors.protocol.entropy import Entropy
 from ikeactors.wire.header import HEADER_LENGTH
-from ikeactors.wire.payload import KeyExchange
+from ikeactors.wire.message import find, only
+from ikeactors.wire.payload import KeyExchange, Payload, SecurityAssociation
 from ikeactors.wire.proposals import Proposal, Transform
 
 # Ours: groups we try before we give up, so that no peer can send us round in circles.
@@ -69,6 +70,24 @@ class Half:
     def exchange(self, peer_public: bytes) -> bytes:
         """The shared secret, or `InvalidKeyExchange`."""
         return self._private.exchange(peer_public)
+
+
+def shared_secret(
+    payloads: tuple[Payload, ...], half: PrivateKey | None, group: GroupChoice | None
+) -> bytes:
+    """What an answer to our KE payload gives; nothing where the chosen suite has no group."""
+    exchanged = find(payloads, KeyExchange)
+    choice = only(payloads, SecurityAssociation).proposals[0]
+    groups = [one.id for one in choice.of_type(TransformType.KE) if one.id]
+    if not groups:
+        if exchanged is not None:
+            raise InvalidSyntax("a KE payload where no group was chosen")
+        return b""
+    if exchanged is None or half is None or group is None:
+        raise InvalidSyntax("the responder chose a group, and there is no KE payload of it")
+    if not exchanged.method == group.method == groups[0]:
+        raise InvalidSyntax("the responder's KE payload is of another group than ours")
+    return half.exchange(exchanged.data)
 
 
 def private_key(entropy: Entropy, method: KeyExchangeMethod) -> Half:

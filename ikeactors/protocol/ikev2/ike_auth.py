@@ -23,6 +23,7 @@ from ikeactors.protocol.ikev2 import (
     childless,
     crash_detection,
     mobike,
+    pairs,
     reauthentication,
     revocation,
     rounds,
@@ -31,6 +32,7 @@ from ikeactors.protocol.ikev2.auth_answering import Answering, refusal
 from ikeactors.protocol.ikev2.authentication import Covered, identity_of
 from ikeactors.protocol.ikev2.candidates import choose_by_identity, of_method
 from ikeactors.protocol.ikev2.child_negotiation import Nonces, Offer, build
+from ikeactors.protocol.ikev2.create_child_sa import CreateChildInitiator
 from ikeactors.protocol.ikev2.exchange import Answer, Payloads
 from ikeactors.protocol.ikev2.explaining import refused_auth, refused_child
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, error_of
@@ -232,6 +234,12 @@ class AuthInitiator:
         error = error_of(payloads)
         if error is not None or find(payloads, SecurityAssociation) is None:
             kind = error.type if error else None
+            if kind is NotifyType.SINGLE_PAIR_REQUIRED:
+                pair = pairs.less(association, offer, None)
+                if pair is not None:
+                    again = CreateChildInitiator(offer.settings, self._request, pair=pair)
+                    ike_sa.ask(association, again)
+                    return
             reason = refused_child(association, kind, str(offer))
             association.children.failed(offer.settings, reason, self._request)
             return

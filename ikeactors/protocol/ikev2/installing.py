@@ -125,7 +125,7 @@ class InstallOffered:
             children.prevailed(self.child, old, self.rival)
             if old.state is ChildState.REKEYING:
                 stop_sending(association, old)
-                children.delete(old, Request(None))
+                children.delete(old, Request(None), first=True)
         elif self.rival is not None and self.rival in children:
             children.make_redundant(self.rival)
 

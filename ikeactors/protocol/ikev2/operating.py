@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ikeactors.errors import InvalidSyntax
 from ikeactors.protocol.actions import AnswerRequest, RegisterSpi
 from ikeactors.protocol.events import DeletionRequested, InitiationRequested, RekeyRequested
-from ikeactors.protocol.ikev2 import reauthentication
+from ikeactors.protocol.ikev2 import pairs, reauthentication
 from ikeactors.protocol.ikev2.authentication import OVERTAKEN, is_overtaken
 from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
 from ikeactors.protocol.ikev2.demands import work_of
@@ -87,7 +87,8 @@ def authenticate(association: Association, transcript: Transcript, sent: InitSen
 def _create(
     association: Association, wanted: tuple[ChildSettings, ...], event: InitiationRequested
 ) -> None:
-    missing = [one for one in wanted if not association.children.named(one.name)]
+    named = association.children.named
+    missing = [one for one in wanted if not pairs.is_met(named(one.name), event.trigger)]
     if not missing:
         _answer(association, event.request_id, "")
         return

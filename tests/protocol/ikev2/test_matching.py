@@ -73,8 +73,6 @@ def test_a_responder_may_insist_on_one_pair_of_addresses() -> None:
     """(RFC 7296 section 2.9)"""
     pair = Pair(connection(), eastern("10.2.0.0/16", single_pair=True)).establish()
     assert "N(SINGLE_PAIR_REQUIRED)" in pair.trace[3]
-    assert "Configure a child for each pair" in pair.west.answers[0].text
-    assert not pair.east.sas
 
 
 def test_one_pair_of_addresses_is_taken_and_rekeyed() -> None:
