@@ -23,13 +23,14 @@ from tests.lab.relay import Relay, relayed
 from tests.lab.traffic import Pings
 from tests.lab.tunnels import CHILD, CONNECTION
 
-# Longer than both ends need to ask, so that whatever they ask at the same time crosses.
-CROSSING = Faults(delay=0.3)
+# Longer than both ends need to ask, so that whatever they ask at the same time crosses; twice that
+# is less than charon waits before it sends again.
+CROSSING = Faults(delay=0.45)
 # Some round trips, a retransmission, and charon's pause after TEMPORARY_FAILURE (15 to 35 s is
 # what it waits; until then nothing is under way, and both ends agree).
 _SETTLED_SECONDS = 20.0
 # One each 20 ms, while a rekeying and the deletion of what it replaced take four times the delay.
-_PINGS = 120
+_PINGS = 160
 _MESSAGE = re.compile(r"message-(sent|received): \S+ HDR, SK \{(.*)\} exchange=(\S+)")
 
 Ask = Callable[[Peer], None]
@@ -133,7 +134,7 @@ def _ask_both(crossing: Crossing, asks: tuple[str, str]) -> None:
             for peer, ask in zip((pair.west, pair.east), asks, strict=True):
                 threads.submit(ASKS[ask], peer)
         for peer, mark in zip(ours, marks, strict=True):
-            wait_until(partial(_has_crossed_since, peer, mark), 2.0, "requests that cross")
+            wait_until(partial(_has_crossed_since, peer, mark), 5.0, "requests that cross")
     finally:
         crossing.relay.strike()
 
