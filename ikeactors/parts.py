@@ -130,7 +130,8 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
     addresses = ports.addresses()
     trust = open_trust(configuration, ports.lookup, workers, hub)
     ways = (router, sockets, kernel, workers, alarms, hub, writers.key_log, registry)
-    outlets = Outlets(*ways, writers.keeper, writers.followers, trust.checks)
+    asked = trust.checks, trust.name_checks
+    outlets = Outlets(*ways, writers.keeper, writers.followers, *asked)
     shared = (configuration, options, sockets, addresses, hub, registry)
     abilities = (is_userspace, choice.compresses)
     surroundings = _surroundings(*shared, router.budgets, trust, *abilities)
@@ -268,6 +269,7 @@ def _surroundings(
         auth_difficulty=partial(_auth_difficulty, limits, registry, budgets),
         wall_clock=options.ports.wall_clock,
         credentials=trust.credentials,
+        keys_of=trust.keys_of,
         addresses=addresses.addresses,
         source_for=sockets.source_for,
     )

@@ -13,12 +13,13 @@ from ikeactors.actors.entropy import SystemEntropy
 from ikeactors.actors.names import Lookup
 from ikeactors.actors.reports import ReportHub
 from ikeactors.actors.supervisor import ChildSpecification
-from ikeactors.actors.unchecked import Checks, Unchecked
+from ikeactors.actors.unchecked import Checks, NameChecks, NobodyAsked, Unchecked
 from ikeactors.actors.workers import Workers
 from ikeactors.config import Configuration
 from ikeactors.protocol.credentials import CurrentCredentials, NoCredentials
 
 if TYPE_CHECKING:
+    from ikeactors.actors.dnssec import NameProofs
     from ikeactors.actors.revocation import Examiner, RevocationChecks
 
 _CRLS = "crls"
@@ -38,6 +39,16 @@ class Trust:
 
     credentials: CurrentCredentials
     checking: Checking | None
+    names: NameProofs | None = None
+
+    @property
+    def name_checks(self) -> NameChecks:
+        """Whom associations ask about names."""
+        return NobodyAsked() if self.names is None else self.names
+
+    def keys_of(self, name: str) -> tuple[bytes, ...]:
+        """The public keys of a name. Raises AuthenticationFailed."""
+        return self.name_checks.keys_of(name)
 
     @property
     def checks(self) -> Checks:
@@ -57,15 +68,18 @@ class Trust:
 
             run = partial(run_revocation, self.checking.checks, self.checking.examiner)
             yield ChildSpecification("revocation", run)
+        if self.names is not None:
+            yield ChildSpecification("dnssec", self.names.run)
 
     def statistics(self) -> dict[str, object]:
         """What the admin socket shows of it."""
-        if self.checking is None:
-            return {}
-        return {
-            "revocation": self.checking.checks.statistics(),
-            "crls": self.checking.examiner.crls.statistics(),
-        }
+        shown: dict[str, object] = {}
+        if self.checking is not None:
+            shown["revocation"] = self.checking.checks.statistics()
+            shown["crls"] = self.checking.examiner.crls.statistics()
+        if self.names is not None:
+            shown["dnssec"] = self.names.statistics()
+        return shown
 
 
 def open_trust(
@@ -73,9 +87,26 @@ def open_trust(
 ) -> Trust:
     """What the configuration has loaded; where it is all pre-shared keys there is nothing to do."""
     credentials = CurrentCredentials(configuration.credentials)
+    names = _names(configuration, hub)
     if isinstance(configuration.credentials, NoCredentials):
-        return Trust(credentials, None)
-    return Trust(credentials, _checking(configuration, lookup, workers, hub))
+        return Trust(credentials, None, names)
+    return Trust(credentials, _checking(configuration, lookup, workers, hub), names)
+
+
+def _names(configuration: Configuration, hub: ReportHub) -> NameProofs | None:
+    """Who asks what DNSSEC proves, where a connection wants that."""
+    dns = configuration.dns
+    if dns is None:
+        return None
+    from ikeactors.actors.dnssec import NameProofs
+    from ikeactors.actors.resolvers import Resolvers
+    from ikeactors.actors.validation import Validator, read_anchors
+
+    anchors = read_anchors(dns.anchors) if dns.anchors else None
+    proofs = Validator(Resolvers(dns.servers).ask, anchors, time.time)
+    ends = (end for one in configuration.connections for end in one.remote_rounds)
+    asked = (str(end.id.identity) for end in ends if end.ipseckey)
+    return NameProofs(proofs, time.time, hub, tuple(asked))
 
 
 def _checking(

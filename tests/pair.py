@@ -16,6 +16,7 @@ from ikeactors.kernel.requests import Direction, PolicyRequest, SaId, SaRequest,
 from ikeactors.protocol.actions import (
     Action,
     AnswerRequest,
+    CheckName,
     CheckRevocation,
     ClaimIdentity,
     InstallChildSa,
@@ -28,6 +29,7 @@ from ikeactors.protocol.actions import (
 )
 from ikeactors.protocol.credentials import Credentials, NoCredentials
 from ikeactors.protocol.events import (
+    Address,
     ChildSaInstalled,
     DatagramReceived,
     Endpoint,
@@ -35,6 +37,7 @@ from ikeactors.protocol.events import (
     IdentityClaimed,
     InitiationRequested,
     KernelRefused,
+    NameChecked,
     RevocationChecked,
     TimerExpired,
     UsageReported,
@@ -147,6 +150,7 @@ class End:
     refuse: Callable[[InstallChildSa], str] = lambda action: ""
     grant: Callable[[ClaimIdentity], bool] = lambda action: True
     findings: tuple[RevocationFinding, ...] = ()
+    proven: tuple[tuple[Address, ...], str] = ((), "nobody asks")
 
     def said(self, name: str) -> list[Report]:
         """The reports of a name."""
@@ -285,6 +289,8 @@ class Pair:
                 return IdentityClaimed(action.ticket, end.grant(action))
             case CheckRevocation():
                 return RevocationChecked(action.ticket, end.findings)
+            case CheckName():
+                return NameChecked(action.ticket, action.name, *end.proven)
             case AnswerRequest():
                 end.answers.append(action)
             case Report():

@@ -20,7 +20,7 @@ from ikeactors.actors.mailbox import Mailbox
 from ikeactors.actors.peer_ports import Association, Following, Kept, KeyRecords, Sender
 from ikeactors.actors.reports import ReportHub
 from ikeactors.actors.router import Router
-from ikeactors.actors.unchecked import Checks, Unchecked
+from ikeactors.actors.unchecked import Checks, NameChecks, NobodyAsked, Unchecked
 from ikeactors.actors.workers import Workers
 from ikeactors.crypto.pki.revocation import RevocationFinding
 from ikeactors.kernel.requests import SaUsage
@@ -30,6 +30,7 @@ from ikeactors.protocol.events import (
     ChildSaInstalled,
     Endpoint,
     Event,
+    NameChecked,
     RevocationChecked,
     SendingFailed,
     UsageReported,
@@ -139,6 +140,7 @@ class Outlets:
     durability: Durability | None = None
     followers: Following | None = None
     checks: Checks = field(default_factory=Unchecked)
+    names: NameChecks = field(default_factory=NobodyAsked)
 
 
 async def run_peer(peer: Peer, association: Association, outlets: Outlets) -> str:
@@ -279,6 +281,17 @@ def _report_findings(
     mailbox.post_assured(RevocationChecked(ticket, findings))
 
 
+def _check_name(peer: Peer, action: actions.CheckName, outlets: Outlets) -> None:
+    report = partial(_report_name, peer.mailbox, action.ticket, action.name)
+    outlets.names.check(action.name, report)
+
+
+def _report_name(
+    mailbox: Mailbox, ticket: int, name: str, addresses: tuple[Address, ...], refusal: str
+) -> None:
+    mailbox.post_assured(NameChecked(ticket, name, addresses, refusal))
+
+
 def _reauthenticate(peer: Peer, action: actions.Reauthenticate, outlets: Outlets) -> None:
     outlets.registry.reauthenticate(peer, action)
 
@@ -359,6 +372,7 @@ _CARRY: dict[type, Callable[[Peer, Any, Outlets], None]] = {
     actions.KeepAnswer: _keep_answer,
     actions.ClaimIdentity: _claim_identity,
     actions.CheckRevocation: _check_revocation,
+    actions.CheckName: _check_name,
     actions.Reauthenticate: _reauthenticate,
     actions.BeginAgain: _begin_again,
     actions.SetTraps: _set_traps,

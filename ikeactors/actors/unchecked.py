@@ -6,6 +6,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ikeactors.crypto.pki.revocation import Revocation, RevocationFinding
+from ikeactors.errors import AuthenticationFailed
+from ikeactors.protocol.events import Address
+
+# Takes the addresses of a name, or why none is proven.
+NameAnswer = Callable[[tuple[Address, ...], str], None]
 
 # Takes the findings about each certificate of a path but the anchor.
 Answer = Callable[[tuple[RevocationFinding, ...]], None]
@@ -22,6 +27,26 @@ class Unchecked:
 
     def check(self, chain: tuple[bytes, ...], answer: Answer) -> None:
         answer(unknown(chain, "this daemon checks no certificates"))
+
+
+class NameChecks(Protocol):
+    """Who finds out what DNSSEC proves of names."""
+
+    def check(self, name: str, answer: NameAnswer) -> None: ...
+    def keys_of(self, name: str) -> tuple[bytes, ...]: ...
+
+
+class NobodyAsked:
+    """Nobody does."""
+
+    def check(self, name: str, answer: NameAnswer) -> None:
+        answer((), _NOBODY)
+
+    def keys_of(self, name: str) -> tuple[bytes, ...]:
+        raise AuthenticationFailed(_NOBODY)
+
+
+_NOBODY = "this daemon asks no name server"
 
 
 def unknown(chain: tuple[bytes, ...], why: str) -> tuple[RevocationFinding, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from ikeactors.config import values
 from ikeactors.config.addresses import address
 from ikeactors.config.admission import ADMISSION
+from ikeactors.config.dns_options import DNSSEC
 from ikeactors.config.identities import identity_patterns
 from ikeactors.config.interfaces import interface_name
 from ikeactors.config.mistakes import Refused
@@ -121,6 +122,7 @@ DAEMON = options(
         '"text"',
         'How it is logged: "text" or "json", one line per event.',
     ),
+    *DNSSEC,
     *STATE,
     *RECORDING,
     *ADMISSION,

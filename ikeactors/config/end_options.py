@@ -113,6 +113,18 @@ REMOTE = options(
         "An identity that is an address must be where the peer's packets come from.",
     ),
     Option(
+        "dnssec",
+        word({"ignore": False, "require": True}),
+        '"ignore"',
+        'If "require", the peer\'s name must have its address, by DNSSEC: see dns_servers.',
+    ),
+    Option(
+        "ipseckey",
+        boolean,
+        "false",
+        "The peer's raw public keys are those of its name's IPSECKEY records, by DNSSEC.",
+    ),
+    Option(
         "revocation",
         word(enumeration(*RevocationPolicy)),
         '"relaxed"',

@@ -20,7 +20,7 @@ from ikeactors.protocol.settings import AuthSettings, ChildSettings, IdentityPat
 
 T = TypeVar("T")
 
-_OF_KEYS = ("certs", "cacerts", "pubkeys", "cert_policy")
+_OF_KEYS = ("certs", "cacerts", "pubkeys", "cert_policy", "ipseckey")
 
 
 def read_end(
@@ -45,7 +45,7 @@ def _end(end: str, section: Section, directory: Path, mistakes: Mistakes) -> Aut
     method = section["auth"]
     if method.name != "pubkey":
         _check_keyless(section, mistakes)
-        return AuthSettings(method.name, section["id"])
+        return AuthSettings(method.name, section["id"], **_of_names(section))
     certificates = _ders(section, "certs", directory / "x509", mistakes)
     return AuthSettings(
         "pubkey",
@@ -92,8 +92,15 @@ def _of_the_peer(section: Section) -> dict[str, Any]:
     return {
         "usage": section["eku"],
         "policies": PolicyDemand(section["cert_policy"], bool(section["cert_policy"])),
+        **_of_names(section),
         **section.only("match_address", "revocation", "revocation_recheck", "address_blocks"),
     }
+
+
+def _of_names(section: Section) -> dict[str, Any]:
+    if "dnssec" not in section.values:
+        return {}
+    return section.only("dnssec", "ipseckey")
 
 
 def _who(end: str, given: IdentityPattern, certificates: tuple[bytes, ...]) -> IdentityPattern:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ikeactors.config.connections import check_name, read_connection
 from ikeactors.config.credentials import read_credentials
 from ikeactors.config.daemon_options import DAEMON, FILE
+from ikeactors.config.dnssec import read_dnssec
 from ikeactors.config.identities import ANYBODY
 from ikeactors.config.interfaces import check_interfaces, read_interface
 from ikeactors.config.mistakes import ConfigurationFaults, Mistake, Mistakes, Place
@@ -40,7 +41,9 @@ def load(path: str | Path) -> Configuration:
     credentials, crls = read_credentials(directory, secrets or (), settings, mistakes)
     interfaces = _interfaces(documents, mistakes)
     keys: dict[str, bytes] = {}
+    dns = None
     if daemon is not None:
+        dns = read_dnssec(daemon, connections, mistakes)
         keys = read_keys(daemon, mistakes)
         _check_recording(daemon, connections, mistakes)
         _check_ports(daemon, connections, mistakes)
@@ -63,6 +66,7 @@ def load(path: str | Path) -> Configuration:
         credentials=credentials,
         interfaces=tuple(interface for interface, _ in interfaces),
         crls=crls,
+        dns=dns,
         credentials_directory=directory,
         **keys,
     )

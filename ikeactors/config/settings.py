@@ -9,9 +9,11 @@ from pathlib import Path
 from cryptography import x509
 
 from ikeactors.actors.budgets import BudgetLimits
+from ikeactors.config.dnssec import DnsSettings
 from ikeactors.config.mistakes import Mistake
 from ikeactors.kernel.interfaces import Interface
 from ikeactors.protocol.credentials import Credentials, NoCredentials
+from ikeactors.protocol.events import Endpoint
 from ikeactors.protocol.ikev2.admission import AdmissionLimits
 from ikeactors.protocol.settings import Address, ConnectionSettings, Secret, Settings, nameless
 
@@ -35,6 +37,8 @@ class DaemonSettings:
     credentials: str = ""
     revocation_timeout: float = 10.0
     revocation_private: bool = False
+    dns_servers: tuple[Endpoint, ...] = ()
+    dnssec_anchors: str = ""
     workers: int = 2
     log_level: str = "info"
     log_format: str = "text"
@@ -93,6 +97,7 @@ class Configuration:
     credentials: Credentials = field(default_factory=NoCredentials, compare=False)
     interfaces: tuple[Interface, ...] = ()
     credentials_directory: Path = field(default=Path(), compare=False)
+    dns: DnsSettings | None = None
     crls: tuple[x509.CertificateRevocationList, ...] = field(default=(), compare=False)
 
     def settings(

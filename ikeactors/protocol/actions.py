@@ -142,6 +142,14 @@ class CheckRevocation:
     chain: tuple[bytes, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CheckName:
+    """Which addresses has this name by DNSSEC? NameChecked answers."""
+
+    ticket: int
+    name: str
+
+
 @quick
 class SuspectAddress:
     """A peer at this address, which is where it gets our answers, has failed to prove itself."""
@@ -310,6 +318,7 @@ Action = (
     | QueryUsage
     | ClaimIdentity
     | CheckRevocation
+    | CheckName
     | Reauthenticate
     | BeginAgain
     | SetTraps

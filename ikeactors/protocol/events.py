@@ -133,6 +133,16 @@ class RevocationChecked:
 
 
 @dataclass(frozen=True, slots=True)
+class NameChecked:
+    """The answer to CheckName: what DNSSEC proves, or why it proves nothing."""
+
+    ticket: int
+    name: str
+    addresses: tuple[Address, ...] = ()
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class UsageReported:
     """The answer to QueryUsage: of the SAs that are there."""
 
@@ -209,7 +219,14 @@ class Restored:
 
 
 # What answers an action with a ticket.
-Reply = ChildSaInstalled | KernelRefused | IdentityClaimed | RevocationChecked | UsageReported
+Reply = (
+    ChildSaInstalled
+    | KernelRefused
+    | IdentityClaimed
+    | RevocationChecked
+    | NameChecked
+    | UsageReported
+)
 
 Event = (
     DatagramReceived
@@ -222,6 +239,7 @@ Event = (
     | KernelRefused
     | IdentityClaimed
     | RevocationChecked
+    | NameChecked
     | UsageReported
     | Superseded
     | Renewed

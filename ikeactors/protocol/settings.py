@@ -93,6 +93,8 @@ class AuthSettings:
     revocation: RevocationPolicy = RevocationPolicy.RELAXED
     revocation_recheck: float = 0.0
     address_blocks: AddressBlocks = AddressBlocks.IF_PRESENT
+    dnssec: bool = False
+    ipseckey: bool = False
 
     @property
     def by_public_key(self) -> bool:

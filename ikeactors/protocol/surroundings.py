@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ikeactors.errors import AuthenticationFailed
 from ikeactors.protocol.actions import Level
 from ikeactors.protocol.allowance import Allowance
 from ikeactors.protocol.credentials import Credentials, NoCredentials
@@ -69,6 +70,10 @@ def _any_amount(holder: object, octets: int) -> bool:
     return True
 
 
+def _no_keys(name: str) -> tuple[bytes, ...]:
+    raise AuthenticationFailed(f"nobody asks DNS for the keys of {name}")
+
+
 def _no_puzzle() -> int:
     return 0
 
@@ -92,7 +97,8 @@ class Surroundings:
     `token_of` makes the token by which a peer knows that we have lost its IKE SA. `addresses` tells
     this host's addresses, none where they are not known, and `source_for` from which of them the
     routes lead to an address. `wall_clock` tells the time of day in seconds since 1970, by which
-    certificates are valid; `credentials` are our keys and whom we believe.
+    certificates are valid; `credentials` are our keys and whom we believe. `keys_of` tells which
+    public keys a name has by DNSSEC; AuthenticationFailed says why it has none.
     """
 
     entropy: Entropy
@@ -113,6 +119,7 @@ class Surroundings:
     source_for: Callable[[Address], Address | None] = _no_way
     wall_clock: Callable[[], float] = _beginning_of_time
     credentials: Credentials = field(default_factory=NoCredentials)
+    keys_of: Callable[[str], tuple[bytes, ...]] = _no_keys
 
     def choose_ike_spi(self) -> bytes:
         """A fresh SPI for an IKE SA: eight octets, never all zero."""

@@ -83,6 +83,12 @@ def _strongswan() -> str:
     return "needs strongSwan (charon-systemd, strongswan-swanctl)"
 
 
+def _dnssec() -> str:
+    if shutil.which("unbound") and shutil.which("ldns-signzone"):
+        return ""
+    return "needs a resolver and zones for it (unbound, ldnsutils)"
+
+
 def _nat() -> str:
     if _root():
         return "needs root for NAT"
@@ -113,6 +119,7 @@ _CHECKS: dict[str, Callable[[], str]] = {
     "tun": _tun,
     "ping": _ping,
     "strongswan": _strongswan,
+    "dnssec": _dnssec,
     "nat": _nat,
     "tshark": _tshark,
     "machine": _machine,

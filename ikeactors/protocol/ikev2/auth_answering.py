@@ -1,7 +1,7 @@
 """The responder of IKE_AUTH, once the peer's proof is right: whether its certificates hold, what
 else each end has to prove, whether the IKE SA may stand beside others, and the answer at last.
 
-    revocation.check  -->  believed  -->  claim  -->  resumed  -->  IDr, AUTH, SAr2, TSi, TSr
+    names.check  ------->  believed  -->  claim  -->  resumed  -->  IDr, AUTH, SAr2, TSi, TSr
                               |
                               `--> IDr, AUTH; the next request  -->  respond  -->  believed ...
 """
@@ -19,8 +19,8 @@ from ikeactors.protocol.ikev2 import (
     childless,
     crash_detection,
     mobike,
+    names,
     reauthentication,
-    revocation,
 )
 from ikeactors.protocol.ikev2.authentication import Covered
 from ikeactors.protocol.ikev2.child_negotiation import Nonces, build, demanded
@@ -89,7 +89,7 @@ class Answering:
 
         # Authenticated: from here on we may change.
         self.proven = proven
-        revocation.check(association, progress.demand, proof, self)
+        names.check(association, progress.demand, progress.remote, proof, self)
         return None
 
     # Whether it may stand.

@@ -14,6 +14,7 @@ from ikeactors.protocol.events import (
     InitiationRequested,
     KernelRefused,
     LocalAddressesChanged,
+    NameChecked,
     OlderEnded,
     ReauthenticationFailed,
     RekeyRequested,
@@ -58,7 +59,7 @@ def dispatch(association: Association, event: Event) -> None:
             lifetimes.expire(association)
         case ChildSaInstalled() | KernelRefused() | IdentityClaimed():
             association.resume(event)
-        case RevocationChecked() | UsageReported():
+        case RevocationChecked() | NameChecked() | UsageReported():
             association.resume(event)
         case InitiationRequested():
             operating.initiate(association, event)

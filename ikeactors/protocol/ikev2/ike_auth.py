@@ -23,9 +23,9 @@ from ikeactors.protocol.ikev2 import (
     childless,
     crash_detection,
     mobike,
+    names,
     pairs,
     reauthentication,
-    revocation,
     rounds,
 )
 from ikeactors.protocol.ikev2.auth_answering import Answering, refusal
@@ -176,7 +176,7 @@ class AuthInitiator:
 
         # Authenticated: from here on we may change.
         then = ProvenToInitiator(self, ike_sa, window_size, payloads)
-        revocation.check(association, progress.demand, proof, then)
+        names.check(association, progress.demand, progress.remote, proof, then)
 
     def _check(
         self,
@@ -336,5 +336,5 @@ def respond(
     ends = local, remote
     told = (*proven, *mixing.told)
     answering = Answering(ike_sa, transcript, ends, payloads, progress, covered, told)
-    revocation.check(association, progress.demand, proof, answering)
+    names.check(association, progress.demand, progress.remote, proof, answering)
     return None

@@ -7,6 +7,7 @@ certificates, too. What the peer's said is read from the transcript again when i
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -73,12 +74,16 @@ def request_for(association: Association, connections: Iterable[ConnectionSettin
         for one in connections
         if one.send_certreq
         for end in one.remote_rounds
-        if end.by_public_key and not end.public_keys
+        if _wants_certificate(end)
     ]
     if not auths:
         return ()
     hashes = association.surroundings.credentials.authorities(auths)[:_MAX_AUTHORITIES]
     return (CertificateRequest(CertificateEncoding.X509_SIGNATURE, b"".join(hashes)),)
+
+
+def _wants_certificate(auth: AuthSettings) -> bool:
+    return auth.by_public_key and not auth.public_keys and not auth.ipseckey
 
 
 def prove(
@@ -125,14 +130,14 @@ def verify(
     if auth.match_address:
         _check_address(association, identity)
     surroundings = association.surroundings
-    proof = surroundings.credentials.verify(
-        auth,
-        identity,
-        find_all(payloads, Certificate),
-        authentication,
-        octets,
-        surroundings.wall_clock(),
-    )
+    certificates, now = find_all(payloads, Certificate), surroundings.wall_clock()
+    proof: PeerProof | CredentialsRefusal = CredentialsRefusal("")
+    for one in _with_keys(association, auth, identity):
+        proof = surroundings.credentials.verify(
+            one, identity, certificates, authentication, octets, now
+        )
+        if isinstance(proof, PeerProof):
+            break
     if isinstance(proof, CredentialsRefusal):
         raise AuthenticationFailed(proof.text)
     association.report(
@@ -140,6 +145,19 @@ def verify(
     )
     _warn_of_expiry(association, f"the path of {identity}", proof.not_after)
     return proof
+
+
+def _with_keys(
+    association: Association, auth: AuthSettings, identity: Identity
+) -> tuple[AuthSettings, ...]:
+    """What is asked of the peer, with each key that DNS has for it (RFC 4025 section 2).
+
+    There are two while one replaces the other. Raises AuthenticationFailed.
+    """
+    if not auth.ipseckey:
+        return (auth,)
+    keys = association.surroundings.keys_of(str(identity))
+    return tuple(replace(auth, public_keys=(key,)) for key in keys)
 
 
 def _warn_of_expiry(association: Association, what: str, not_after: float) -> None:
