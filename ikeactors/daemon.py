@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 import trio
 
 from ikeactors import __version__
+from ikeactors.actors.blocks import blocks
 from ikeactors.actors.garbage import settle
 from ikeactors.actors.kernel import usage_of
 from ikeactors.actors.shunts import shunts
@@ -29,6 +30,8 @@ _REMOVAL_PATIENCE = 2.0
 _SCRIPTS_PATIENCE = 5.0
 # For names of peers to resolve, until which nothing of theirs is protected.
 _TRAP_PATIENCE = 2.0
+# For associations of before to ask for their SAs: until then their policies must not be others'.
+_RETURN_PATIENCE = 10.0
 
 
 async def run_daemon(
@@ -61,9 +64,14 @@ async def serve(daemon: Parts, supervisor: Supervisor, ready: Callable[[], None]
         daemon.hub.publish(Report("daemon-started", _description(daemon)))
         for request in shunts(daemon.configuration.connections):
             await daemon.kernel.send(request)
+        were_kept = await take_back(daemon.writers.keeper, daemon.peers)
+        with trio.move_on_after(_RETURN_PATIENCE):
+            await daemon.peers.returned()
+        for request in blocks(daemon.configuration.connections):
+            await daemon.kernel.send(request)
+        daemon.traps.begin()
         with trio.move_on_after(_TRAP_PATIENCE):
             await daemon.traps.settled.wait()
-        were_kept = await take_back(daemon.writers.keeper, daemon.peers)
         backend = daemon.choice.backend
         nursery.start_soon(sweep, backend, were_kept, daemon.hub, daemon.stopping)
         daemon.peers.start_configured()

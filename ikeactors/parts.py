@@ -16,6 +16,7 @@ from ikeactors.actors.backends import Backend
 from ikeactors.actors.budgets import Budgets
 from ikeactors.actors.core import CoreAssociations
 from ikeactors.actors.entropy import SystemEntropy
+from ikeactors.actors.installed import BLOCKING
 from ikeactors.actors.kernel import (
     Command,
     KernelState,
@@ -293,7 +294,8 @@ async def _clear(
     """Take away what unresponsive peers have left in the data plane, and the data plane."""
     with trio.move_on_after(_REMOVAL_PATIENCE, shield=True):
         if flushing.is_set() or not keeps_all:
-            await remove_all(backend, state)
+            spared = () if flushing.is_set() else (BLOCKING,)
+            await remove_all(backend, state, *spared)
     await backend.aclose()
 
 

@@ -15,6 +15,12 @@ from ikeactors.kernel.requests import Address, PolicyRequest, SaId, SaRequest
 from ikeactors.protocol.events import Event
 from ikeactors.quick import quick
 
+# Associations are counted from 1. What the daemon itself wants is below what they want: it is in
+# force where there is no Child SA, whenever it was asked for.
+OURSELVES = 0
+# What blocks is not removed when the daemon stops.
+BLOCKING = -1
+
 # SPI, protocol and destination: all that some of a kernel's events tell of an SA.
 _ShortName = tuple[int, ProtocolId, Address]
 
@@ -88,7 +94,12 @@ class Installed:
             key = key_of(policy)
             below = self._claims.get(key)
             claim = Claim(owner, policy)
-            self._claims[key] = (claim,) if below is None else (*below, claim)
+            if below is None:
+                self._claims[key] = (claim,)
+            elif owner > OURSELVES:
+                self._claims[key] = (*below, claim)
+            else:
+                self._claims[key] = _under_the_others(below, claim)
         owned = self._owned.get(owner)
         if owned is not None:
             names = (*(one for one in owned.sas if one not in names), *names)
@@ -145,6 +156,11 @@ class Installed:
         keys = dict.fromkeys(key_of(policy) for policy in policies)
         return tuple(self._claims[key][-1].policy for key in keys if key in self._claims)
 
+    def is_covered(self, policy: PolicyRequest) -> bool:
+        """Whether an association wants a policy in its place."""
+        claims = self._claims.get(key_of(policy))
+        return claims is not None and claims[-1].owner > OURSELVES
+
     def holding(self, sa_id: SaId) -> Holding | None:
         """Whose an SA is; SPI, protocol and destination are enough to find it by."""
         exact = self._holdings.get(sa_id)
@@ -181,6 +197,11 @@ class Installed:
             if claim in claims:
                 claims.remove(claim)
         return left
+
+
+def _under_the_others(claims: tuple[Claim, ...], claim: Claim) -> tuple[Claim, ...]:
+    own = sum(one.owner <= OURSELVES for one in claims)
+    return (*claims[:own], claim, *claims[own:])
 
 
 def _short(sa_id: SaId) -> _ShortName:

@@ -15,7 +15,7 @@ from functools import partial
 import trio
 
 from ikeactors.actors.backends import Acquired, Backend, EventsLost, KernelEvent
-from ikeactors.actors.installed import Inbox, Installed
+from ikeactors.actors.installed import OURSELVES, Inbox, Installed
 from ikeactors.kernel.policies import key_of
 from ikeactors.kernel.requests import KernelRefusal, Lifetime, PolicyRequest, SaId, SaUsage
 from ikeactors.protocol.actions import (
@@ -142,14 +142,21 @@ async def run_kernel(
         nursery.cancel_scope.cancel()
 
 
-async def remove_all(backend: Backend, state: KernelState) -> None:
-    """Remove what is installed, for a daemon that stops; the kernel actor has ended before."""
+async def remove_all(backend: Backend, state: KernelState, *spared: int) -> None:
+    """Remove what is installed, for a daemon that stops; the kernel actor has ended before.
+
+    What owners have that are spared stays, and is in force.
+    """
     installed = state.installed
     for owner in installed.owners():
+        if owner in spared:
+            continue
         sas, policies = installed.owned_by(owner)
-        gone = installed.releasing(owner, policies).gone
-        await backend.remove(sas, gone)
+        release = installed.releasing(owner, policies)
+        await backend.remove(sas, release.gone)
         installed.release(owner, sas, policies)
+        with suppress(KernelRefusal):
+            await backend.install((), release.restored)
 
 
 class KernelActor:
@@ -233,13 +240,21 @@ class KernelActor:
 
     async def _install(self, owner: int, action: InstallChildSa, inbox: Inbox) -> None:
         try:
-            await self._backend.install(action.sas, action.policies)
+            await self._backend.install(action.sas, self._topmost(owner, action.policies))
         except KernelRefusal as refusal:
             await self._put_back(action)
             self._refused(refusal, action.ticket, inbox)
             return
         self._installed.add(owner, inbox, action.sas, action.policies)
         inbox.post_assured(ChildSaInstalled(action.ticket))
+
+    def _topmost(
+        self, owner: int, policies: tuple[PolicyRequest, ...]
+    ) -> tuple[PolicyRequest, ...]:
+        """Those that come in force: what the daemon itself wants stands below Child SAs."""
+        if owner > OURSELVES:
+            return policies
+        return tuple(one for one in policies if not self._installed.is_covered(one))
 
     async def _adopt(self, owner: int, action: AdoptChildSa, inbox: Inbox) -> None:
         """Take over what a predecessor has installed; where a part is missing the rest goes.

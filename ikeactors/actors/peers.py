@@ -86,7 +86,12 @@ class Peers:
         """Go on with an association of before the restart. Raises `Unrestorable`."""
         peer = Peer(next(self._numbers), kept.checkpoint.connection)
         self._lives.take_back(peer, kept)
+        self._registry.returning.expect(peer.number)
         self._add(peer)
+
+    async def returned(self) -> None:
+        """Wait until all that were taken back have asked the data plane for their SAs."""
+        await self._registry.returning.all_there()
 
     async def clear_away(self, kept: Kept) -> None:
         """Of an association that cannot go on nothing stays in the data plane."""

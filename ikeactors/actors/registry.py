@@ -14,6 +14,7 @@ from ikeactors.actors.kernel import Command, ForgetOwner
 from ikeactors.actors.peer import Peer
 from ikeactors.actors.peer_ports import Association
 from ikeactors.actors.reports import Answers
+from ikeactors.actors.returns import Returns
 from ikeactors.actors.router import Router
 from ikeactors.actors.succession import Succession
 from ikeactors.protocol.actions import (
@@ -62,6 +63,7 @@ class PeerRegistry:
         self.census = Census()
         self.claims = Claims()
         self.succession = Succession()
+        self.returning = Returns()
         self.succeed: Succeed | None = None
         self.trap: Trap = _no_traps
         self.failures: dict[str, str] = {}
@@ -210,6 +212,7 @@ class PeerRegistry:
 
     def release(self, peer: Peer) -> None:
         """It stands no more; whom it made way for has the peer for itself, if nobody else does."""
+        self.returning.arrived(peer.number)
         left = self.claims.release(peer.number)
         for number in left:
             others = {*self.succession.predecessors(number), self.succession.successor(number)}
@@ -231,6 +234,7 @@ class PeerRegistry:
         if not association.established:
             return
         peer.established = True
+        self.returning.arrived(peer.number)
         peer.sequences = 0
         self.failures.pop(peer.connection, None)
         await self.forget_former(peer)

@@ -38,6 +38,8 @@ PACKET_MARK = 0x1CE
 
 # Ours: a network that is kept out of a tunnel gives way to a tunnel to exactly that network.
 KEPT_OUT_METRIC = 1 << 31
+# Ours: what is blocked gives way to everything; it stays when the daemon stops.
+BLOCKED_METRIC = KEPT_OUT_METRIC + 1
 
 _FIB_RULE_INVERT = 2
 _RTNH_F_ONLINK = 4
@@ -243,11 +245,16 @@ class Routes:
 
     def _close(self) -> None:
         with IPRoute() as ip:
-            for wanted in self._wanted.values():
-                self._settle(ip, _in_force(wanted), None)
+            blocks = False
+            for (_, metric), wanted in self._wanted.items():
+                if metric == BLOCKED_METRIC:
+                    blocks = True
+                else:
+                    self._settle(ip, _in_force(wanted), None)
             self._wanted.clear()
             self._of_policy.clear()
-            self._remove_rules(ip)
+            if not blocks:
+                self._remove_rules(ip)
 
 
 class HostAddress(NamedTuple):

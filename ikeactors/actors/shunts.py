@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from ikeactors.actors.installed import OURSELVES
 from ikeactors.actors.kernel import KernelRequest
 from ikeactors.protocol.actions import InstallChildSa
 from ikeactors.protocol.events import Event
 from ikeactors.protocol.settings import ConnectionSettings
-
-# Associations are counted from 1.
-OURSELVES = 0
 
 
 class Unread:

@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 import trio
 
 from ikeactors.actors.backends import Acquired
+from ikeactors.actors.installed import OURSELVES
 from ikeactors.actors.kernel import Command, KernelRequest
 from ikeactors.actors.reports import ReportHub
 from ikeactors.actors.restarting import Locator, Unreachable
-from ikeactors.actors.shunts import OURSELVES, Unread
+from ikeactors.actors.shunts import Unread
 from ikeactors.kernel.policies import PolicyKey, key_of
 from ikeactors.kernel.requests import Direction, PolicyRequest
 from ikeactors.protocol.actions import InstallChildSa, Level, RemoveChildSa, Report
@@ -83,10 +84,16 @@ class Traps:
         self._is_stale = True
         self._stirred = trio.lowlevel.ParkingLot()
         self._acquisitions = 0
+        self._may_begin = trio.Event()
         self.settled = trio.Event()
+
+    def begin(self) -> None:
+        """What has an SA already is known: from now on the rest is set."""
+        self._may_begin.set()
 
     async def run(self) -> None:
         """The actor: keep the policies in force, and ask for what packets need."""
+        await self._may_begin.wait()
         while True:
             while self._waiting:
                 self._ask(self._waiting.popleft())

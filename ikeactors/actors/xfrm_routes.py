@@ -73,7 +73,8 @@ class OuterWay:
         if not is_routed or policy.mark is not None or (policy.if_id and device is None):
             return []
         networks = policy.destination.networks()
-        if policy.action is not PolicyAction.PROTECT:
+        is_held = policy.blocks and device is not None
+        if policy.action is not PolicyAction.PROTECT and not is_held:
             is_spared = policy.action is PolicyAction.PASS
             return [Route(network, Kind.THROW) for network in networks] if is_spared else []
         hop = self._hop(ip, policy, device)

@@ -185,6 +185,13 @@ CHILD = options(
     Option("priority", values.unsigned, "0", "Of the policies; 0 is computed from the selectors."),
     Option("policies", boolean, "true", "Install policies, not only the SAs."),
     Option(
+        "policy_on_down",
+        word({"clear": False, "block": True}),
+        '"clear"',
+        'What is to be protected, while there is no Child SA: it may leave in the "clear", or is '
+        'dropped ("block"), also when the daemon is stopped.',
+    ),
+    Option(
         "single_pair",
         boolean,
         "false",

@@ -77,7 +77,7 @@ _SAME_NAME = (
 _SAME_NAME_OF_CHILD = tuple(
     name
     for name in CHILD
-    if name not in ("esp_proposals", "ah_proposals")
+    if name not in ("esp_proposals", "ah_proposals", "policy_on_down")
     and not name.startswith(("life_", "rand_", "rekey_", "if_id_", "copy_"))
 )
 
@@ -187,6 +187,7 @@ def _child(name: str, section: Section, connection: Section, mistakes: Mistakes)
     for proposals in ("esp_proposals", "ah_proposals"):
         _check_weak(section, proposals, connection["allow_weak"], mistakes)
     _check_ah(section, connection, mistakes)
+    _check_blocking(section, mistakes)
     _check_start(section, connection, mistakes)
     limits: dict[str, Any] = {}
     for unit in ("time", "bytes", "packets"):
@@ -198,6 +199,7 @@ def _child(name: str, section: Section, connection: Section, mistakes: Mistakes)
         if_id_in=section["if_id_in"] or connection["if_id_in"],
         if_id_out=section["if_id_out"] or connection["if_id_out"],
         copying=HeaderCopying(section["copy_df"], section["copy_ecn"], section["copy_dscp"]),
+        blocks=section["policy_on_down"],
         **section.only(*_SAME_NAME_OF_CHILD),
         **limits,
     )
@@ -274,6 +276,17 @@ def _check_ah(section: Section, connection: Section, mistakes: Mistakes) -> None
         mistakes.add(place, "a child has AH or ESP: leave out ah_proposals or esp_proposals")
     if connection["encap"]:
         mistakes.add(place, "AH does not go in UDP: leave out encap in the connection")
+
+
+def _check_blocking(section: Section, mistakes: Mistakes) -> None:
+    """What is blocked before there is a peer, and after, has to be known by then."""
+    if not section["policy_on_down"] or not section.is_sound("local_ts", "remote_ts"):
+        return
+    place = section.place.of("policy_on_down")
+    if not section["policies"]:
+        mistakes.add(place, "nothing is blocked without policies")
+    if any(one.selector is None for one in (*section["local_ts"], *section["remote_ts"])):
+        mistakes.add(place, 'networks are blocked: say local_ts and remote_ts, without "dynamic"')
 
 
 def _check_families(section: Section, ours: str, theirs: str, mistakes: Mistakes) -> None:

@@ -22,6 +22,10 @@ _PER_PORT_BIT = 1 << 3
 _PORT_BITS = 16
 
 
+# Ours: of what is dropped only because nothing else takes it; behind all that is computed.
+BEHIND_ALL = 1 << 20
+
+
 class PolicyKey(NamedTuple):
     """What tells one policy from another, in the kernel as here."""
 

@@ -158,7 +158,8 @@ class PolicyRequest:
 
     `tunnel_source` and `tunnel_destination` are the outer addresses of the template. `priority`
     0 asks the data plane to compute one: more specific selectors first. With `on_demand` there is
-    no SA before a packet needs it: the data plane then asks for one, and holds the packet.
+    no SA before a packet needs it: the data plane then asks for one, and holds the packet. Where it
+    `blocks` nothing of it leaves in the clear, not even when the daemon is gone.
     """
 
     direction: Direction
@@ -175,6 +176,7 @@ class PolicyRequest:
     priority: int = 0
     on_demand: bool = False
     compressed: bool = False
+    blocks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

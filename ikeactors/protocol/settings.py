@@ -159,6 +159,7 @@ class ChildSettings:
     replay_window: int = 32
     priority: int = 0
     policies: bool = True
+    blocks: bool = False
     single_pair: bool = False
     policies_fwd_out: bool = False
     updown: str = ""

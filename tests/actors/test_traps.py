@@ -55,6 +55,7 @@ class Bench:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
+        self.traps.begin()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.traps.run)
             await trio.testing.wait_all_tasks_blocked()

@@ -6,7 +6,15 @@ from pathlib import Path
 
 from pyroute2 import IPRoute
 
-from ikeactors.actors.routes import Hop, Kind, Route, host_addresses, kept_out, source_within
+from ikeactors.actors.routes import (
+    BLOCKED_METRIC,
+    Hop,
+    Kind,
+    Route,
+    host_addresses,
+    kept_out,
+    source_within,
+)
 from ikeactors.kernel.requests import Direction, PolicyAction, PolicyRequest
 
 # Ours: leaves room for ESP, UDP and an outer IPv6 header in an Ethernet frame.
@@ -34,14 +42,16 @@ class DeviceWay:
         if policy.direction != Direction.OUT:
             return []
         networks = policy.destination.networks()
+        blocked = [Route(one, Kind.BLACKHOLE, metric=BLOCKED_METRIC) for one in networks]
         if policy.action is not PolicyAction.PROTECT:
-            return [Route(network, _KINDS[policy.action]) for network in networks]
+            others = [Route(network, _KINDS[policy.action]) for network in networks]
+            return blocked if policy.blocks else others
         addresses = host_addresses(ip, policy.destination.start.version)
         source = source_within(addresses, policy.source)
         routes = [Route(network, hop=Hop(self._index), source=source) for network in networks]
         for network in networks:
             routes += kept_out(network, addresses, policy.tunnel_destination)
-        return routes
+        return routes + blocked if policy.blocks else routes
 
 
 def _without_link_local_address(device: str) -> None:

@@ -358,7 +358,7 @@ def policies_between(
         for remote in covered.remote_ts:
             if local.start.version != remote.start.version:
                 continue
-            yield PolicyRequest(Direction.OUT, local, remote, *outbound)
+            yield PolicyRequest(Direction.OUT, local, remote, *outbound, blocks=settings.blocks)
             yield PolicyRequest(Direction.IN, remote, local, *inbound)
             if covered.mode is Mode.TUNNEL:
                 yield PolicyRequest(Direction.FWD, remote, local, *inbound)

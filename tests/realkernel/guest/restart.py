@@ -13,7 +13,7 @@ from tests.lab.ikeactors import IkeactorsPeer
 from tests.lab.namespaces import Network, direct
 from tests.lab.peer import Section, established
 from tests.lab.strongswan import IN_KERNEL, StrongswanPeer
-from tests.lab.traffic import Pings
+from tests.lab.traffic import Pings, nothing_passes, ping
 from tests.lab.tunnels import CHILD, CONNECTION, IDENTITIES, connection
 from tests.realkernel.guest.reporting import attempt
 
@@ -29,12 +29,14 @@ _AT_A_TIME = 2
 _OFTEN: Section = {"rekey_time": "1s", "rand_time": "0s", "life_time": "1h"}
 _NOW_AND_THEN: Section = {"rekey_time": "7s", "rand_time": "0s", "over_time": "1h"}
 _NEVER: Section = {"rekey_time": 0}
+_BLOCK: Section = {"policy_on_down": "block"}
 _KEPT: Section = {"kernel": "xfrm", "store": "sqlite", "stop_action": "keep"}
 
 AGAINST_OURSELVES = "killed again and again while it rekeys, against ikeactors: no ping is lost"
 AGAINST_STRONGSWAN = "killed again and again while it rekeys, against strongSwan: no ping is lost"
 STOPPED = "stopped and started again: the kernel's part is as it was, and no ping is lost"
-NAMES = (AGAINST_OURSELVES, AGAINST_STRONGSWAN, STOPPED)
+BLOCKED = "blocked: nothing leaves in the clear without tunnel or daemon"
+NAMES = (AGAINST_OURSELVES, AGAINST_STRONGSWAN, STOPPED, BLOCKED)
 
 MakePeer = Callable[[Network], IkeactorsPeer | StrongswanPeer]
 
@@ -44,6 +46,7 @@ def run() -> None:
     attempt(AGAINST_OURSELVES, lambda: _killed_again_and_again(_ikeactors))
     attempt(AGAINST_STRONGSWAN, lambda: _killed_again_and_again(_strongswan))
     attempt(STOPPED, _stopped_and_started)
+    attempt(BLOCKED, _nothing_leaves)
 
 
 def _ikeactors(network: Network) -> IkeactorsPeer:
@@ -117,6 +120,35 @@ def _stopped_and_started() -> None:
             assert _lists(network) == before
             lost = pings.lost()
         assert lost == 0, f"{lost} pings lost"
+
+
+def _nothing_leaves() -> None:
+    with direct() as network:
+        for here, there in ((network.west, network.east), (network.east, network.west)):
+            here.run("ip", "route", "add", there.subnet[4], "via", there.outer[4])
+        assert ping(network.west, network.east) == 3
+        settings = connection(network, network.west, child=_BLOCK)
+        options = {**_KEPT, "stop_action": "delete"}
+        with (
+            _ikeactors(network),
+            IkeactorsPeer(network.west, settings, IDENTITIES, options=options) as west,
+        ):
+            assert nothing_passes(network.west, network.east)
+            west.up(CONNECTION, CHILD[4])
+            assert ping(network.west, network.east) == 3
+            west.down(CONNECTION)
+            wait_until(lambda: established(west, CONNECTION) is None, _WITHIN, "it is down")
+            assert nothing_passes(network.west, network.east)
+            west.up(CONNECTION, CHILD[4])
+            west.kill()
+            network.west.run("ip", "xfrm", "state", "flush")
+            assert nothing_passes(network.west, network.east)
+            west.start_again()
+            west.end()
+            assert nothing_passes(network.west, network.east)
+            west.start_again()
+            west.command("stop", "--flush")
+            wait_until(lambda: ping(network.west, network.east) == 3, _WITHIN, "it is open")
 
 
 def _lists(network: Network) -> str:
