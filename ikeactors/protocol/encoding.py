@@ -38,6 +38,7 @@ from ikeactors.protocol import (
 from ikeactors.protocol.ikev2 import checkpoint
 from ikeactors.wire import (
     configuration,
+    deletes,
     identities,
     notify,
     payload,
@@ -150,6 +151,7 @@ _DATA = _classes(
     snapshot,
     checkpoint,
     configuration,
+    deletes,
     identities,
     notify,
     payload,

@@ -17,12 +17,13 @@ from ikeactors.iana import (
     EapCode,
     KeyExchangeMethod,
     PayloadType,
-    ProtocolId,
     by_octet,
 )
 from ikeactors.quick import quick
 from ikeactors.wire.configuration import Configuration as Configuration
 from ikeactors.wire.configuration import read_configuration, write_configuration
+from ikeactors.wire.deletes import Delete as Delete
+from ikeactors.wire.deletes import read_delete, write_delete
 from ikeactors.wire.identities import Identity, read_identity, write_identity
 from ikeactors.wire.notify import Notify as Notify
 from ikeactors.wire.notify import read_notify, write_notify
@@ -42,7 +43,7 @@ _CRITICAL = 0x80
 _TYPES = by_octet(PayloadType)
 _AUTH_METHODS = by_octet(AuthMethod)
 
-# The head of every payload, and by chance that of the bodies of N, D and EAP.
+# The head of every payload, and by chance that of the body of EAP.
 _HEAD = struct.Struct("!BBH")
 _U16_AND_RESERVED = struct.Struct("!H2x")
 _U8_AND_RESERVED = struct.Struct("!B3x")
@@ -107,14 +108,6 @@ class Nonce:
     """Ni or Nr (RFC 7296 section 3.9)."""
 
     data: bytes
-
-
-@quick
-class Delete:
-    """D: the IKE SA, or Child SAs by the sender's inbound SPIs (RFC 7296 section 3.11)."""
-
-    protocol: ProtocolId
-    spis: tuple[bytes, ...] = ()
 
 
 @quick
@@ -289,21 +282,6 @@ def _read_nonce(body: bytes) -> Nonce:
     return Nonce(body)
 
 
-def _read_delete(body: bytes) -> Delete:
-    protocol, size, count = _HEAD.unpack_from(_at_least(body, 4))
-    if len(body) != 4 + size * count or size != _DELETE_SPI_SIZES.get(protocol, size):
-        raise InvalidSyntax("the SPIs of a Delete do not fit its protocol, size or count")
-    if size == 0 and count:
-        raise InvalidSyntax("a Delete counts SPIs that it does not have")
-    spis = tuple(body[at : at + size] for at in range(4, len(body), size or 1))
-    return Delete(ProtocolId(protocol), spis)
-
-
-def _write_delete(delete: Delete) -> bytes:
-    size = len(delete.spis[0]) if delete.spis else _DELETE_SPI_SIZES.get(delete.protocol, 0)
-    return _HEAD.pack(delete.protocol, size, len(delete.spis)) + b"".join(delete.spis)
-
-
 def _read_eap(body: bytes) -> Eap:
     code, identifier, length = _HEAD.unpack_from(_at_least(body, 4))
     if length != len(body) or (length != 4 and code in (EapCode.SUCCESS, EapCode.FAILURE)):
@@ -354,8 +332,6 @@ MAY_REPEAT: frozenset[int] = frozenset(
     }
 )
 
-_DELETE_SPI_SIZES: dict[int, int] = {ProtocolId.IKE: 0, ProtocolId.AH: 4, ProtocolId.ESP: 4}
-
 _SEALED: dict[int, Callable[[PayloadType, bytes], Payload]] = {
     PayloadType.SK: Encrypted,
     PayloadType.SKF: _read_fragment,
@@ -375,7 +351,7 @@ _READERS: dict[int, Callable[[bytes], Payload]] = {
     PayloadType.AUTH: lambda body: Authentication(_AUTH_METHODS[_at_least(body, 4)[0]], body[4:]),
     PayloadType.NONCE: _read_nonce,
     PayloadType.NOTIFY: read_notify,
-    PayloadType.DELETE: _read_delete,
+    PayloadType.DELETE: read_delete,
     PayloadType.VENDOR: VendorId,
     PayloadType.TSI: lambda body: TrafficSelectorsInitiator(read_selectors(body)),
     PayloadType.TSR: lambda body: TrafficSelectorsResponder(read_selectors(body)),
@@ -394,7 +370,7 @@ _WRITERS: dict[type[Payload], Callable[[Any], bytes]] = {
     Authentication: lambda auth: _U8_AND_RESERVED.pack(auth.method) + auth.data,
     Nonce: lambda nonce: nonce.data,
     Notify: write_notify,
-    Delete: _write_delete,
+    Delete: write_delete,
     VendorId: lambda vendor: vendor.data,
     TrafficSelectorsInitiator: lambda tsi: write_selectors(tsi.selectors),
     TrafficSelectorsResponder: lambda tsr: write_selectors(tsr.selectors),

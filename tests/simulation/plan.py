@@ -58,6 +58,8 @@ _RARER_CHANCE = 0.12
 # Since the third version of plans.
 _KILL_RANGE = (20.0, 90.0)
 _KILL_CHANCE = 0.15
+# Since the fourth.
+_MOBIKE_CHANCE = 0.35
 # Faults of a host; the others are of the paths between them.
 HOST_FAULTS = frozenset(
     {
@@ -158,8 +160,8 @@ def name_of(host: int) -> str:
     return f"host{host}.example"
 
 
-# What seeds have come to mean: 1 without reauthentication, 2 without kills.
-VERSION = 3
+# What seeds have come to mean: 1 without reauthentication, 2 without kills, 3 without MOBIKE.
+VERSION = 4
 
 
 def plan_of(seed: int, version: int = VERSION) -> Plan:
@@ -220,7 +222,24 @@ def _with_kills(plan: Plan) -> Plan:
     return replace(plan, faults={**plan.faults, "kill": round(chance.uniform(*_KILL_RANGE), 3)})
 
 
-_ADDITIONS = (_with_reauthentications, _with_kills)
+def _with_mobike(plan: Plan) -> Plan:
+    """Some links follow a NAT that maps them anew as MOBIKE has it; of these more NATs do so."""
+    chance = Random(f"{plan.seed}/mobike")
+    links = tuple(
+        _mobile(link) if chance.random() < _MOBIKE_CHANCE else link for link in plan.links
+    )
+    faults = dict(plan.faults)
+    if any(link.nat and link.ends[0].mobike for link in links) and chance.random() < 0.5:
+        faults.setdefault("rebind", round(chance.uniform(*_FAULT_RANGES["rebind"]), 3))
+    return replace(plan, links=links, faults=faults)
+
+
+def _mobile(link: Link) -> Link:
+    one, other = link.ends
+    return replace(link, ends=(replace(one, mobike=True), replace(other, mobike=True)))
+
+
+_ADDITIONS = (_with_reauthentications, _with_kills, _with_mobike)
 
 
 def plain_link(spoke: int, group: str = "x25519") -> Link:
