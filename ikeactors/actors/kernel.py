@@ -15,6 +15,7 @@ from functools import partial
 import trio
 
 from ikeactors.actors.backends import Acquired, Backend, EventsLost, KernelEvent
+from ikeactors.actors.early_events import EarlyEvents
 from ikeactors.actors.installed import OURSELVES, Inbox, Installed
 from ikeactors.kernel.policies import key_of
 from ikeactors.kernel.requests import KernelRefusal, Lifetime, PolicyRequest, SaId, SaUsage
@@ -171,6 +172,7 @@ class KernelActor:
         self._installed = state.installed
         self._publish = publish
         self._one_at_a_time = trio.Lock()
+        self._early = EarlyEvents()
 
     async def finish_what_is_under_way(self) -> None:
         """Do again what a predecessor was killed over, from its beginning."""
@@ -239,6 +241,7 @@ class KernelActor:
                 await self._remove(owner, sas, policies)
 
     async def _install(self, owner: int, action: InstallChildSa, inbox: Inbox) -> None:
+        self._early.expect(action.sas)
         try:
             await self._backend.install(action.sas, self._topmost(owner, action.policies))
         except KernelRefusal as refusal:
@@ -247,6 +250,8 @@ class KernelActor:
             return
         self._installed.add(owner, inbox, action.sas, action.policies)
         inbox.post_assured(ChildSaInstalled(action.ticket))
+        for event in self._early.take():
+            self._carry(event)
 
     def _topmost(
         self, owner: int, policies: tuple[PolicyRequest, ...]
@@ -288,12 +293,15 @@ class KernelActor:
     async def _move(self, owner: int, action: MoveChildSa, inbox: Inbox) -> None:
         """Move SAs. A refusal has no ticket: those that are gone then are reported as such."""
         refusal: KernelRefusal | None = None
+        self._early.expect(action.sas)
         try:
             await self._backend.move(action.old, action.sas, action.old_policies, action.policies)
         except KernelRefusal as fault:
             refusal = fault
         self._installed.release(owner, action.old, action.old_policies)
         self._installed.add(owner, inbox, action.sas, action.policies)
+        for event in self._early.take():
+            self._carry(event)
         if refusal is not None:
             # Whoever owns them knows them by their new names alone, and will have them removed so.
             self._report_refusal(refusal, "moved")
@@ -354,6 +362,7 @@ class KernelActor:
             return
         holding = self._installed.holding(event.sa_id)
         if holding is None:
+            self._early.keep(event)
             return
         own = replace(event, sa_id=holding.sa_id)
         match own:

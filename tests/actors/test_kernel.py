@@ -6,6 +6,7 @@ import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 import trio
@@ -156,6 +157,31 @@ async def test_events_go_to_whose_sa_they_are_about(bench: Bench) -> None:
         SaMappingChanged(IN.sa_id, remote),
         SaExpired(OUT.sa_id, hard=False),
     ]
+
+
+class SlowKernel(SimulatedKernel):
+    """Installs at once, and answers later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = trio.Event()
+
+    async def install(self, *request: Any) -> None:
+        await super().install(*request)
+        await self.answers.wait()
+
+
+async def test_an_sa_that_is_gone_before_its_installation_is_answered_is_told_to_be() -> None:
+    kernel = SlowKernel()
+    bench = Bench(kernel)
+    async with bench.running():
+        await bench.ask(INSTALL)
+        kernel.expire(IN.sa_id)
+        await wait_all_tasks_blocked()
+        assert bench.inbox.events == []
+        kernel.answers.set()
+        await wait_all_tasks_blocked()
+        assert bench.inbox.events == [ChildSaInstalled(1), SaExpired(IN.sa_id, hard=True)]
 
 
 async def test_after_lost_events_what_is_gone_is_reported(bench: Bench) -> None:
