@@ -32,6 +32,10 @@ from ikeactors.kernel.requests import (
 # What tells an interface that a killed daemon has left from one that the operator made.
 _ALIAS = "ikeactors"
 _ETHERNET_MTU = 1500
+# What is made to try, and taken away again.
+_TRIAL = Interface("ikeactors-try", 0xFFFFFFFF)
+
+_LACKING = "the kernel has no XFRM interfaces (CONFIG_XFRM_INTERFACE, module xfrm_interface)"
 
 _User = SaId | PolicyKey
 
@@ -175,10 +179,21 @@ class Interfaces:
         try:
             call(*args, **kwargs)
         except NetlinkError as error:
-            lacks = error.code == errno.EOPNOTSUPP
-            hint = ": the kernel has no XFRM interfaces (CONFIG_XFRM_INTERFACE)" if lacks else ""
+            hint = f": {_LACKING}" if error.code == errno.EOPNOTSUPP else ""
             text = f"interfaces.{interface.name} was refused: {error}{hint}"
             raise KernelRefusal(error.code, text) from None
+
+
+def why_no_interfaces(connect: Callable[[], Any] = IPRoute) -> str:
+    """Why the kernel makes no XFRM interface; empty where it has made one to try."""
+    with connect() as ip:
+        try:
+            ip.link("add", **_description(ip, _TRIAL))
+        except NetlinkError as error:
+            return _LACKING if error.code == errno.EOPNOTSUPP else f"it is refused: {error}"
+        for index in ip.link_lookup(ifname=_TRIAL.name):
+            ip.link("del", index=index)
+    return ""
 
 
 class InterfacedBackend:

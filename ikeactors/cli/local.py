@@ -70,6 +70,7 @@ def lacks_of(configuration: Configuration) -> list[Lack]:
     """What the running kernel lacks of what a configuration needs."""
     from ikeactors.actors.needs import Lack, lacks
     from ikeactors.actors.probing import open_xfrm
+    from ikeactors.actors.xfrm_interfaces import why_no_interfaces
     from ikeactors.kernel.requests import KernelRefusal
 
     if configuration.daemon.kernel == "userspace":
@@ -79,9 +80,12 @@ def lacks_of(configuration: Configuration) -> list[Lack]:
     except KernelRefusal as refusal:
         return [Lack(str(refusal), (), ())]
     try:
-        return lacks(backend, configuration.connections, secrets.token_bytes)
+        found = lacks(backend, configuration.connections, secrets.token_bytes)
     finally:
         backend.close()
+    names = tuple(f"interfaces.{one.name}" for one in configuration.interfaces)
+    reason = why_no_interfaces() if names else ""
+    return [*found, Lack(reason, ("an XFRM interface",), names)] if reason else found
 
 
 def _tell_lacks(configuration: Configuration, found: Sequence[Lack]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pyroute2.netlink.exceptions import NetlinkError
 
-from ikeactors.actors.xfrm_interfaces import InterfacedBackend, Interfaces
+from ikeactors.actors.xfrm_interfaces import InterfacedBackend, Interfaces, why_no_interfaces
 from ikeactors.kernel.interfaces import Interface
 from ikeactors.kernel.requests import KernelRefusal
 from tests.fakes.kernel import SimulatedKernel
@@ -211,3 +211,11 @@ async def test_what_has_another_number_is_no_concern():
 
 def test_an_interface_without_routes_is_not_routed_to():
     assert Bench(replace(IPSEC7, routes=False)).interfaces.index_of(7) is None
+
+
+def test_an_interface_is_made_to_try_and_taken_away_again() -> None:
+    links = FakeRtnetlink()
+    assert why_no_interfaces(lambda: links) == ""
+    assert list(links.links) == [WAN]
+    links.refusing = "add"
+    assert "CONFIG_XFRM_INTERFACE, module xfrm_interface" in why_no_interfaces(lambda: links)

@@ -36,7 +36,8 @@ from tests.realkernel.guest.bench import Bench, east_policies, events, ids, west
 from tests.realkernel.guest.reporting import attempt
 
 # The guest is about ten times slower than the host, which has other work too.
-_TUNNELS, _TUNNELS_SECONDS = 1000, 60.0
+_TUNNELS = int(os.environ.get("IKEACTORS_TUNNELS", "1000"))
+_SECONDS_A_TUNNEL = 0.06
 # An even number: then they are where they were.
 _MOVES = 20
 
@@ -202,15 +203,20 @@ async def takes_every_option(bench: Bench) -> None:
 async def bears_a_thousand_tunnels(bench: Bench) -> None:
     """Installed, looked up and removed, within what emulation leaves of a second's work."""
     tunnels = [_numbered(number) for number in range(_TUNNELS)]
-    began = time.monotonic()
+    names = [one.sa_id for sas, _ in tunnels for one in sas]
+    times = [time.process_time()]
     for sas, policies in tunnels:
         await bench.west.install(sas, policies)
-    names = [one.sa_id for sas, _ in tunnels for one in sas]
+    times.append(time.process_time())
     assert len(await bench.west.usage(names)) == len(names)
+    times.append(time.process_time())
     await bench.west.remove(names, [one for _, policies in tunnels for one in policies])
+    times.append(time.process_time())
     assert bench.left() == ""
-    took = time.monotonic() - began
-    assert took < _TUNNELS_SECONDS, f"it took {took:.1f} s"
+    spent = " s, ".join(f"{verb} {end - begin:.1f}" for verb, begin, end in zip(
+        ("install", "look up", "remove"), times, times[1:], strict=False))  # fmt: skip
+    sys.stdout.write(f"{_TUNNELS} tunnels, CPU with the kernel's share: {spent} s\n")
+    assert times[-1] - times[0] < _TUNNELS * _SECONDS_A_TUNNEL, spent
 
 
 def _numbered(number: int) -> tuple[tuple[SaRequest, ...], tuple[PolicyRequest, ...]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.realkernel.guest.reporting import attempt
 
 NAMES = ("check --kernel finds all that is there", "check --kernel names what is missing")
-_TAKEN = ("chacha20poly1305", "ah4", "xcbc")
+_TAKEN = ("chacha20poly1305", "ah4", "xcbc", "ipcomp", "ipcomp6", "xfrm_interface")
 _CONFIGURATION = """
 [daemon]
 kernel = "xfrm"
@@ -19,9 +19,12 @@ kernel = "xfrm"
 [connections.gw.children.net]
 esp_proposals = "default, aes128-aesxcbc"
 replay_window = 4096
+ipcomp = true
 [connections.gw.children.host]
 mode = "transport"
 ah_proposals = "default"
+[interfaces.ike1]
+if_id = 1
 [secrets.any]
 secret = "a secret of many characters"
 """
@@ -60,6 +63,9 @@ def _lacks_some() -> None:
         "it lacks an algorithm (CONFIG_CRYPTO_CBC, module cbc or CONFIG_CRYPTO_XCBC, module xcbc)",
         "it lacks an algorithm (CONFIG_CRYPTO_CHACHA20POLY1305, module chacha20poly1305)",
         "the kernel has no AH (CONFIG_INET_AH) and no module ah4",
+        "the kernel has no IPComp (CONFIG_INET_IPCOMP) and no module ipcomp",
+        "the kernel has no IPComp for IPv6 (CONFIG_INET6_IPCOMP) and no module ipcomp6",
+        "the kernel has no XFRM interfaces (CONFIG_XFRM_INTERFACE, module xfrm_interface)",
     ]
 
 
