@@ -34,6 +34,7 @@ from ikeactors.actors.restarting import Locator
 from ikeactors.actors.router import Router
 from ikeactors.actors.routes import Routing
 from ikeactors.actors.sockets import Sockets, SocketSettings
+from ikeactors.actors.standing import StandingPolicies
 from ikeactors.actors.token_secret import token_of_unless_refused
 from ikeactors.actors.traps import Traps
 from ikeactors.actors.unix_socket import ControlListener
@@ -88,6 +89,7 @@ class Parts:
     peers: Peers
     registry: PeerRegistry
     traps: Traps
+    standing: StandingPolicies
     writers: Writers
     trust: Trust
     reloading: Reloading
@@ -161,6 +163,7 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
         peers=peers,
         registry=registry,
         traps=traps,
+        standing=StandingPolicies(traps, kernel),
         writers=writers,
         trust=trust,
         reloading=_reloading(configuration, options, core, trust, hub),

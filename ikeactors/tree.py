@@ -167,6 +167,7 @@ def _admin_surroundings(
         authority=daemon.authority,
         settings=lambda: daemon.reloading.settings[0],
         usage=partial(usage_of, daemon.kernel),
+        standing=daemon.standing,
         statistics=statistics,
         failures=daemon.peers.failures,
         stop=daemon.stop,

@@ -78,6 +78,7 @@ class Traps:
         self._initiate = initiate
         self._reqids = itertools.count(_OF_NO_SA)
         self._wanted = {trap: _Set(next(self._reqids)) for trap in _configured(settings)}
+        self._unwanted: list[_Set] = []
         self._by_policy: dict[PolicyKey, Trap] = {}
         self._waiting: deque[Acquired] = deque(maxlen=MAX_WAITING)
         self._unreachable: dict[str, str] = {}
@@ -115,6 +116,16 @@ class Traps:
             self._wanted.setdefault(Trap(connection, child), _Set(next(self._reqids)))
         self.look_around()
 
+    def has(self, connection: str, child: str) -> bool:
+        """Whether a packet is to bring this child up."""
+        return Trap(connection, child) in self._wanted
+
+    def remove(self, connection: str, children: Sequence[str]) -> None:
+        """Children that no packet is to bring up any more."""
+        for child in children:
+            self._unwanted.append(self._wanted.pop(Trap(connection, child)))
+        self.look_around()
+
     def look_around(self) -> None:
         """Where we call from may have changed."""
         self._is_stale = True
@@ -136,6 +147,13 @@ class Traps:
 
     async def _settle(self) -> None:
         """Have the policies in force that are wanted, between the addresses of now."""
+        while self._unwanted:
+            gone = self._unwanted[-1].policies
+            for policy in gone:
+                self._by_policy.pop(key_of(policy), None)
+            if gone:
+                await self._send(RemoveChildSa((), gone))
+            self._unwanted.pop()
         for trap, set_ in tuple(self._wanted.items()):
             before, policies = set_.policies, await self._policies_of(trap, set_.reqid)
             if policies is None or policies == before:

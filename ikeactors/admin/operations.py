@@ -1,4 +1,4 @@
-"""The commands that do something: up, down, rekey, log-level, stop."""
+"""The commands that do something: up, down, rekey, log-level, install, uninstall, stop."""
 
 from __future__ import annotations
 
@@ -49,6 +49,13 @@ class Rekey:
     reauth: Flag = False
     spi: Spi = None
     timeout: Timeout = DEFAULT_TIMEOUT
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """Whose policies without a Child SA: a connection's, or a child's."""
+
+    name: Name
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +165,21 @@ async def reload_creds(conversation: Conversation, arguments: Nothing) -> Facts:
         return {"text": await conversation.surroundings.reload()}
     except Fault as fault:
         raise RequestRefused(ErrorCode.FAILED, str(fault)) from fault
+
+
+async def install(conversation: Conversation, arguments: Policies) -> Facts:
+    """Have the next packet bring children up; put shunts in force again."""
+    surroundings = conversation.surroundings
+    target = find_target(surroundings.settings(), arguments.name, with_shunts=True)
+    return {"installed": list(await surroundings.standing.install(target.connection, target.child))}
+
+
+async def uninstall(conversation: Conversation, arguments: Policies) -> Facts:
+    """Take traps and shunts out of force; Child SAs stay."""
+    surroundings = conversation.surroundings
+    target = find_target(surroundings.settings(), arguments.name, with_shunts=True)
+    gone = await surroundings.standing.uninstall(target.connection, target.child)
+    return {"uninstalled": list(gone)}
 
 
 async def stop(conversation: Conversation, arguments: Stop) -> Facts:

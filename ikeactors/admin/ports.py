@@ -12,7 +12,7 @@ from ikeactors.admin.authority import Authority
 from ikeactors.kernel.requests import SaId, SaUsage
 from ikeactors.protocol.actions import Level
 from ikeactors.protocol.events import Event
-from ikeactors.protocol.settings import Settings
+from ikeactors.protocol.settings import ConnectionSettings, Settings
 from ikeactors.protocol.snapshot import AssociationSnapshot
 
 
@@ -50,6 +50,18 @@ class Levels(Protocol):
         ...
 
 
+class Standing(Protocol):
+    """Policies without a Child SA."""
+
+    async def install(self, connection: ConnectionSettings, name: str | None) -> tuple[str, ...]:
+        """Those of a connection, or of one child; which were not there."""
+        ...
+
+    async def uninstall(self, connection: ConnectionSettings, name: str | None) -> tuple[str, ...]:
+        """Likewise; which were there."""
+        ...
+
+
 Usage = Callable[[Sequence[SaId]], Awaitable[Sequence[SaUsage]]]
 
 
@@ -64,6 +76,7 @@ class Surroundings:
     authority: Authority
     settings: Callable[[], Settings]
     usage: Usage
+    standing: Standing
     statistics: Callable[[], Mapping[str, object]]
     failures: Callable[[], Mapping[str, str]]
     # Whether what is established is taken down too, whatever the configuration says.

@@ -134,6 +134,8 @@ COMMANDS: dict[str, Command] = {
     "rekey": Command(operations.Rekey, operations.rekey),
     "log-level": Command(operations.LogLevel, operations.log_level),
     "reload-creds": Command(Nothing, operations.reload_creds),
+    "install": Command(operations.Policies, operations.install),
+    "uninstall": Command(operations.Policies, operations.uninstall),
     "stop": Command(operations.Stop, operations.stop),
 }
 

@@ -24,16 +24,19 @@ class Target:
         return f"{self.connection.name}{_SEPARATOR}{self.child}"
 
 
-def find_target(settings: Settings, name: str) -> Target:
-    """The target of this name. Raises `RequestRefused`, naming the nearest one."""
+def find_target(settings: Settings, name: str, with_shunts: bool = False) -> Target:
+    """The target of this name. Raises `RequestRefused`, naming the nearest one.
+
+    Children that are only policies are among them where that is said.
+    """
     connection = settings.connection(name)
     if connection is not None:
         return Target(connection)
     found = [
-        Target(one, child.name)
+        Target(one, child)
         for one in settings.connections
-        for child in one.children
-        if name in (child.name, f"{one.name}{_SEPARATOR}{child.name}")
+        for child in _names(one, with_shunts)
+        if name in (child, f"{one.name}{_SEPARATOR}{child}")
     ]
     if len(found) == 1:
         return found[0]
@@ -57,6 +60,11 @@ def find_connection(settings: Settings, name: str) -> ConnectionSettings:
             ErrorCode.NOT_FOUND, f"no connection is named {name!r}{_nearest(settings, name)}"
         )
     return connection
+
+
+def _names(connection: ConnectionSettings, with_shunts: bool) -> list[str]:
+    names = [child.name for child in connection.children]
+    return names + [shunt.name for shunt in connection.shunts] if with_shunts else names
 
 
 def _nearest(settings: Settings, name: str) -> str:

@@ -143,6 +143,28 @@ def reload_creds(options: argparse.Namespace) -> int:
     return 0
 
 
+def install(options: argparse.Namespace) -> int:
+    """Have packets bring children up; put shunts in force again."""
+    return _policies(options, "install")
+
+
+def uninstall(options: argparse.Namespace) -> int:
+    """Take traps and shunts out of force."""
+    return _policies(options, "uninstall")
+
+
+def _policies(options: argparse.Namespace, command: str) -> int:
+    with Client(options.socket) as client:
+        result = client.ask(command, {"name": options.name})
+    if options.json:
+        return print_document(result)
+    names = result[f"{command}ed"]
+    assert isinstance(names, list)
+    listed = ", ".join(printable(str(one)) for one in names)
+    print(f"{command}ed: {listed}" if names else f"nothing to {command}")
+    return 0
+
+
 def stop(options: argparse.Namespace) -> int:
     """End the daemon."""
     with Client(options.socket) as client:

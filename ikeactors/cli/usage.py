@@ -151,6 +151,11 @@ def _add_operations(words: _Words) -> None:
         "--reauth", action="store_true", help="a new IKE SA in its place, authenticated anew"
     )
     which.add_argument("--spi", metavar="HEX", help="only the Child SA with this inbound SPI")
+    for word, run, text in (
+        ("install", commands.install, "have the next packet bring up a child; pass or drop again"),
+        ("uninstall", commands.uninstall, "no longer; Child SAs that are up stay"),
+    ):
+        _word(words, word, run, text).add_argument("name", metavar="NAME")
     level = _word(
         words, "log-level", commands.log_level, "log more or less, at once; alone: show how much"
     )

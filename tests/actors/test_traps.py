@@ -174,3 +174,21 @@ async def test_transport_mode_is_between_the_two_ends() -> None:
     assert [one.direction for one in installed.policies] == [Direction.OUT, Direction.IN]
     assert installed.policies[0].source.start == WEST
     assert installed.policies[0].destination.start != EAST
+
+
+async def test_a_child_that_is_uninstalled_is_trapped_no_more() -> None:
+    bench = Bench(settings_of(NET, PLAIN))
+    async with bench.running():
+        installed = bench.asked()
+        bench.traps.remove("gw", ["net"])
+        await trio.testing.wait_all_tasks_blocked()
+        (removed,) = bench.asked()
+        assert isinstance(removed, RemoveChildSa)
+        assert [removed.policies] == [one.policies for one in installed]
+        assert not bench.traps.has("gw", "net")
+        bench.traps.acquired(Acquired(removed.policies[0], TRIGGER))
+        await trio.testing.wait_all_tasks_blocked()
+        assert not bench.initiated
+        bench.traps.add("gw", ["net"])
+        await trio.testing.wait_all_tasks_blocked()
+        assert isinstance(bench.asked()[0], InstallChildSa)

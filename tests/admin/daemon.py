@@ -114,6 +114,22 @@ class FakeLevels:
         return self.all
 
 
+class FakeStanding:
+    """Policies that are only remembered, by their connections' and children's names."""
+
+    def __init__(self) -> None:
+        self.there: set[tuple[str, str | None]] = set()
+
+    async def install(self, connection: ConnectionSettings, name: str | None) -> tuple[str, ...]:
+        self.there.add((connection.name, name))
+        return (name or connection.name,)
+
+    async def uninstall(self, connection: ConnectionSettings, name: str | None) -> tuple[str, ...]:
+        is_there = (connection.name, name) in self.there
+        self.there.discard((connection.name, name))
+        return (name or connection.name,) if is_there else ()
+
+
 @dataclass
 class FakeDaemon:
     """All of it, and handles to what is made up."""
@@ -132,6 +148,7 @@ class FakeDaemon:
         self.answers = Answers()
         self.peers = FakePeers(self.hub, self.answers)
         self.levels = FakeLevels()
+        self.standing = FakeStanding()
         self.listener: ControlListener = open_listener(self.directory / "run" / "admin.sock")
 
     @property
@@ -147,6 +164,7 @@ class FakeDaemon:
             authority=self.authority,
             settings=lambda: self.settings,
             usage=self._usage,
+            standing=self.standing,
             statistics=lambda: {"sockets": CountedThings(7, {"too short": 2})},
             failures=lambda: self.failures,
             stop=self._stop,

@@ -283,3 +283,14 @@ def test_without_a_daemon_programs_get_a_document_too(
 ) -> None:
     assert main(["--socket", str(tmp_path / "none.sock"), "status", "--json"]) == 3
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "unreachable"
+
+
+async def test_policies_without_a_child_sa_come_and_go(
+    daemon: FakeDaemon, command: Command
+) -> None:
+    assert (await command("install", "site-a-b/net")).out == "installed: net\n"
+    assert daemon.standing.there == {("site-a-b", "net")}
+    assert (await command("uninstall", "site-a-b/net")).out == "uninstalled: net\n"
+    assert (await command("uninstall", "site-a-b")).out == "nothing to uninstall\n"
+    refused = await command("install", "nowhere")
+    assert "no connection or child is named 'nowhere'" in refused.err
