@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ikeactors.kernel.requests import SaId, SaRequest
 from ikeactors.protocol.events import SaExpired, SaMappingChanged
@@ -14,7 +14,8 @@ LIMIT = 8
 class EarlyEvents:
     """Events about the SAs of the command that is under way."""
 
-    def __init__(self) -> None:
+    def __init__(self, carry: Callable[[SaExpired | SaMappingChanged], None]) -> None:
+        self._carry = carry
         self._sas: frozenset[SaId] = frozenset()
         self._events: list[SaExpired | SaMappingChanged] = []
 
@@ -28,8 +29,9 @@ class EarlyEvents:
         if event.sa_id in self._sas and len(self._events) < LIMIT:
             self._events.append(event)
 
-    def take(self) -> list[SaExpired | SaMappingChanged]:
-        """They are installed: what has happened to them since."""
+    def carry(self) -> None:
+        """They are installed: hand on what has happened to them since."""
         events, self._events = self._events, []
         self._sas = frozenset()
-        return events
+        for event in events:
+            self._carry(event)

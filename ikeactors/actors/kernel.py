@@ -172,7 +172,7 @@ class KernelActor:
         self._installed = state.installed
         self._publish = publish
         self._one_at_a_time = trio.Lock()
-        self._early = EarlyEvents()
+        self._early = EarlyEvents(self._carry)
 
     async def finish_what_is_under_way(self) -> None:
         """Do again what a predecessor was killed over, from its beginning."""
@@ -250,12 +250,9 @@ class KernelActor:
             return
         self._installed.add(owner, inbox, action.sas, action.policies)
         inbox.post_assured(ChildSaInstalled(action.ticket))
-        for event in self._early.take():
-            self._carry(event)
+        self._early.carry()
 
-    def _topmost(
-        self, owner: int, policies: tuple[PolicyRequest, ...]
-    ) -> tuple[PolicyRequest, ...]:
+    def _topmost(self, owner: int, policies: Sequence[PolicyRequest]) -> Sequence[PolicyRequest]:
         """Those that come in force: what the daemon itself wants stands below Child SAs."""
         if owner > OURSELVES:
             return policies
@@ -300,8 +297,7 @@ class KernelActor:
             refusal = fault
         self._installed.release(owner, action.old, action.old_policies)
         self._installed.add(owner, inbox, action.sas, action.policies)
-        for event in self._early.take():
-            self._carry(event)
+        self._early.carry()
         if refusal is not None:
             # Whoever owns them knows them by their new names alone, and will have them removed so.
             self._report_refusal(refusal, "moved")
@@ -364,8 +360,7 @@ class KernelActor:
         if holding is None:
             self._early.keep(event)
             return
-        own = replace(event, sa_id=holding.sa_id)
-        match own:
+        match own := replace(event, sa_id=holding.sa_id):
             case SaExpired():
                 self._state.expirations += 1
                 holding.inbox.post_assured(own)

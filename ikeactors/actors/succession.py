@@ -47,8 +47,9 @@ class Succession:
         return self._renewals.get(successor)
 
     def is_open(self, successor: int) -> bool:
-        """Whether this one of ours is to take the place of another, and has not yet."""
-        return successor in self._renewals
+        """Whether this one of ours is to take the place of another that is there still."""
+        renewal = self._renewals.get(successor)
+        return renewal is not None and self.is_under_way(renewal.predecessor)
 
     def predecessors(self, successor: int) -> frozenset[int]:
         """Those in whose place this association comes."""

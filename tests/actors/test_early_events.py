@@ -14,25 +14,31 @@ def expired(sa_request=ONE) -> SaExpired:
 
 
 def test_what_is_about_the_sas_under_way_is_kept_once() -> None:
-    early = EarlyEvents()
+    told: list[object] = []
+    early = EarlyEvents(told.append)
     early.expect((ONE,))
     early.keep(expired())
     early.keep(expired(OTHER))
-    assert early.take() == [expired()]
-    assert early.take() == []
+    early.carry()
+    early.carry()
+    assert told == [expired()]
 
 
 def test_what_was_kept_for_a_refused_command_is_of_no_use() -> None:
-    early = EarlyEvents()
+    told: list[object] = []
+    early = EarlyEvents(told.append)
     early.expect((ONE,))
     early.keep(expired())
     early.expect((OTHER,))
-    assert early.take() == []
+    early.carry()
+    assert told == []
 
 
 def test_no_more_is_kept_than_can_be_of_use() -> None:
-    early = EarlyEvents()
+    told: list[object] = []
+    early = EarlyEvents(told.append)
     early.expect((ONE,))
     for _ in range(2 * LIMIT):
         early.keep(expired())
-    assert len(early.take()) == LIMIT
+    early.carry()
+    assert len(told) == LIMIT

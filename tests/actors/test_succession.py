@@ -20,6 +20,15 @@ def test_a_renewal_is_known_until_it_is_complete() -> None:
     assert len(succession) == 0
 
 
+def test_a_renewal_is_open_while_the_one_that_it_renews_is_there() -> None:
+    succession = Succession()
+    succession.begin(2, RENEWAL)
+    assert succession.is_open(2)
+    assert not succession.is_open(1)
+    succession.end(1)
+    assert not succession.is_open(2)
+
+
 def test_a_renewal_that_is_gone_may_begin_again() -> None:
     succession = Succession()
     succession.begin(2, RENEWAL)
