@@ -274,6 +274,7 @@ def _surroundings(
         wall_clock=options.ports.wall_clock,
         credentials=trust.credentials,
         keys_of=trust.keys_of,
+        staple_of=trust.staple_of,
         addresses=addresses.addresses,
         source_for=sockets.source_for,
     )

@@ -21,6 +21,7 @@ from ikeactors.protocol.credentials import CurrentCredentials, NoCredentials
 if TYPE_CHECKING:
     from ikeactors.actors.dnssec import NameProofs
     from ikeactors.actors.revocation import Examiner, RevocationChecks
+    from ikeactors.actors.staples import Staples
 
 _CRLS = "crls"
 
@@ -31,6 +32,12 @@ class Checking:
 
     checks: RevocationChecks
     examiner: Examiner
+    staples: Staples
+
+    def configure(self, configuration: Configuration) -> None:
+        """These lists hold, and these certificates are ours."""
+        self.examiner.crls.configure(configuration.crls)
+        self.staples.configure(getattr(configuration.credentials, "own", ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,11 @@ class Trust:
         """What this configuration has loaded holds from now on."""
         self.credentials.replace(configuration.credentials)
         if self.checking is not None:
-            self.checking.examiner.crls.configure(configuration.crls)
+            self.checking.configure(configuration)
+
+    def staple_of(self, certificate: bytes) -> bytes:
+        """What OCSP says of a certificate of ours; nothing where that is not known."""
+        return b"" if self.checking is None else self.checking.staples.of(certificate)
 
     def children(self) -> Iterator[ChildSpecification]:
         """Its actor."""
@@ -68,6 +79,7 @@ class Trust:
 
             run = partial(run_revocation, self.checking.checks, self.checking.examiner)
             yield ChildSpecification("revocation", run)
+            yield ChildSpecification("staples", self.checking.staples.run)
         if self.names is not None:
             yield ChildSpecification("dnssec", self.names.run)
 
@@ -116,12 +128,15 @@ def _checking(
     from ikeactors.actors.crls import Crls
     from ikeactors.actors.fetching import Fetcher
     from ikeactors.actors.revocation import Examiner, RevocationChecks
+    from ikeactors.actors.staples import Staples
 
     settings = configuration.daemon
     fetch = Fetcher(lookup, settings.revocation_private).fetch
     crls = Crls(fetch, CrlFiles(Path(settings.state_directory) / _CRLS), time.time, hub)
-    crls.configure(configuration.crls)
     nonce = SystemEntropy().octets
     patience = settings.revocation_timeout
     examiner = Examiner(crls, fetch, workers.run, nonce, time.time, patience)
-    return Checking(RevocationChecks(examiner.at_once), examiner)
+    staples = Staples(fetch, time.time, hub)
+    checking = Checking(RevocationChecks(examiner.at_once), examiner, staples)
+    checking.configure(configuration)
+    return checking

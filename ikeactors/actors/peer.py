@@ -272,7 +272,8 @@ def _claim_identity(peer: Peer, action: actions.ClaimIdentity, outlets: Outlets)
 
 
 def _check_revocation(peer: Peer, action: actions.CheckRevocation, outlets: Outlets) -> None:
-    outlets.checks.check(action.chain, partial(_report_findings, peer.mailbox, action.ticket))
+    answer = partial(_report_findings, peer.mailbox, action.ticket)
+    outlets.checks.check(action.chain, answer, action.answers)
 
 
 def _report_findings(

@@ -57,10 +57,11 @@ class Run(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A path in DER, and who waits."""
+    """A path in DER, who waits, and the OCSP responses that the peer has sent along."""
 
     chain: tuple[bytes, ...]
     answer: Answer
+    answers: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +91,11 @@ class RevocationChecks:
         self._filled = trio.Event()
         self._counts = dict.fromkeys(Revocation, 0)
 
-    def check(self, chain: tuple[bytes, ...], answer: Answer) -> None:
+    def check(
+        self, chain: tuple[bytes, ...], answer: Answer, answers: tuple[bytes, ...] = ()
+    ) -> None:
         """Have a path checked."""
-        findings = self._at_once(chain)
+        findings = None if answers else self._at_once(chain)
         if findings is not None:
             self._count(findings)
             answer(findings)
@@ -100,7 +103,7 @@ class RevocationChecks:
         if len(self._waiting) + len(self._begun) >= MAX_PENDING:
             answer(unknown(chain, "too many certificates are being checked"))
             return
-        self._waiting.append(Check(chain, answer))
+        self._waiting.append(Check(chain, answer, answers))
         self._filled.set()
 
     async def next(self) -> Check:
@@ -171,10 +174,14 @@ class Examiner:
             return False
         return known.clears(certificate, self.wall_clock())
 
-    async def examine(self, chain: tuple[bytes, ...]) -> Findings:
+    async def examine(self, chain: tuple[bytes, ...], answers: tuple[bytes, ...] = ()) -> Findings:
         """What can be found out in time."""
         path = CertificationPath(tuple(map(read_certificate, chain)))
         findings = list(await self._by_lists(path))
+        if answers:
+            findings = await self.run(
+                partial(_by_answers, path, findings, answers, self.wall_clock())
+            )
         if any(one.status is Revocation.REVOKED for one in findings):
             return tuple(findings)
         asked = [place for place, one in enumerate(findings) if one.status is _UNKNOWN]
@@ -297,7 +304,7 @@ async def run_revocation(checks: RevocationChecks, examiner: Examiner) -> None:
 
 async def _carry_out(checks: RevocationChecks, examiner: Examiner, check: Check) -> None:
     try:
-        findings = await examiner.examine(check.chain)
+        findings = await examiner.examine(check.chain, check.answers)
     except CertificateRefused as fault:
         findings = unknown(check.chain, str(fault))
     checks.settle(check, findings)
@@ -305,6 +312,30 @@ async def _carry_out(checks: RevocationChecks, examiner: Examiner, check: Check)
 
 def _key_of(certificates: tuple[x509.Certificate, ...]) -> bytes:
     return b"".join(map(fingerprint_of, certificates))
+
+
+def _by_answers(
+    path: CertificationPath,
+    findings: list[RevocationFinding],
+    answers: tuple[bytes, ...],
+    now: float,
+) -> list[RevocationFinding]:
+    """What OCSP responses say that the peer has sent along (RFC 4806 section 4.1).
+
+    One that is of no use is as good as none: what is not known then is asked about.
+    """
+    for place, (certificate, issuer) in enumerate(pairwise(path.certificates)):
+        if findings[place].status is not _UNKNOWN:
+            continue
+        for octets in answers:
+            try:
+                verdict = read_answer(octets, Question(certificate, issuer, None), now)
+            except CertificateRefused:
+                continue
+            text = f"{verdict.finding.text}, as the peer has it"
+            findings[place] = replace(verdict.finding, text=text, is_named=True)
+            break
+    return findings
 
 
 def _without_list(certificate: x509.Certificate) -> RevocationFinding:

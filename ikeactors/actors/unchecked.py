@@ -19,13 +19,17 @@ Answer = Callable[[tuple[RevocationFinding, ...]], None]
 class Checks(Protocol):
     """Who finds out whether certificates are revoked."""
 
-    def check(self, chain: tuple[bytes, ...], answer: Answer) -> None: ...
+    def check(
+        self, chain: tuple[bytes, ...], answer: Answer, answers: tuple[bytes, ...] = ()
+    ) -> None: ...
 
 
 class Unchecked:
     """Nobody does."""
 
-    def check(self, chain: tuple[bytes, ...], answer: Answer) -> None:
+    def check(
+        self, chain: tuple[bytes, ...], answer: Answer, answers: tuple[bytes, ...] = ()
+    ) -> None:
         answer(unknown(chain, "this daemon checks no certificates"))
 
 

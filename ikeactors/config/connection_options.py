@@ -21,7 +21,12 @@ from ikeactors.config.values import (
     word,
 )
 from ikeactors.config.vocabulary import LEVEL_OR_INHERITED, enumeration, flat
-from ikeactors.protocol.choices import Childless, Fragmentation, SendCertificate
+from ikeactors.protocol.choices import (
+    Childless,
+    Fragmentation,
+    InBandOcsp,
+    SendCertificate,
+)
 from ikeactors.protocol.settings import Unique
 
 # Ours: answers kept for each IKE SA, of some hundred octets to some thousand each.
@@ -159,6 +164,12 @@ CONNECTION = options(
         word(enumeration(*SendCertificate)),
         '"ifasked"',
         'When our certificate is sent: "ifasked", "always", "never".',
+    ),
+    Option(
+        "ocsp",
+        word(enumeration(*InBandOcsp)),
+        '"reply"',
+        'OCSP answers within IKE: "request" the peer\'s, "reply" with ours, "both", "never".',
     ),
     Option("send_certreq", boolean, "true", "Ask the peer for its certificate."),
     Option(

@@ -70,6 +70,7 @@ _SAME_NAME = (
     "if_id_out",
     "log_level",
     "record",
+    "ocsp",
     "ppk_id",
     "ppk_required",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 _SUBJECTS = {
     "a virtual address": "pools vips",
-    "choosing certificates by what is in them": "authorities ca_id cacert cert groups ocsp",
+    "choosing certificates by what is in them": "authorities ca_id cacert cert groups",
     "EAP": "aaa_id eap_id",
     "IKEv1": "aggressive pull xauth_id",
     "the updown script's firewall rule for the host": "hostaccess",

@@ -135,11 +135,13 @@ class ClaimIdentity:
 class CheckRevocation:
     """Is one of these certificates revoked? RevocationChecked answers.
 
-    They are a valid path in DER, the end entity first and the anchor last.
+    They are a valid path in DER, the end entity first and the anchor last. `answers` are what OCSP
+    responders have said of them, as the peer has sent it along.
     """
 
     ticket: int
     chain: tuple[bytes, ...]
+    answers: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

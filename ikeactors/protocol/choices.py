@@ -31,6 +31,25 @@ class Fragmentation(enum.Enum):
     FORCE = "force"
 
 
+class InBandOcsp(enum.Enum):
+    """Whether what OCSP says of a certificate goes with it: ours, the peer's, both or neither."""
+
+    REPLY = "reply"
+    REQUEST = "request"
+    BOTH = "both"
+    NEVER = "never"
+
+    @property
+    def replies(self) -> bool:
+        """Whether the peer gets what it asks for."""
+        return self in (InBandOcsp.REPLY, InBandOcsp.BOTH)
+
+    @property
+    def requests(self) -> bool:
+        """Whether we ask."""
+        return self in (InBandOcsp.REQUEST, InBandOcsp.BOTH)
+
+
 class SendCertificate(enum.Enum):
     """When we send our certificate: if the peer has asked for one, always, or never."""
 

@@ -44,7 +44,8 @@ class PeerProof:
 
     `not_after` is when the first certificate of the path expires, in seconds since 1970, `chain`
     the path itself in DER, the end entity first; empty where the key needs none. `blocks` are the
-    addresses it may speak for, None where they do not matter.
+    addresses it may speak for, None where they do not matter. `answers` are OCSP responses that
+    have come with it.
     """
 
     scheme: str
@@ -52,6 +53,7 @@ class PeerProof:
     not_after: float = float("inf")
     chain: tuple[bytes, ...] = ()
     blocks: tuple[tuple[Address, Address], ...] | None = None
+    answers: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

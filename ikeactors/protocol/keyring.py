@@ -98,6 +98,12 @@ class Keyring:
             return CredentialsRefusal(str(fault))
         return PeerProof(str(scheme), peer.path, peer.not_after, peer.chain, peer.blocks)
 
+    @property
+    def own(self) -> tuple[tuple[x509.Certificate, x509.Certificate], ...]:
+        """Our certificates with those of their issuers, as far as we have them."""
+        chains = (self._chain(one.certificate) for one in self._own)
+        return tuple((chain[0], chain[1]) for chain in chains if len(chain) > 1)
+
     def authorities(self, auths: Iterable[AuthSettings]) -> tuple[bytes, ...]:
         """The hashes of those whose certificates are welcome."""
         trusted: dict[bytes, None] = {}

@@ -24,7 +24,7 @@ from ikeactors.kernel.requests import (
     Mode,
     PolicyRequest,
 )
-from ikeactors.protocol.choices import Childless, Fragmentation, SendCertificate
+from ikeactors.protocol.choices import Childless, Fragmentation, InBandOcsp, SendCertificate
 from ikeactors.protocol.index import Index
 from ikeactors.protocol.patterns import ANYBODY
 from ikeactors.protocol.patterns import Address as Address
@@ -232,6 +232,7 @@ class ConnectionSettings:
     remote_names: tuple[str, ...] = ()
     make_before_break: bool = True
     childless: Childless = Childless.ALLOW
+    ocsp: InBandOcsp = InBandOcsp.REPLY
     ppk_id: IdentityPattern | None = None
     ppk_required: bool = False
     later_local: tuple[AuthSettings, ...] = ()

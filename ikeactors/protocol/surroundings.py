@@ -66,6 +66,10 @@ def _beginning_of_time() -> float:
     return 0.0
 
 
+def _no_staple(certificate: bytes) -> bytes:
+    return b""
+
+
 def _any_amount(holder: object, octets: int) -> bool:
     return True
 
@@ -97,7 +101,8 @@ class Surroundings:
     `token_of` makes the token by which a peer knows that we have lost its IKE SA. `addresses` tells
     this host's addresses, none where they are not known, and `source_for` from which of them the
     routes lead to an address. `wall_clock` tells the time of day in seconds since 1970, by which
-    certificates are valid; `credentials` are our keys and whom we believe. `keys_of` tells which
+    certificates are valid; `credentials` are our keys and whom we believe, and `staple_of` tells
+    what OCSP says of a certificate of ours, nothing where it is not known. `keys_of` tells which
     public keys a name has by DNSSEC; AuthenticationFailed says why it has none.
     """
 
@@ -118,6 +123,7 @@ class Surroundings:
     addresses: Callable[[], tuple[Address, ...]] = _no_addresses
     source_for: Callable[[Address], Address | None] = _no_way
     wall_clock: Callable[[], float] = _beginning_of_time
+    staple_of: Callable[[bytes], bytes] = _no_staple
     credentials: Credentials = field(default_factory=NoCredentials)
     keys_of: Callable[[str], tuple[bytes, ...]] = _no_keys
 

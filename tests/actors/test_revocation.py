@@ -24,6 +24,7 @@ from ikeactors.actors.revocation import (
     run_revocation,
 )
 from ikeactors.actors.unchecked import Unchecked
+from ikeactors.crypto.pki.ocsp import Question
 from ikeactors.crypto.pki.revocation import Revocation, RevocationFinding
 from tests.crypto.pki.making import NOW, Extensions, Holder, authority, certify
 from tests.crypto.pki.revoking import AT, HOUR, answer_of, crl_of, der_of, points, responders
@@ -372,3 +373,54 @@ def test_where_nobody_checks_every_check_is_answered() -> None:
     answers: list[tuple[RevocationFinding, ...]] = []
     Unchecked().check(chain_of(PLAIN), answers.append)
     assert [one.status for one in answers[0]] == [UNKNOWN]
+
+
+async def found_with(world: World, holder: Holder, *answers: bytes) -> RevocationFinding:
+    """What is found out where the peer has sent these OCSP responses along."""
+    found: list[tuple[RevocationFinding, ...]] = []
+    answered = trio.Event()
+
+    def answer(findings: tuple[RevocationFinding, ...]) -> None:
+        found.append(findings)
+        answered.set()
+
+    world.checks.check(chain_of(holder), answer, answers)
+    await answered.wait()
+    return found[0][0]
+
+
+def sent_along(holder: Holder, status: ocsp.OCSPCertStatus, **changes: Any) -> bytes:
+    question = Question(holder.certificate, ROOT.certificate, None).write()
+    return answer_of(question, holder, ROOT, status, **{"nonce": None, **changes})
+
+
+async def test_an_answer_that_the_peer_has_sent_along_will_do(world: World) -> None:
+    """(RFC 4806 section 4.1)"""
+    for holder in (ASKED, PLAIN):
+        finding = await found_with(world, holder, sent_along(holder, ocsp.OCSPCertStatus.GOOD))
+        assert finding.status is GOOD
+        assert finding.text.endswith("is good by OCSP, as the peer has it")
+    assert world.web.asked == []
+
+
+async def test_who_sends_along_that_it_is_revoked_is_revoked(world: World) -> None:
+    finding = await found_with(world, PLAIN, sent_along(PLAIN, ocsp.OCSPCertStatus.REVOKED))
+    assert finding.status is REVOKED
+
+
+async def test_an_answer_sent_along_that_is_no_use_is_as_good_as_none(world: World) -> None:
+    """E22"""
+    world.web.served["http://ocsp/"] = ocsp_answering(ASKED, ocsp.OCSPCertStatus.GOOD)
+    of_another = sent_along(PLAIN, ocsp.OCSPCertStatus.GOOD)
+    old = sent_along(ASKED, ocsp.OCSPCertStatus.GOOD, since=AT - 9 * HOUR, until=AT - 8 * HOUR)
+    forged = sent_along(ASKED, ocsp.OCSPCertStatus.GOOD, signer=authority("CN=root"))
+    finding = await found_with(world, ASKED, b"", b"junk", of_another, old, forged)
+    assert finding.status is GOOD
+    assert not finding.text.endswith("as the peer has it")
+    assert world.web.asked == ["http://ocsp/"]
+
+
+async def test_a_list_that_says_revoked_weighs_more_than_what_is_sent_along(world: World) -> None:
+    world.crls.configure([crl_of(ROOT, PLAIN)])
+    finding = await found_with(world, PLAIN, sent_along(PLAIN, ocsp.OCSPCertStatus.GOOD))
+    assert finding.status is REVOKED

@@ -36,11 +36,14 @@ _FRESH_FOR = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """About which certificate, of which issuer, and the nonce."""
+    """About which certificate, of which issuer, and the nonce.
+
+    None where somebody else has asked: then any nonce will do, and how old the answer is decides.
+    """
 
     certificate: x509.Certificate
     issuer: x509.Certificate
-    nonce: bytes
+    nonce: bytes | None
 
     def write(self) -> bytes:
         """The request. Responders look the certificate up by SHA-1, which all of them know."""
@@ -49,8 +52,9 @@ class Question:
             self.issuer,
             SHA1(),
         )
-        request = builder.add_extension(x509.OCSPNonce(self.nonce), critical=False).build()
-        return request.public_bytes(Encoding.DER)
+        if self.nonce is not None:
+            builder = builder.add_extension(x509.OCSPNonce(self.nonce), critical=False)
+        return builder.build().public_bytes(Encoding.DER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,9 @@ def _about(answer: ocsp.OCSPResponse, question: Question) -> ocsp.OCSPSingleResp
     raise CertificateRefused("the OCSP response is about another certificate")
 
 
-def _check_nonce(answer: ocsp.OCSPResponse, nonce: bytes) -> None:
+def _check_nonce(answer: ocsp.OCSPResponse, nonce: bytes | None) -> None:
+    if nonce is None:
+        return
     try:
         given = answer.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce
     except x509.ExtensionNotFound:

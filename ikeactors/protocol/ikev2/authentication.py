@@ -116,8 +116,8 @@ def prove(
     """
     octets = covered.octets(write_identity(local), ours=True)
     if auth.by_public_key:
-        how = connection.send_cert
-        return public_keys.prove(association, auth, how, local, octets, covered.peers_init, request)
+        init = covered.peers_init
+        return public_keys.prove(association, connection, auth, local, octets, init, request)
     if auth.is_null:
         data = psk_auth(covered.prf, covered.key(ours=True), octets)
         return OwnProof(Authentication(AuthMethod.NULL, data))

@@ -15,7 +15,6 @@ from ikeactors.crypto.pki.certificates import EXPIRES_SOON
 from ikeactors.errors import AuthenticationFailed
 from ikeactors.iana import AuthMethod, CertificateEncoding, NotifyType, SignatureHash
 from ikeactors.protocol.actions import Level
-from ikeactors.protocol.choices import SendCertificate
 from ikeactors.protocol.credentials import CredentialsRefusal, OwnProof, PeerProof
 from ikeactors.protocol.ikev2 import auth_announcing
 from ikeactors.protocol.settings import AuthSettings, ConnectionSettings
@@ -36,6 +35,9 @@ _KEY_HASH_OCTETS = 20
 
 # Ours: of the authorities a peer asks for, and of those we ask for, no more are looked at.
 _MAX_AUTHORITIES = 200
+
+# Ours: OCSP responses that a peer sends along; a path has no more certificates.
+_MAX_ANSWERS = 10
 
 _DAY = 86400.0
 
@@ -78,8 +80,11 @@ def request_for(association: Association, connections: Iterable[ConnectionSettin
     ]
     if not auths:
         return ()
+    told: Payloads = ()
+    if any(one.ocsp.requests for one in connections):
+        told = (CertificateRequest(CertificateEncoding.OCSP_CONTENT, b""),)
     hashes = association.surroundings.credentials.authorities(auths)[:_MAX_AUTHORITIES]
-    return (CertificateRequest(CertificateEncoding.X509_SIGNATURE, b"".join(hashes)),)
+    return (CertificateRequest(CertificateEncoding.X509_SIGNATURE, b"".join(hashes)), *told)
 
 
 def _wants_certificate(auth: AuthSettings) -> bool:
@@ -88,8 +93,8 @@ def _wants_certificate(auth: AuthSettings) -> bool:
 
 def prove(
     association: Association,
+    connection: ConnectionSettings,
     auth: AuthSettings,
-    send_cert: SendCertificate,
     identity: Identity,
     octets: bytes,
     peers_init: bytes,
@@ -105,9 +110,25 @@ def prove(
     if isinstance(proof, CredentialsRefusal):
         raise AuthenticationFailed(proof.text)
     _warn_of_expiry(association, f"our certificate as {identity}", proof.not_after)
-    if send_cert.sends(bool(asked)):
-        return proof
-    return OwnProof(proof.authentication)
+    if not connection.send_cert.sends(bool(asked)):
+        return OwnProof(proof.authentication)
+    staple = _staple(association, connection, proof, asked)
+    return replace(proof, certificates=(*proof.certificates, *staple)) if staple else proof
+
+
+def _staple(
+    association: Association,
+    connection: ConnectionSettings,
+    proof: OwnProof,
+    asked: Iterable[CertificateRequest],
+) -> tuple[Certificate, ...]:
+    """What OCSP says of our certificate, where the peer asks (RFC 4806 section 3.2)."""
+    if not connection.ocsp.replies or not proof.certificates:
+        return ()
+    if all(one.encoding is not CertificateEncoding.OCSP_CONTENT for one in asked):
+        return ()
+    answer = association.surroundings.staple_of(proof.certificates[0].data)
+    return (Certificate(CertificateEncoding.OCSP_CONTENT, answer),) if answer else ()
 
 
 def verify(
@@ -144,7 +165,8 @@ def verify(
         "peer-key-checked", f"{identity} signs by {proof.scheme}, its key stands by {proof.path}"
     )
     _warn_of_expiry(association, f"the path of {identity}", proof.not_after)
-    return proof
+    answers = [one.data for one in certificates if one.encoding is CertificateEncoding.OCSP_CONTENT]
+    return replace(proof, answers=tuple(answers[:_MAX_ANSWERS])) if answers else proof
 
 
 def _with_keys(

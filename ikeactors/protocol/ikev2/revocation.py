@@ -51,7 +51,9 @@ def check(
         return
     association.timers.start(Timer.HALF_OPEN, association.now + PATIENCE)
     ticket = association.wait_for(Checked(then, auth.revocation))
-    association.emit(CheckRevocation(ticket, proof.chain))
+    # What we have not asked for is passed over.
+    answers = proof.answers if association.connection.ocsp.requests else ()
+    association.emit(CheckRevocation(ticket, proof.chain, answers))
 
 
 @quick
@@ -78,10 +80,12 @@ class Checked:
 
 def proof_to_keep(association: Association, proof: PeerProof | None) -> PeerProof | None:
     """What of the peer's proof is looked at again while the IKE SA stands."""
-    if proof is None or association.connection.remote.revocation_recheck:
-        return proof
+    if proof is None:
+        return None
+    if association.connection.remote.revocation_recheck:
+        return replace(proof, answers=()) if proof.answers else proof
     # Of those that are not asked about again, octets need not be kept.
-    return None if proof.blocks is None else replace(proof, chain=())
+    return None if proof.blocks is None else replace(proof, chain=(), answers=())
 
 
 def schedule(association: Association, proof: PeerProof | None) -> None:
