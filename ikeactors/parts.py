@@ -133,7 +133,7 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
     addresses = ports.addresses()
     trust = open_trust(configuration, ports.lookup, workers, hub)
     ways = (router, sockets, kernel, workers, alarms, hub, writers.key_log, registry)
-    asked = trust.checks, trust.name_checks
+    asked = trust.checks, trust.name_checks, trust.look_up
     outlets = Outlets(*ways, writers.keeper, writers.followers, *asked)
     shared = (configuration, options, sockets, addresses, hub, registry)
     abilities = (is_userspace, choice.compresses)

@@ -13,12 +13,20 @@ from ikeactors.actors.entropy import SystemEntropy
 from ikeactors.actors.names import Lookup
 from ikeactors.actors.reports import ReportHub
 from ikeactors.actors.supervisor import ChildSpecification
-from ikeactors.actors.unchecked import Checks, NameChecks, NobodyAsked, Unchecked
+from ikeactors.actors.unchecked import (
+    Checks,
+    LookUp,
+    NameChecks,
+    NobodyAsked,
+    Unchecked,
+    fetch_nothing,
+)
 from ikeactors.actors.workers import Workers
 from ikeactors.config import Configuration
 from ikeactors.protocol.credentials import CurrentCredentials, NoCredentials
 
 if TYPE_CHECKING:
+    from ikeactors.actors.cert_lookups import CertificateLookups
     from ikeactors.actors.dnssec import NameProofs
     from ikeactors.actors.revocation import Examiner, RevocationChecks
     from ikeactors.actors.staples import Staples
@@ -33,6 +41,7 @@ class Checking:
     checks: RevocationChecks
     examiner: Examiner
     staples: Staples
+    lookups: CertificateLookups
 
     def configure(self, configuration: Configuration) -> None:
         """These lists hold, and these certificates are ours."""
@@ -62,6 +71,11 @@ class Trust:
         """Whom associations ask."""
         return Unchecked() if self.checking is None else self.checking.checks
 
+    @property
+    def look_up(self) -> LookUp:
+        """Who fetches certificates for them."""
+        return fetch_nothing if self.checking is None else self.checking.lookups.look_up
+
     def replace(self, configuration: Configuration) -> None:
         """What this configuration has loaded holds from now on."""
         self.credentials.replace(configuration.credentials)
@@ -80,6 +94,7 @@ class Trust:
             run = partial(run_revocation, self.checking.checks, self.checking.examiner)
             yield ChildSpecification("revocation", run)
             yield ChildSpecification("staples", self.checking.staples.run)
+            yield ChildSpecification("lookups", self.checking.lookups.run)
         if self.names is not None:
             yield ChildSpecification("dnssec", self.names.run)
 
@@ -124,6 +139,7 @@ def _names(configuration: Configuration, hub: ReportHub) -> NameProofs | None:
 def _checking(
     configuration: Configuration, lookup: Lookup, workers: Workers, hub: ReportHub
 ) -> Checking:
+    from ikeactors.actors.cert_lookups import CertificateLookups
     from ikeactors.actors.crl_files import CrlFiles
     from ikeactors.actors.crls import Crls
     from ikeactors.actors.fetching import Fetcher
@@ -137,6 +153,7 @@ def _checking(
     patience = settings.revocation_timeout
     examiner = Examiner(crls, fetch, workers.run, nonce, time.time, patience)
     staples = Staples(fetch, time.time, hub)
-    checking = Checking(RevocationChecks(examiner.at_once), examiner, staples)
+    lookups = CertificateLookups(fetch, patience)
+    checking = Checking(RevocationChecks(examiner.at_once), examiner, staples, lookups)
     checking.configure(configuration)
     return checking

@@ -19,6 +19,7 @@ from ikeactors.protocol.actions import (
     CheckName,
     CheckRevocation,
     ClaimIdentity,
+    FetchCertificates,
     InstallChildSa,
     MoveChildSa,
     QueryUsage,
@@ -30,6 +31,7 @@ from ikeactors.protocol.actions import (
 from ikeactors.protocol.credentials import Credentials, NoCredentials
 from ikeactors.protocol.events import (
     Address,
+    CertificatesFetched,
     ChildSaInstalled,
     DatagramReceived,
     Endpoint,
@@ -151,6 +153,7 @@ class End:
     grant: Callable[[ClaimIdentity], bool] = lambda action: True
     findings: tuple[RevocationFinding, ...] = ()
     proven: tuple[tuple[Address, ...], str] = ((), "nobody asks")
+    web: dict[str, bytes] = field(default_factory=dict)
 
     def said(self, name: str) -> list[Report]:
         """The reports of a name."""
@@ -291,6 +294,10 @@ class Pair:
                 return RevocationChecked(action.ticket, end.findings)
             case CheckName():
                 return NameChecked(action.ticket, action.name, *end.proven)
+            case FetchCertificates():
+                found = tuple(end.web[url] for _, url in action.names if url in end.web)
+                missing = tuple(f"{url}: 404" for _, url in action.names if url not in end.web)
+                return CertificatesFetched(action.ticket, found, missing)
             case AnswerRequest():
                 end.answers.append(action)
             case Report():

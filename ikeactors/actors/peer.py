@@ -14,15 +14,22 @@ from typing import Any, Protocol
 
 import trio
 
+from ikeactors.actors import inquiries
 from ikeactors.actors.alarms import Alarms
 from ikeactors.actors.kernel import Command, KernelAction, KernelRequest, UsageRequest
 from ikeactors.actors.mailbox import Mailbox
 from ikeactors.actors.peer_ports import Association, Following, Kept, KeyRecords, Sender
 from ikeactors.actors.reports import ReportHub
 from ikeactors.actors.router import Router
-from ikeactors.actors.unchecked import Checks, NameChecks, NobodyAsked, Unchecked
+from ikeactors.actors.unchecked import (
+    Checks,
+    LookUp,
+    NameChecks,
+    NobodyAsked,
+    Unchecked,
+    fetch_nothing,
+)
 from ikeactors.actors.workers import Workers
-from ikeactors.crypto.pki.revocation import RevocationFinding
 from ikeactors.kernel.requests import SaUsage
 from ikeactors.protocol import actions
 from ikeactors.protocol.events import (
@@ -30,8 +37,6 @@ from ikeactors.protocol.events import (
     ChildSaInstalled,
     Endpoint,
     Event,
-    NameChecked,
-    RevocationChecked,
     SendingFailed,
     UsageReported,
 )
@@ -141,6 +146,7 @@ class Outlets:
     followers: Following | None = None
     checks: Checks = field(default_factory=Unchecked)
     names: NameChecks = field(default_factory=NobodyAsked)
+    look_up: LookUp = fetch_nothing
 
 
 async def run_peer(peer: Peer, association: Association, outlets: Outlets) -> str:
@@ -271,28 +277,6 @@ def _claim_identity(peer: Peer, action: actions.ClaimIdentity, outlets: Outlets)
     outlets.registry.claim(peer, action)
 
 
-def _check_revocation(peer: Peer, action: actions.CheckRevocation, outlets: Outlets) -> None:
-    answer = partial(_report_findings, peer.mailbox, action.ticket)
-    outlets.checks.check(action.chain, answer, action.answers)
-
-
-def _report_findings(
-    mailbox: Mailbox, ticket: int, findings: tuple[RevocationFinding, ...]
-) -> None:
-    mailbox.post_assured(RevocationChecked(ticket, findings))
-
-
-def _check_name(peer: Peer, action: actions.CheckName, outlets: Outlets) -> None:
-    report = partial(_report_name, peer.mailbox, action.ticket, action.name)
-    outlets.names.check(action.name, report)
-
-
-def _report_name(
-    mailbox: Mailbox, ticket: int, name: str, addresses: tuple[Address, ...], refusal: str
-) -> None:
-    mailbox.post_assured(NameChecked(ticket, name, addresses, refusal))
-
-
 def _reauthenticate(peer: Peer, action: actions.Reauthenticate, outlets: Outlets) -> None:
     outlets.registry.reauthenticate(peer, action)
 
@@ -372,8 +356,9 @@ _CARRY: dict[type, Callable[[Peer, Any, Outlets], None]] = {
     actions.ForgetSpi: _forget_spi,
     actions.KeepAnswer: _keep_answer,
     actions.ClaimIdentity: _claim_identity,
-    actions.CheckRevocation: _check_revocation,
-    actions.CheckName: _check_name,
+    actions.CheckRevocation: inquiries.check_revocation,
+    actions.CheckName: inquiries.check_name,
+    actions.FetchCertificates: inquiries.fetch_certificates,
     actions.Reauthenticate: _reauthenticate,
     actions.BeginAgain: _begin_again,
     actions.SetTraps: _set_traps,

@@ -16,6 +16,17 @@ NameAnswer = Callable[[tuple[Address, ...], str], None]
 Answer = Callable[[tuple[RevocationFinding, ...]], None]
 
 
+# Takes the certificates there are, and of each other one why there is none.
+Fetched = Callable[[tuple[bytes, ...], tuple[str, ...]], None]
+# Fetches certificates by their SHA-1 hashes from URLs.
+LookUp = Callable[[tuple[tuple[bytes, str], ...], Fetched], None]
+
+
+def fetch_nothing(names: tuple[tuple[bytes, str], ...], answer: Fetched) -> None:
+    """Where nobody can."""
+    answer((), ("this daemon fetches no certificates",))
+
+
 class Checks(Protocol):
     """Who finds out whether certificates are revoked."""
 

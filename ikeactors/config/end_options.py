@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from ikeactors.config.identities import identity, identity_pattern
 from ikeactors.config.mistakes import Refused
@@ -51,6 +52,17 @@ def _policy(value: object) -> str:
     raise Refused((value, "an object identifier expected, such as 2.5.29.32.0"))
 
 
+def _cert_url(value: object) -> str:
+    """The beginning of a URL, with a host: what follows may be a peer's choice."""
+    given = text(value)
+    if not given:
+        return given
+    parts = urlsplit(given)
+    if parts.scheme == "http" and parts.hostname and parts.path and given.isascii():
+        return given
+    raise Refused((value, 'an http URL with a path expected, such as "http://certs.example.org/"'))
+
+
 _AUTH = (
     '"psk", "pubkey", or the kinds of keys and hashes that will do: "ecdsa-ed25519", '
     '"rsa-3072-sha256", "rsa/pss-sha384", "rsa/pkcs1", "mldsa65"; of authorities, too, but '
@@ -74,6 +86,12 @@ LOCAL = options(
         listed(text),
         "[]",
         "Files with our certificates, in x509/; the best of all that are loaded if none is named.",
+    ),
+    Option(
+        "cert_uri_base",
+        _cert_url,
+        '""',
+        "Our certificate is at this URL and its SHA-1 hash: who can, gets these; empty is off.",
     ),
     Option("pubkeys", listed(text), "[]", "Or files with our raw public keys, in pubkey/."),
     _ROUND,
@@ -135,6 +153,12 @@ REMOTE = options(
         never_or_at_least_a_second,
         "0",
         "An IKE SA whose peer's certificate is revoked or expired is deleted; looked at so often.",
+    ),
+    Option(
+        "cert_urls",
+        listed(_cert_url),
+        "[]",
+        "The peer's certificate may come as hash and URL from URLs that begin so; none is off.",
     ),
     Option(
         "address_blocks",

@@ -54,6 +54,7 @@ def _end(end: str, section: Section, directory: Path, mistakes: Mistakes) -> Aut
         certificates,
         _ders(section, "cacerts", directory / "x509ca", mistakes),
         tuple(_read(section, "pubkeys", directory / "pubkey", public_key_in, mistakes)),
+        cert_uri_base=section.values.get("cert_uri_base", ""),
         **_of_the_peer(section),
     )
 
@@ -93,7 +94,9 @@ def _of_the_peer(section: Section) -> dict[str, Any]:
         "usage": section["eku"],
         "policies": PolicyDemand(section["cert_policy"], bool(section["cert_policy"])),
         **_of_names(section),
-        **section.only("match_address", "revocation", "revocation_recheck", "address_blocks"),
+        **section.only(
+            "match_address", "revocation", "revocation_recheck", "address_blocks", "cert_urls"
+        ),
     }
 
 

@@ -152,6 +152,14 @@ class CheckName:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class FetchCertificates:
+    """Fetch certificates by their SHA-1 hashes from URLs. CertificatesFetched answers."""
+
+    ticket: int
+    names: tuple[tuple[bytes, str], ...]
+
+
 @quick
 class SuspectAddress:
     """A peer at this address, which is where it gets our answers, has failed to prove itself."""
@@ -321,6 +329,7 @@ Action = (
     | ClaimIdentity
     | CheckRevocation
     | CheckName
+    | FetchCertificates
     | Reauthenticate
     | BeginAgain
     | SetTraps

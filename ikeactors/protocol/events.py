@@ -143,6 +143,15 @@ class NameChecked:
 
 
 @dataclass(frozen=True, slots=True)
+class CertificatesFetched:
+    """The answer to FetchCertificates: those there were, and why there were no others."""
+
+    ticket: int
+    certificates: tuple[bytes, ...] = ()
+    failures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class UsageReported:
     """The answer to QueryUsage: of the SAs that are there."""
 
@@ -225,6 +234,7 @@ Reply = (
     | IdentityClaimed
     | RevocationChecked
     | NameChecked
+    | CertificatesFetched
     | UsageReported
 )
 
@@ -240,6 +250,7 @@ Event = (
     | IdentityClaimed
     | RevocationChecked
     | NameChecked
+    | CertificatesFetched
     | UsageReported
     | Superseded
     | Renewed

@@ -92,6 +92,8 @@ class AuthSettings:
     match_address: bool = True
     revocation: RevocationPolicy = RevocationPolicy.RELAXED
     revocation_recheck: float = 0.0
+    cert_uri_base: str = ""
+    cert_urls: tuple[str, ...] = ()
     address_blocks: AddressBlocks = AddressBlocks.IF_PRESENT
     dnssec: bool = False
     ipseckey: bool = False

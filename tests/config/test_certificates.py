@@ -220,3 +220,14 @@ def test_what_is_asked_of_revocation(
 def test_patience_with_servers_has_bounds(write: Callable[..., Path], timeout: str) -> None:
     text = f'[daemon]\nrevocation_timeout = "{timeout}"\n{CONNECTION}'
     assert "from 1 to 50 seconds expected" in mistakes(write("ike.toml", text))
+
+
+def test_where_certificates_may_come_from_is_said_with_a_path(write: Callable[..., Path]) -> None:
+    write("x509/west.crt", pem(WEST), 0o644)
+    for text, message in (
+        ('cert_urls = "ftp://certs.example/"', "an http URL with a path expected"),
+        ('cert_urls = "http://certs.example"', "an http URL with a path expected"),
+    ):
+        changed = CONNECTION.replace('id = "east.example"', f'id = "east.example"\n{text}')
+        with pytest.raises(ConfigurationFaults, match=message):
+            load(write("ike.toml", changed))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ikeactors.kernel.compression import IPCOMP
 from ikeactors.protocol.events import (
+    CertificatesFetched,
     ChildSaInstalled,
     DatagramReceived,
     DeletionRequested,
@@ -59,7 +60,7 @@ def dispatch(association: Association, event: Event) -> None:
             lifetimes.expire(association)
         case ChildSaInstalled() | KernelRefused() | IdentityClaimed():
             association.resume(event)
-        case RevocationChecked() | NameChecked() | UsageReported():
+        case RevocationChecked() | NameChecked() | CertificatesFetched() | UsageReported():
             association.resume(event)
         case InitiationRequested():
             operating.initiate(association, event)

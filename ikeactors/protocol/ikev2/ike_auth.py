@@ -35,6 +35,7 @@ from ikeactors.protocol.ikev2.child_negotiation import Nonces, Offer, build
 from ikeactors.protocol.ikev2.create_child_sa import CreateChildInitiator
 from ikeactors.protocol.ikev2.exchange import Answer, Payloads
 from ikeactors.protocol.ikev2.explaining import refused_auth, refused_child
+from ikeactors.protocol.ikev2.hash_and_url import Answered, Asked, is_looked_up
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, error_of
 from ikeactors.protocol.ikev2.informational import FATAL, tell_failure
 from ikeactors.protocol.ikev2.installing import InstallOffered, install
@@ -156,8 +157,10 @@ class AuthInitiator:
         self, association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
     ) -> None:
         """The peer's proof: if it is right, and the last one, the IKE SA stands."""
-        progress = self._rounds
+        progress, ours = self._rounds, (association.connection,)
         assert progress is not None
+        if is_looked_up(association, ours, Answered(self, ike_sa, opened, payloads)):
+            return
         error = error_of(payloads)
         is_over = error is not None and error.type in FATAL
         if find(payloads, Authentication) is None and (is_over or progress.awaits):
@@ -299,9 +302,11 @@ def respond(
 ) -> Answer | None:
     """Check the peer's proof; the answer waits until its claim on the identity is granted."""
     assert isinstance(association.phase, Authenticating)
+    transcript, connections = association.authenticating
+    if is_looked_up(association, connections, Asked(ike_sa, opened, payloads)):
+        return None
     if association.phase.answering is not None:
         return association.phase.answering.respond(association, opened, payloads)
-    transcript, connections = association.authenticating
     remote = only(payloads, IdentificationInitiator).identity
     wanted = find(payloads, IdentificationResponder)
     # What makes no sense in it is noticed before anything changes.

@@ -16,7 +16,7 @@ from ikeactors.errors import AuthenticationFailed
 from ikeactors.iana import AuthMethod, CertificateEncoding, NotifyType, SignatureHash
 from ikeactors.protocol.actions import Level
 from ikeactors.protocol.credentials import CredentialsRefusal, OwnProof, PeerProof
-from ikeactors.protocol.ikev2 import auth_announcing
+from ikeactors.protocol.ikev2 import auth_announcing, hash_and_url
 from ikeactors.protocol.settings import AuthSettings, ConnectionSettings
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.message import find_all, notifies, read_message
@@ -84,6 +84,7 @@ def request_for(association: Association, connections: Iterable[ConnectionSettin
     if any(one.ocsp.requests for one in connections):
         told = (CertificateRequest(CertificateEncoding.OCSP_CONTENT, b""),)
     hashes = association.surroundings.credentials.authorities(auths)[:_MAX_AUTHORITIES]
+    told += hash_and_url.announcement(connections)
     return (CertificateRequest(CertificateEncoding.X509_SIGNATURE, b"".join(hashes)), *told)
 
 
@@ -113,7 +114,10 @@ def prove(
     if not connection.send_cert.sends(bool(asked)):
         return OwnProof(proof.authentication)
     staple = _staple(association, connection, proof, asked)
-    return replace(proof, certificates=(*proof.certificates, *staple)) if staple else proof
+    certificates = proof.certificates
+    if notifies((*said, *request), NotifyType.HTTP_CERT_LOOKUP_SUPPORTED):
+        certificates = hash_and_url.shortened(auth, certificates)
+    return replace(proof, certificates=(*certificates, *staple))
 
 
 def _staple(
