@@ -43,6 +43,7 @@ from ikeactors.actors.workers import Workers
 from ikeactors.actors.xfrm_routes import with_routes
 from ikeactors.admin.authority import Authority, authority_of
 from ikeactors.config import Configuration, DaemonSettings
+from ikeactors.expiring import ExpiryNotice
 from ikeactors.ports import Ports
 from ikeactors.protocol.actions import Level, Report
 from ikeactors.protocol.ikev2.admission import Admission, AdmissionLimits
@@ -240,7 +241,9 @@ def _reloading(
 ) -> Reloading:
     load = options.load or (lambda: configuration)
     directory = configuration.credentials_directory
-    return Reloading(load, directory, (core,), trust, hub, options.ports.carry)
+    notice = ExpiryNotice(hub, configuration.daemon.expiry_warning)
+    clock, carry = options.ports.wall_clock, options.ports.carry
+    return Reloading(load, directory, (core,), trust, hub, notice, clock, carry)
 
 
 def _surroundings(

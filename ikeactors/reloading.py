@@ -8,6 +8,7 @@ tell of a renewed certificate.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from ikeactors.actors.reports import ReportHub
 from ikeactors.config import Configuration, ConfigurationFaults
 from ikeactors.config.certificates import DIRECTORIES
 from ikeactors.errors import Fault
+from ikeactors.expiring import ExpiryNotice
 from ikeactors.protocol.actions import Level, Report
 from ikeactors.protocol.settings import AuthSettings, ConnectionSettings, Settings
 from ikeactors.trust import Trust
@@ -46,6 +48,8 @@ class Reloading:
     settings: tuple[Settings, ...]
     trust: Trust
     hub: ReportHub
+    notice: ExpiryNotice
+    wall_clock: Callable[[], float] = time.time
     carry: Callable[..., Awaitable[Any]] = trio.to_thread.run_sync
 
     async def reload(self) -> str:
@@ -72,9 +76,10 @@ class Reloading:
             return
 
     async def watch(self) -> None:
-        """The actor: reload when a file has come, gone or changed."""
+        """The actor: reload when a file has come, gone or changed; tell what expires."""
         seen = await self.carry(look_at, self.directory)
         while True:
+            self.notice.look(self.trust.expirations(), self.wall_clock())
             await trio.sleep(LOOK_EVERY)
             now = await self.carry(look_at, self.directory)
             if now != seen:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ikeactors import expiring
 from ikeactors.actors.entropy import SystemEntropy
 from ikeactors.actors.names import Lookup
 from ikeactors.actors.reports import ReportHub
@@ -23,6 +24,8 @@ from ikeactors.actors.unchecked import (
 )
 from ikeactors.actors.workers import Workers
 from ikeactors.config import Configuration
+from ikeactors.crypto.pki.certificates import describe
+from ikeactors.expiring import Expiration
 from ikeactors.protocol.credentials import CurrentCredentials, NoCredentials
 
 if TYPE_CHECKING:
@@ -98,10 +101,24 @@ class Trust:
         if self.names is not None:
             yield ChildSpecification("dnssec", self.names.run)
 
+    def expirations(self) -> tuple[Expiration, ...]:
+        """When what is loaded expires."""
+        if self.checking is None:
+            return ()
+        from ikeactors.protocol.keyring import Keyring
+
+        current = self.credentials.current
+        certificates = current.certificates() if isinstance(current, Keyring) else ()
+        return tuple(
+            Expiration(kind, describe(one), one.not_valid_after_utc.timestamp())
+            for kind, one in certificates
+        )
+
     def statistics(self) -> dict[str, object]:
         """What the admin socket shows of it."""
         shown: dict[str, object] = {}
         if self.checking is not None:
+            shown["certificates"] = tuple(expiring.shown(self.expirations(), time.time()))
             shown["revocation"] = self.checking.checks.statistics()
             shown["crls"] = self.checking.examiner.crls.statistics()
         if self.names is not None:

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 from ikeactors.actors.reports import ReportHub
 from ikeactors.actors.workers import Workers, threads
 from ikeactors.config import load
+from ikeactors.expiring import ExpiryNotice
 from ikeactors.iana import SignatureHash
 from ikeactors.protocol.credentials import OwnProof
 from ikeactors.protocol.settings import Settings
@@ -57,7 +58,12 @@ class World:
         self.settings: Settings = configuration.settings()
         self.trust = open_trust(configuration, nobody, Workers(threads(1)), self.hub)
         self.reloading = Reloading(
-            partial(load, path), directory, (self.settings,), self.trust, self.hub
+            partial(load, path),
+            directory,
+            (self.settings,),
+            self.trust,
+            self.hub,
+            ExpiryNotice(self.hub, 0.0),
         )
 
     def sent(self) -> bytes:
@@ -94,6 +100,15 @@ async def test_a_renewed_certificate_is_used_from_then_on(tmp_path: Path, text: 
     assert world.sent() == der(RENEWED)
     assert world.settings.connection("gw") is world.settings.connections[0]
     assert running.local.certificates in ((), (der(WEST),))
+
+
+async def test_when_certificates_expire_is_in_the_statistics(world: World) -> None:
+    shown = world.trust.statistics()["certificates"]
+    assert isinstance(shown, tuple)
+    assert [(one.kind, one.holder, one.expires) for one in shown] == [
+        ("own", "CN=west", f"{WEST.certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"),
+        ("authority", "CN=root", f"{ROOT.certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"),
+    ]
 
 
 async def test_what_cannot_be_read_leaves_everything_as_it_was(world: World) -> None:

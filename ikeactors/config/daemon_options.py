@@ -103,6 +103,12 @@ DAEMON = options(
         "The directory of x509, x509ca, x509crl, private, pubkey and pkcs12; this file's if empty.",
     ),
     Option(
+        "expiry_warning",
+        duration,
+        '"14d"',
+        "How long before they expire our certificates and authorities are told of, once a day.",
+    ),
+    Option(
         "revocation_timeout",
         _revocation_timeout,
         '"10s"',

@@ -35,6 +35,7 @@ class DaemonSettings:
     admin_group: str = ""
     state_directory: str = "/var/lib/ikeactors"
     credentials: str = ""
+    expiry_warning: float = 14 * 86400.0
     revocation_timeout: float = 10.0
     revocation_private: bool = False
     dns_servers: tuple[Endpoint, ...] = ()

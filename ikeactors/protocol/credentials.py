@@ -138,6 +138,11 @@ class CurrentCredentials:
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
 
+    @property
+    def current(self) -> Credentials:
+        """These."""
+        return self._credentials
+
     def replace(self, credentials: Credentials) -> None:
         """These hold from now on."""
         self._credentials = credentials

@@ -98,6 +98,11 @@ class Keyring:
             return CredentialsRefusal(str(fault))
         return PeerProof(str(scheme), peer.path, peer.not_after, peer.chain, peer.blocks)
 
+    def certificates(self) -> tuple[tuple[str, x509.Certificate], ...]:
+        """Ours ("own") and those of the authorities ("authority") that are loaded."""
+        own = (("own", one.certificate) for one in self._own)
+        return (*own, *(("authority", one) for one in self._anchors.values()))
+
     @property
     def own(self) -> tuple[tuple[x509.Certificate, x509.Certificate], ...]:
         """Our certificates with those of their issuers, as far as we have them."""

@@ -78,6 +78,12 @@ def _url_of(name: x509.GeneralName) -> str:
     return type(name).__name__
 
 
+def _why_not(url: str) -> str:
+    """An LDAP server would be one more of everything, for what authorities have at http as well."""
+    is_ldap = url.lower().startswith(("ldap://", "ldaps://"))
+    return " (LDAP is not spoken: the list has to be there, too, or in x509crl)" if is_ldap else ""
+
+
 def _usable(urls: Iterable[str], unusable: list[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for url in urls:
@@ -85,5 +91,5 @@ def _usable(urls: Iterable[str], unusable: list[str]) -> tuple[str, ...]:
         if is_plain and url.lower().startswith(_SCHEMES):
             found[url] = None
         else:
-            unusable.append(f"{printable(url)} is no URL of http or https")
+            unusable.append(f"{printable(url)} is no URL of http or https{_why_not(url)}")
     return tuple(found)[:_MAX_PLACES]

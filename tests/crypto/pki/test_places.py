@@ -34,6 +34,7 @@ def test_other_schemes_are_told_and_not_gone_to() -> None:
     places = places_of(certify("CN=peer", ROOT, extensions).certificate)
     assert places.lists == ("http://ok/",)
     assert places.unusable[0] == "file:///etc/passwd is no URL of http or https"
+    assert places.unusable[1].startswith("ldap://x/ is no URL of http or https (LDAP is not spoken")
 
 
 def test_indirect_lists_are_refused_clearly() -> None:
