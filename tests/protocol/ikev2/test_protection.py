@@ -6,10 +6,10 @@ import pytest
 
 from ikeactors.crypto.suite import IkeSuite
 from ikeactors.errors import Fault, IntegrityFailed, InvalidSyntax
-from ikeactors.iana import ExchangeType, PayloadType
+from ikeactors.iana import ExchangeType, PayloadType, ProtocolId
 from ikeactors.protocol.ikev2.protection import DirectionKeys, Opened, open_sealed, seal
 from ikeactors.wire.header import read_header
-from ikeactors.wire.payload import Delete, Encrypted, Nonce, Payload, ProtocolId
+from ikeactors.wire.payload import Delete, Encrypted, Nonce, Payload
 from tests.pair import ike
 
 SPI_I, SPI_R = b"\1" * 8, b"\2" * 8
