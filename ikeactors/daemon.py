@@ -74,6 +74,7 @@ async def serve(daemon: Parts, supervisor: Supervisor, ready: Callable[[], None]
             await daemon.traps.settled.wait()
         backend = daemon.choice.backend
         nursery.start_soon(sweep, backend, were_kept, daemon.hub, daemon.stopping)
+        daemon.reconciler.begin.set()
         daemon.peers.start_configured()
         ready()
         await daemon.stopping.wait()

@@ -28,6 +28,7 @@ from ikeactors.actors.names import Names
 from ikeactors.actors.peer import Outlets
 from ikeactors.actors.peers import Peers
 from ikeactors.actors.probing import Choice, why_no_compression
+from ikeactors.actors.reconciling import Reconciler, Sources
 from ikeactors.actors.registry import PeerRegistry
 from ikeactors.actors.reports import Answers, ReportHub
 from ikeactors.actors.restarting import Locator
@@ -36,10 +37,11 @@ from ikeactors.actors.routes import Routing
 from ikeactors.actors.sockets import Sockets, SocketSettings
 from ikeactors.actors.standing import StandingPolicies
 from ikeactors.actors.token_secret import token_of_unless_refused
-from ikeactors.actors.traps import Traps
+from ikeactors.actors.traps import FIRST_REQID, Traps
 from ikeactors.actors.unix_socket import ControlListener
 from ikeactors.actors.userspace import UserspaceBackend
 from ikeactors.actors.workers import Workers
+from ikeactors.actors.xfrm import XfrmBackend
 from ikeactors.actors.xfrm_routes import with_routes
 from ikeactors.admin.authority import Authority, authority_of
 from ikeactors.config import Configuration, DaemonSettings
@@ -91,6 +93,7 @@ class Parts:
     registry: PeerRegistry
     traps: Traps
     standing: StandingPolicies
+    reconciler: Reconciler
     writers: Writers
     trust: Trust
     reloading: Reloading
@@ -165,6 +168,15 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
         registry=registry,
         traps=traps,
         standing=StandingPolicies(traps, kernel),
+        reconciler=Reconciler(
+            choice.backend,
+            kernel_state,
+            kernel,
+            hub.publish,
+            Sources(peers.children, lambda: traps.is_complete, FIRST_REQID),
+            settings.reconcile_interval,
+            ports.chance,
+        ),
         writers=writers,
         trust=trust,
         reloading=_reloading(configuration, options, core, trust, hub),
@@ -211,6 +223,9 @@ async def _data_plane(
     settings = configuration.daemon
     open_userspace = partial(_open_userspace, configuration, sockets)
     choice = await options.ports.probe(settings.kernel, SystemEntropy().octets, open_userspace)
+    if isinstance(choice.backend, XfrmBackend):
+        # No two daemons share it.
+        choice.backend.be(settings.admin_socket)
     routed = await with_routes(choice.backend, _routing(configuration), configuration.interfaces)
     return replace(choice, backend=routed, compresses=_compresses(configuration, choice, hub))
 

@@ -12,6 +12,7 @@
       revocation      fetches CRLs and asks OCSP responders, where certificates are in use
       credentials     looks whether keys and certificates have changed on disk
       traps           policies without an SA, and packets that need one
+      reconciler      compares the data plane with what should be there
       control         the admin socket
       log, key-log, recorder    write down what happens (see `writers`)
 
@@ -32,10 +33,10 @@ import trio
 
 from ikeactors.actors.core import consider
 from ikeactors.actors.kernel import (
-    kernel_statistics,
     run_kernel,
     usage_of,
 )
+from ikeactors.actors.kernel_statistics import kernel_statistics
 from ikeactors.actors.names import run_names
 from ikeactors.actors.router import run_router
 from ikeactors.actors.service_manager import Check, Watchdog, ask_admin_socket, watchdog_interval
@@ -115,6 +116,7 @@ def _carriers(daemon: Parts) -> Iterator[ChildSpecification]:
         "router": partial(run_router, daemon.router, ask_admission, peers, sockets.send_message),
         "peers": peers.run,
         "traps": daemon.traps.run,
+        "reconciler": daemon.reconciler.run,
     }
     for name, start in run_actor.items():
         yield ChildSpecification(name, start)
@@ -168,6 +170,7 @@ def _admin_surroundings(
         settings=lambda: daemon.reloading.settings[0],
         usage=partial(usage_of, daemon.kernel),
         standing=daemon.standing,
+        compare=daemon.reconciler.compare,
         statistics=statistics,
         failures=daemon.peers.failures,
         stop=daemon.stop,
@@ -192,6 +195,7 @@ def _statistics(daemon: Parts) -> dict[str, object]:
         "alarms": daemon.alarms.statistics(),
         "workers": daemon.workers.statistics(),
         "kernel": kernel_statistics(daemon.choice.backend, daemon.kernel_state),
+        "reconciler": daemon.reconciler.statistics(),
         "control": daemon.listener.statistics(),
         "reports": daemon.hub.statistics(),
         **daemon.writers.statistics(),

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import trio
 
+from ikeactors.kernel.inventory import Inventory, StrayPolicy
 from ikeactors.kernel.requests import PolicyRequest, SaId, SaRequest, SaUsage
 from ikeactors.protocol.events import SaExpired, SaMappingChanged, Trigger
 
@@ -25,7 +26,14 @@ class Acquired:
     trigger: Trigger
 
 
-KernelEvent = SaExpired | SaMappingChanged | Acquired
+@dataclass(frozen=True, slots=True)
+class Disturbed:
+    """Somebody else has removed an SA, or more than that if there is none."""
+
+    sa_id: SaId | None = None
+
+
+KernelEvent = SaExpired | SaMappingChanged | Acquired | Disturbed
 
 
 class EventsLost(Exception):
@@ -54,6 +62,18 @@ class Backend(Protocol):
 
     async def usage(self, sa_ids: Sequence[SaId]) -> list[SaUsage]:
         """What went through those of the SAs that are there."""
+
+    async def inventory(self) -> Inventory:
+        """All that is there, whoever has made it: looked at while others have their turn."""
+
+    async def lacking(self, policies: Sequence[PolicyRequest]) -> list[PolicyRequest]:
+        """Those of the policies that are not there."""
+
+    async def restore(self, policies: Sequence[PolicyRequest]) -> None:
+        """Put in force again what was installed and is not there any more."""
+
+    async def clear(self, strays: Sequence[StrayPolicy]) -> None:
+        """Remove policies of ours that nobody asks for."""
 
     def events(self) -> AsyncIterator[KernelEvent]:
         """What happens to SAs, and packets that need one.

@@ -14,9 +14,10 @@ from functools import partial
 
 import trio
 
-from ikeactors.actors.backends import Acquired, Backend, EventsLost, KernelEvent
+from ikeactors.actors.backends import Acquired, Backend, Disturbed, EventsLost, KernelEvent
 from ikeactors.actors.early_events import EarlyEvents
 from ikeactors.actors.installed import OURSELVES, Inbox, Installed
+from ikeactors.actors.mending import Mender, Verify
 from ikeactors.kernel.policies import key_of
 from ikeactors.kernel.requests import KernelRefusal, Lifetime, PolicyRequest, SaId, SaUsage
 from ikeactors.protocol.actions import (
@@ -70,7 +71,7 @@ class UsageRequest:
     reply: Callable[[Sequence[SaUsage]], None]
 
 
-Command = KernelRequest | ForgetOwner | UsageRequest
+Command = KernelRequest | ForgetOwner | UsageRequest | Verify
 
 
 class KernelState:
@@ -84,20 +85,13 @@ class KernelState:
         self.mapping_changes = 0
         self.acquisitions = 0
         self.losses_of_events = 0
+        self.doubt = ""
+        self.doubted = trio.lowlevel.ParkingLot()
 
-
-@dataclass(frozen=True, slots=True)
-class KernelStatistics:
-    """What is installed now, and what has happened since the daemon started."""
-
-    backend: str
-    sas: int
-    policies: int
-    refusals: int
-    expirations: int
-    mapping_changes: int
-    acquisitions: int
-    losses_of_events: int
+    def suspect(self, why: str) -> None:
+        """The data plane may hold something else than it should: somebody has to look."""
+        self.doubt = why
+        self.doubted.unpark_all()
 
 
 def open_commands() -> tuple[trio.MemorySendChannel[Command], trio.MemoryReceiveChannel[Command]]:
@@ -214,18 +208,21 @@ class KernelActor:
                 await self._remove(owner, *self._installed.owned_by(owner))
             case UsageRequest(sa_ids, reply):
                 reply(await self._backend.usage(sa_ids))
+            case Verify():
+                refused = partial(self._report_refusal, verb="put back")
+                mender = Mender(self._backend, self._installed, self._carry, refused)
+                await mender.carry_out(command)
 
     async def carry_events(self) -> None:
         """Hand the data plane's events to the associations whose SAs they are about."""
-        # A predecessor may have been killed over an event.
-        await self._resynchronize()
+        self._state.suspect("the kernel actor has begun, perhaps after one that died of an event")
         events = self._backend.events()
         while True:
             try:
                 event = await anext(events)
             except EventsLost:
                 self._state.losses_of_events += 1
-                await self._resynchronize()
+                self._state.suspect("events were lost")
             else:
                 self._carry(event)
 
@@ -340,10 +337,6 @@ class KernelActor:
         except KernelRefusal as refusal:
             self._report_refusal(refusal, "put back")
 
-    async def _resynchronize(self) -> None:
-        async with self._one_at_a_time:
-            await self._report_missing(self._installed.sa_ids())
-
     async def _report_missing(self, sa_ids: Sequence[SaId]) -> None:
         """Tell the owners of SAs that are not there any more that these are over."""
         there = {usage.sa_id for usage in await self._backend.usage(sa_ids)}
@@ -355,6 +348,9 @@ class KernelActor:
         if isinstance(event, Acquired):
             self._state.acquisitions += 1
             self._acquire(event)
+            return
+        if isinstance(event, Disturbed):
+            self._note_disturbance(event)
             return
         holding = self._installed.holding(event.sa_id)
         if holding is None:
@@ -368,6 +364,11 @@ class KernelActor:
                 # The network decides how many of these there are.
                 self._state.mapping_changes += 1
                 holding.inbox.post(own)
+
+    def _note_disturbance(self, event: Disturbed) -> None:
+        """Others may do with SAs of their own what they like."""
+        if event.sa_id is None or self._installed.holding(event.sa_id) is not None:
+            self._state.suspect("another program has removed something")
 
     def _refused(self, refusal: KernelRefusal, ticket: int, inbox: Inbox) -> None:
         self._report_refusal(refusal, "installed")
@@ -383,17 +384,3 @@ class KernelActor:
 def _is_worn(lifetime: Lifetime, usage: SaUsage) -> bool:
     """Whether so much went through an SA that it is to be rekeyed."""
     return 0 < lifetime.soft_bytes <= usage.octets or 0 < lifetime.soft_packets <= usage.packets
-
-
-def kernel_statistics(backend: Backend, state: KernelState) -> KernelStatistics:
-    """The counters of the kernel actor, whether it lives just now or not."""
-    return KernelStatistics(
-        backend.name,
-        len(state.installed.sa_ids()),
-        state.installed.policy_count,
-        state.refusals,
-        state.expirations,
-        state.mapping_changes,
-        state.acquisitions,
-        state.losses_of_events,
-    )

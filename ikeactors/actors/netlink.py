@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import itertools
 import socket
-from collections.abc import Iterable, Sequence
+import struct
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
+
+import trio
 
 from ikeactors.kernel.netlink import (
     NLMSG_DONE,
@@ -19,6 +24,12 @@ from ikeactors.kernel.netlink import (
     write_message,
 )
 from ikeactors.kernel.requests import KernelRefusal
+from ikeactors.kernel.xfrm import (
+    XFRM_MSG_NEWPOLICY,
+    XFRM_MSG_NEWSA,
+    XFRM_MSG_UPDPOLICY,
+    XFRM_MSG_UPDSA,
+)
 
 # linux/netlink.h
 _NETLINK_XFRM = 6
@@ -26,6 +37,7 @@ _SOL_NETLINK = 270
 _NETLINK_ADD_MEMBERSHIP = 1
 _NETLINK_CAP_ACK = 10
 _NETLINK_EXT_ACK = 11
+_SO_ATTACH_FILTER = 26
 
 # Ours: an answer is below a kilobyte with what the kernel counts for it, so a batch's answers fit
 # the default receive buffer (212 kB) with room to spare.
@@ -34,6 +46,16 @@ BATCH = 64
 # Ours: events of thousands of SAs that expire at once wait here for the actor's turn.
 _EVENT_BUFFER = 4 << 20
 
+# linux/filter.h and bpf_common.h. In a netlink message the type is at 4, who has asked at 12.
+_INSTRUCTION = struct.Struct("=HBBI")
+_JUMP_IF = 0x15
+_LOAD_TYPE = (0x28, 0, 0, 4)
+_LOAD_PORT = (0x20, 0, 0, 12)
+_TAKE = (0x06, 0, 0, 0xFFFFFFFF)
+_DROP = (0x06, 0, 0, 0)
+_CHANGES = (XFRM_MSG_NEWSA, XFRM_MSG_UPDSA, XFRM_MSG_NEWPOLICY, XFRM_MSG_UPDPOLICY)
+
+_FIRST = 1
 _LARGEST_DATAGRAM = 65536
 _KERNEL = 0
 
@@ -47,6 +69,13 @@ class Socket(Protocol):
 
     def join(self, group: int) -> None:
         """Hear the events of one more group."""
+
+    def hear_others(self, groups: Iterable[int], removals: Sequence[int], own_port: int) -> None:
+        """Hear of groups what other programs remove, and nothing else of theirs or ours."""
+
+    @property
+    def port(self) -> int:
+        """What the kernel says of our requests to others."""
 
     def receive(self) -> bytes | None:
         """A datagram from the kernel; None when none waits."""
@@ -85,6 +114,22 @@ class NetlinkSocket:
     def join(self, group: int) -> None:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _EVENT_BUFFER)
         self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, group)
+
+    def hear_others(self, groups: Iterable[int], removals: Sequence[int], own_port: int) -> None:
+        # All that we ourselves change is told in these groups too, and would cost us a look each.
+        program = _filter(removals, own_port)
+        octets = ctypes.create_string_buffer(program)
+        length = len(program) // _INSTRUCTION.size
+        filtering = struct.pack("@HP", length, ctypes.addressof(octets))
+        with suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, filtering)
+            for group in groups:
+                self.join(group)
+
+    @property
+    def port(self) -> int:
+        port: int = self._socket.getsockname()[0]
+        return port
 
     def send(self, octets: bytes) -> None:
         self._socket.sendto(octets, (_KERNEL, 0))
@@ -161,6 +206,40 @@ class Netlink:
         except OSError as error:
             if error.errno != errno.ENOBUFS:
                 raise
+
+
+async def dumped(socket: Socket, message: Message) -> AsyncIterator[Message]:
+    """The answers to a request for a list. Between two datagrams of them others have their turn."""
+    socket.send(write_message(message, _FIRST))
+    while True:
+        octets = socket.receive()
+        if octets is None:
+            raise KernelRefusal(errno.EIO, "the kernel has broken off a list of what it holds")
+        for one in read_messages(octets):
+            if one.type == NLMSG_DONE:
+                return
+            if one.type == NLMSG_ERROR:
+                number = read_acknowledgement(one).errno
+                raise KernelRefusal(number, "the kernel does not list what it holds")
+            yield one
+        await trio.lowlevel.checkpoint()
+
+
+def _filter(removals: Sequence[int], own_port: int) -> bytes:
+    """Socket filter (linux/filter.h): of XFRM's messages those of a removal by somebody else, and
+    those that belong to no change. Its numbers are big-endian, netlink's are this host's."""
+    removing = [_in_order(one, "H") for one in removals]
+    changing = [_in_order(one, "H") for one in _CHANGES]
+    count = len(removing) + len(changing)
+    program = [_LOAD_TYPE]
+    program += [(_JUMP_IF, count - at, 0, one) for at, one in enumerate(removing)]
+    program += [(_JUMP_IF, len(changing) - at + 3, 0, one) for at, one in enumerate(changing)]
+    program += [_TAKE, _LOAD_PORT, (_JUMP_IF, 1, 0, _in_order(own_port, "I")), _TAKE, _DROP]
+    return b"".join(_INSTRUCTION.pack(*one) for one in program)
+
+
+def _in_order(number: int, kind: str) -> int:
+    return int.from_bytes(struct.pack(f"={kind}", number), "big")
 
 
 def _sort(

@@ -30,11 +30,11 @@ from ikeactors.protocol.events import (
     Trigger,
 )
 from ikeactors.protocol.settings import ConnectionSettings, Settings
-from ikeactors.protocol.snapshot import AssociationSnapshot
+from ikeactors.protocol.snapshot import AssociationSnapshot, ChildSnapshot
 
 _TASK_NAME = "peer"
 _LOOK = LocalAddressesChanged()
-# Associations told of this host's addresses before others get their turn: a millisecond of theirs.
+# Associations told of something, or asked, before others get their turn: a millisecond of theirs.
 _TOLD_IN_A_TURN = 64
 _TAKE_DOWN = DeletionRequested()
 
@@ -184,6 +184,17 @@ class Peers:
             for peer in self._census
             if peer.association is not None
         ]
+
+    async def children(self) -> list[ChildSnapshot]:
+        """The Child SAs of all associations; others have their turn meanwhile."""
+        found: list[ChildSnapshot] = []
+        now = trio.current_time()
+        for number, peer in enumerate(tuple(self._census)):
+            if peer.association is not None:
+                found += (peer.shown or peer.association.snapshot(now)).children
+            if number % _TOLD_IN_A_TURN == _TOLD_IN_A_TURN - 1:
+                await trio.lowlevel.checkpoint()
+        return found
 
     def failures(self) -> dict[str, str]:
         """Why the last negotiation of a connection failed, where none has succeeded since."""

@@ -32,7 +32,7 @@ Initiate = Callable[[str, str, Trigger], None]
 MAX_WAITING = 256
 # SAs are found by their policies' reqid. Those of traps are above all that SAs have, and different
 # ones, because the kernel asks once for each.
-_OF_NO_SA = 1 << 31
+FIRST_REQID = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Traps:
         self._kernel = kernel
         self._hub = hub
         self._initiate = initiate
-        self._reqids = itertools.count(_OF_NO_SA)
+        self._reqids = itertools.count(FIRST_REQID)
         self._wanted = {trap: _Set(next(self._reqids)) for trap in _configured(settings)}
         self._unwanted: list[_Set] = []
         self._by_policy: dict[PolicyKey, Trap] = {}
@@ -130,6 +130,11 @@ class Traps:
         """Where we call from may have changed."""
         self._is_stale = True
         self._stirred.unpark()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every child that waits for a packet has its policies."""
+        return all(one.policies for one in self._wanted.values())
 
     def statistics(self) -> TrapStatistics:
         """What the admin socket shows."""

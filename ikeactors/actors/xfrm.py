@@ -14,12 +14,16 @@ from dataclasses import replace
 
 import trio
 
+from ikeactors.actors import xfrm_inventory
 from ikeactors.actors import xfrm_moves as moves
-from ikeactors.actors.backends import EventsLost, KernelEvent
-from ikeactors.actors.netlink import Netlink, Reply, Socket
+from ikeactors.actors.backends import Disturbed, EventsLost, KernelEvent
+from ikeactors.actors.netlink import Netlink, NetlinkSocket, Reply, Socket
 from ikeactors.actors.offload import Asked, offloaded
 from ikeactors.actors.xfrm_demand import Demand, Larval
+from ikeactors.actors.xfrm_inventory import OpenSocket
 from ikeactors.actors.xfrm_moves import Former, Leaving
+from ikeactors.kernel.inventory import Inventory, StrayPolicy
+from ikeactors.kernel.marks import Marks
 from ikeactors.kernel.netlink import Message, read_messages
 from ikeactors.kernel.policies import key_of
 from ikeactors.kernel.requests import (
@@ -30,6 +34,10 @@ from ikeactors.kernel.requests import (
     SaUsage,
 )
 from ikeactors.kernel.xfrm import (
+    XFRM_MSG_DELPOLICY,
+    XFRM_MSG_DELSA,
+    XFRM_MSG_FLUSHPOLICY,
+    XFRM_MSG_FLUSHSA,
     delete_policy,
     delete_policy_by_selector,
     delete_sa,
@@ -38,10 +46,12 @@ from ikeactors.kernel.xfrm import (
     new_sa,
     update_policy,
 )
+from ikeactors.kernel.xfrm_dumps import read_removed_policy
 from ikeactors.kernel.xfrm_events import (
     Acquired,
     Expired,
     MappingChanged,
+    Removed,
     State,
     read_event,
     read_state,
@@ -52,6 +62,9 @@ from ikeactors.protocol.events import Endpoint, SaExpired, SaMappingChanged
 
 # linux/xfrm.h, enum xfrm_nlgroups. That of acquisitions is heard when there is a policy for it.
 EVENT_GROUPS = (2, 8)
+# Where it is told who changes SAs and policies: of that, what others remove.
+_CHANGE_GROUPS = (3, 4)
+_REMOVALS = (XFRM_MSG_DELSA, XFRM_MSG_DELPOLICY, XFRM_MSG_FLUSHSA, XFRM_MSG_FLUSHPOLICY)
 
 # Ours: far above what the kernel counts up from, so that other programs' policies do not collide
 # with ours; where one does, policies are removed by their selectors. Each process begins somewhere
@@ -75,18 +88,28 @@ class XfrmBackend:
         events: Socket,
         first_number: int = FIRST_POLICY_NUMBER,
         demand: Demand | None = None,
+        open_socket: OpenSocket = NetlinkSocket,
     ) -> None:
         self._netlink = Netlink(requests)
+        self._open_socket = open_socket
+        self._marks = Marks()
         self._demand = demand or Demand(events)
-        self._events = XfrmEvents(events, self._demand)
         self._policies = XfrmPolicies(first_number)
+        events.hear_others(_CHANGE_GROUPS, _REMOVALS, requests.port)
+        self._events = XfrmEvents(events, self._demand, self._policies)
+
+    def be(self, name: str) -> None:
+        """Mark what is installed from now on as of the daemon of this name."""
+        self._marks = Marks.of_daemon(name)
 
     async def install(self, sas: Sequence[SaRequest], policies: Sequence[PolicyRequest]) -> None:
         await trio.lowlevel.checkpoint()
         # What cannot be said at all is refused before anything is said.
-        messages: list[Asked] = [(new_sa(request), request) for request in sas]
+        messages: list[Asked] = [
+            (new_sa(request, None, self._marks.of_sa(request.sa_id)), request) for request in sas
+        ]
         changes = self._policies.adding(policies)
-        messages += [(_placing(change, change.after), change) for change in changes if change.after]
+        messages += self._placing(changes)
         self._settle(messages, offloaded(self._netlink, messages), changes)
 
     async def remove(self, sas: Sequence[SaId], policies: Sequence[PolicyRequest]) -> None:
@@ -103,8 +126,10 @@ class XfrmBackend:
         await trio.lowlevel.checkpoint()
         changes = self._policies.adding(policies)
         moving = moves.take(self._netlink, old, sas)
-        asked = [(message, about) for one in moving for message, about in moves.put(one)]
-        asked += [(_placing(change, change.after), change) for change in changes if change.after]
+        asked = [
+            (message, about) for one in moving for message, about in moves.put(one, self._marks)
+        ]
+        asked += self._placing(changes)
         self._settle(asked, self._netlink.ask([message for message, _ in asked]), changes)
         kept = {key_of(policy) for policy in policies}
         self._remove((), [one for one in old_policies if key_of(one) not in kept])
@@ -117,6 +142,20 @@ class XfrmBackend:
             for sa_id, reply in zip(sa_ids, replies, strict=True)
             if reply.answer is not None
         ]
+
+    async def inventory(self) -> Inventory:
+        return await xfrm_inventory.inventory(self._open_socket, self._marks, self._policies)
+
+    async def lacking(self, policies: Sequence[PolicyRequest]) -> list[PolicyRequest]:
+        await trio.lowlevel.checkpoint()
+        return xfrm_inventory.lacking(self._netlink, policies)
+
+    async def restore(self, policies: Sequence[PolicyRequest]) -> None:
+        await self.install((), policies)
+
+    async def clear(self, strays: Sequence[StrayPolicy]) -> None:
+        await trio.lowlevel.checkpoint()
+        xfrm_inventory.clear(self._netlink, self._policies, strays)
 
     def events(self) -> XfrmEvents:
         return self._events
@@ -137,6 +176,12 @@ class XfrmBackend:
         if reply.errno:
             raise refusal_of(reply.acknowledgement, request)
         self._netlink.ask([delete_sa(request.sa_id)])
+
+    def _placing(self, changes: Sequence[Change]) -> list[Asked]:
+        return [(self._place(one, one.after), one) for one in changes if one.after]
+
+    def _place(self, change: Change, piece: Piece) -> Message:
+        return update_policy(piece.in_force, change.selector, piece.index, self._marks.policy)
 
     def _settle(
         self, asked: Sequence[Asked], replies: Sequence[Reply], changes: Sequence[Change]
@@ -161,7 +206,7 @@ class XfrmBackend:
         A policy that was replaced is put back: without one, packets would leave in the clear.
         """
         changes = [one for one in done if isinstance(one, Change)]
-        replaced = [_placing(one, one.before) for one in changes if one.before]
+        replaced = [self._place(one, one.before) for one in changes if one.before]
         self._netlink.ask(replaced)
         sas = [one.sa_id for one in reversed(done) if isinstance(one, SaRequest)]
         self._netlink.ask([delete_sa(sa_id) for sa_id in sas])
@@ -172,7 +217,7 @@ class XfrmBackend:
         self._netlink.ask([delete_sa(sa_id) for sa_id in sas])
         changes = self._policies.removing(policies)
         self._netlink.ask([
-            _placing(one, one.after)
+            self._place(one, one.after)
             for one in changes
             if one.before and one.after and one.after.in_force != one.before.in_force
         ])  # fmt: skip
@@ -210,9 +255,10 @@ class XfrmBackend:
 class XfrmEvents:
     """The kernel's events, one after the other; what was read and not yet taken is kept."""
 
-    def __init__(self, socket: Socket, demand: Demand) -> None:
+    def __init__(self, socket: Socket, demand: Demand, policies: XfrmPolicies) -> None:
         self._socket = socket
         self._demand = demand
+        self._policies = policies
         self._waiting: deque[KernelEvent] = deque()
 
     def __aiter__(self) -> XfrmEvents:
@@ -250,17 +296,22 @@ class XfrmEvents:
                 return SaMappingChanged(sa_id, Endpoint(address, port))
             case Acquired() as acquired:
                 return self._demand.acquired(acquired)
+            case Removed(sa_id):
+                return Disturbed(sa_id) if self._concerns_us(message) else None
             case _:
                 return None
+
+    def _concerns_us(self, message: Message) -> bool:
+        """What others do with policies of their own is their affair."""
+        if message.type != XFRM_MSG_DELPOLICY:
+            return True
+        policy = read_removed_policy(message.body)
+        return policy is not None and policy.name in self._policies
 
 
 def _usage(sa_id: SaId, state: State) -> SaUsage:
     usage = state.usage
     return SaUsage(sa_id, usage.octets, usage.packets, usage.last_used_at)
-
-
-def _placing(change: Change, piece: Piece) -> Message:
-    return update_policy(piece.in_force, change.selector, piece.index)
 
 
 def _refusal(reply: Reply, about: object) -> KernelRefusal | None:

@@ -19,6 +19,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from ikeactors.actors.backends import Backend, KernelEvent
 from ikeactors.actors.routes import family_of
 from ikeactors.kernel.interfaces import Interface, inner_mtu
+from ikeactors.kernel.inventory import Inventory, StrayPolicy
 from ikeactors.kernel.policies import PolicyKey, key_of
 from ikeactors.kernel.requests import (
     Direction,
@@ -244,6 +245,19 @@ class InterfacedBackend:
 
     async def usage(self, sa_ids: Sequence[SaId]) -> list[SaUsage]:
         return await self._backend.usage(sa_ids)
+
+    async def inventory(self) -> Inventory:
+        return await self._backend.inventory()
+
+    async def lacking(self, policies: Sequence[PolicyRequest]) -> list[PolicyRequest]:
+        return await self._backend.lacking(policies)
+
+    async def restore(self, policies: Sequence[PolicyRequest]) -> None:
+        # Their interfaces are there.
+        await self._backend.restore(policies)
+
+    async def clear(self, strays: Sequence[StrayPolicy]) -> None:
+        await self._backend.clear(strays)
 
     def events(self) -> AsyncIterator[KernelEvent]:
         return self._backend.events()

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ikeactors.actors.netlink import Netlink, Reply
+from ikeactors.kernel.marks import Marks
 from ikeactors.kernel.netlink import Message
 from ikeactors.kernel.requests import Direction, KernelRefusal, SaId, SaRequest
 from ikeactors.kernel.xfrm import Carried, delete_sa, look_up_sa, new_sa, update_sa
@@ -91,12 +92,13 @@ def take(netlink: Netlink, old: Sequence[SaId], sas: Sequence[SaRequest]) -> lis
     return _taken(netlink, [pair for at, pair in enumerate(pairs) if at not in updated])
 
 
-def put(moving: Moving) -> Iterator[tuple[Message, object]]:
+def put(moving: Moving, marks: Marks) -> Iterator[tuple[Message, object]]:
     """What puts an SA in again, each with what it is about."""
     if moving.request.direction is Direction.OUT:
         yield look_up_sa(moving.old), Former(moving)
         yield delete_sa(moving.old), Leaving(moving)
-    yield new_sa(moving.request, moving.carried), moving.request
+    mark = marks.of_sa(moving.request.sa_id)
+    yield new_sa(moving.request, moving.carried, mark), moving.request
 
 
 def _taken(netlink: Netlink, pairs: Sequence[_Pair]) -> list[Moving]:

@@ -29,6 +29,7 @@ from ikeactors.actors.routes import (
 from ikeactors.actors.xfrm import XfrmBackend
 from ikeactors.actors.xfrm_interfaces import InterfacedBackend, Interfaces
 from ikeactors.kernel.interfaces import Interface
+from ikeactors.kernel.inventory import Inventory, StrayPolicy
 from ikeactors.kernel.policies import key_of
 from ikeactors.kernel.requests import (
     Direction,
@@ -171,6 +172,19 @@ class RoutedBackend:
 
     async def usage(self, sa_ids: Sequence[SaId]) -> list[SaUsage]:
         return await self._backend.usage(sa_ids)
+
+    async def inventory(self) -> Inventory:
+        return await self._backend.inventory()
+
+    async def lacking(self, policies: Sequence[PolicyRequest]) -> list[PolicyRequest]:
+        return await self._backend.lacking(policies)
+
+    async def restore(self, policies: Sequence[PolicyRequest]) -> None:
+        # Their routes are there.
+        await self._backend.restore(policies)
+
+    async def clear(self, strays: Sequence[StrayPolicy]) -> None:
+        await self._backend.clear(strays)
 
     def events(self) -> AsyncIterator[KernelEvent]:
         return self._backend.events()

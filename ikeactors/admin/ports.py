@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ikeactors.actors.reconciling import Comparison
 from ikeactors.actors.reports import Answers, ReportHub
 from ikeactors.admin.authority import Authority
 from ikeactors.kernel.requests import SaId, SaUsage
@@ -77,6 +78,7 @@ class Surroundings:
     settings: Callable[[], Settings]
     usage: Usage
     standing: Standing
+    compare: Callable[[], Awaitable[Comparison]]
     statistics: Callable[[], Mapping[str, object]]
     failures: Callable[[], Mapping[str, str]]
     # Whether what is established is taken down too, whatever the configuration says.

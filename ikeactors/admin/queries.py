@@ -14,6 +14,7 @@ import ikeactors
 from ikeactors.actors.reports import Published, SubscriberTooSlow
 from ikeactors.admin.arguments import LevelWord, Names, Nothing, Number, Text
 from ikeactors.admin.conversation import Conversation, Numbered
+from ikeactors.admin.differences import comparison_facts, difference_facts
 from ikeactors.admin.facts import (
     Facts,
     connection_facts,
@@ -23,6 +24,7 @@ from ikeactors.admin.facts import (
 )
 from ikeactors.admin.targets import find_connection, find_target
 from ikeactors.admin.vocabulary import VERSION, ErrorCode, RequestRefused
+from ikeactors.kernel.requests import KernelRefusal
 from ikeactors.protocol.actions import Level
 from ikeactors.protocol.settings import ConnectionSettings
 from ikeactors.protocol.snapshot import AssociationSnapshot
@@ -118,6 +120,22 @@ async def list_sas(conversation: Conversation, arguments: OfConnection) -> Facts
     numbered = conversation.numbered(arguments.connection)
     await conversation.stream_sas(numbered)
     return {"count": len(numbered)}
+
+
+async def kernel(conversation: Conversation, arguments: Nothing) -> Facts:
+    """What the data plane holds against what it should hold: looked at now, mended soon."""
+    surroundings = conversation.surroundings
+    try:
+        comparison = await surroundings.compare()
+    except KernelRefusal as refusal:
+        raise RequestRefused(ErrorCode.FAILED, str(refusal)) from refusal
+    await conversation.stream("differences", difference_facts(comparison.difference))
+    return {
+        "kernel": surroundings.kernel,
+        "kernel_reason": surroundings.kernel_reason,
+        **comparison_facts(comparison),
+        "statistics": plain(surroundings.statistics().get("reconciler")),
+    }
 
 
 async def statistics(conversation: Conversation, arguments: Nothing) -> Facts:

@@ -127,6 +127,7 @@ COMMANDS: dict[str, Command] = {
     "list-conns": Command(queries.OfConnection, queries.list_conns),
     "list-sas": Command(queries.OfConnection, queries.list_sas),
     "statistics": Command(Nothing, queries.statistics),
+    "kernel": Command(Nothing, queries.kernel),
     "events": Command(queries.Events, queries.events),
     "unsubscribe": Command(queries.Unsubscribe, queries.unsubscribe),
     "up": Command(operations.Up, operations.up),

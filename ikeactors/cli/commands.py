@@ -15,6 +15,8 @@ from ikeactors.cli.tables import print_document, print_table
 from ikeactors.cli.words import (
     connection_rows,
     event_line,
+    kernel_head,
+    kernel_rows,
     sa_lines,
     statistics_lines,
     status_head,
@@ -65,6 +67,22 @@ def statistics(options: argparse.Namespace) -> int:
         return print_document(counted)
     for line in statistics_lines(counted):
         print(line)
+    return 0
+
+
+def kernel(options: argparse.Namespace) -> int:
+    """The data plane against what should be there; what differs is mended by itself."""
+    with Client(options.socket) as client:
+        summary, streamed = client.listing("kernel")
+    differences = streamed.get("differences", [])
+    if options.json:
+        return print_document({**summary, "differences": differences})
+    print(kernel_head(summary))
+    print_table(("", "wanted", "missing", "orphans", "replaced", "foreign"), kernel_rows(summary))
+    if differences:
+        rows = [[str(one[key]) for key in ("what", "state", "text")] for one in differences]
+        print()
+        print_table(("what", "state", "entry"), rows)
     return 0
 
 

@@ -133,6 +133,12 @@ def _add_queries(words: _Words) -> None:
     events.add_argument("--connection", metavar="CONNECTION", default="")
     events.add_argument("--level", choices=LEVELS, default="info")
     _word(words, "statistics", commands.statistics, "what every part of the daemon counts")
+    _word(
+        words,
+        "kernel",
+        commands.kernel,
+        "what the kernel holds against what it should hold; differences are mended by themselves",
+    )
     _word(words, "version", commands.version, "our version and the daemon's")
 
 

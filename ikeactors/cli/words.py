@@ -66,6 +66,24 @@ def connection_rows(connections: Iterable[Facts]) -> list[list[str]]:
     ]
 
 
+def kernel_head(summary: Facts) -> str:
+    """Which data plane it is, and how often it has been looked at."""
+    why = f" ({summary['kernel_reason']})" if summary["kernel_reason"] else ""
+    counted = summary["statistics"] or {}
+    looks, drifts = counted.get("looks", 0), counted.get("drifts", 0)
+    differed = f"looked at {looks} times, {drifts} of them with differences"
+    return f"kernel: {printable(summary['kernel'])}{printable(why)}, {differed}"
+
+
+def kernel_rows(summary: Facts) -> list[list[str]]:
+    """How much should be there, and what differs: SAs, then policies."""
+    columns = ("wanted", "missing", "orphans", "replaced", "foreign")
+    return [
+        [name, *(str(summary[key].get(column, "-")) for column in columns)]
+        for key, name in (("sas", "SAs"), ("policies", "policies"))
+    ]
+
+
 def statistics_lines(counted: Facts) -> Iterator[str]:
     """Every number with its full name, one a line."""
     rows = [[name, str(value)] for name, value in _flat("", counted)]

@@ -47,6 +47,7 @@ class DaemonSettings:
     store: str = "sqlite"
     store_key_file: str = ""
     stop_action: str = "keep"
+    reconcile_interval: float = 300.0
     record_key_file: str = ""
     record_size: int = 16 << 20
     record_files: int = 16

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ikeactors.config import values
 from ikeactors.config.schema import Option
-from ikeactors.config.values import absolute_path, word
+from ikeactors.config.values import absolute_path, duration, word
 
 STATE = (
     Option(
@@ -30,5 +30,11 @@ STATE = (
         word({name: name for name in ("delete", "keep")}),
         '"keep"',
         'What a stopping daemon does to its SAs: "delete" them, or "keep" them for the next one.',
+    ),
+    Option(
+        "reconcile_interval",
+        duration,
+        '"5m"',
+        "How often the data plane is compared with what should be there; 0 only where need be.",
     ),
 )

@@ -100,6 +100,9 @@ class Spd:
         """What may come in under this reqid."""
         return tuple(self._inbound.get(reqid, {}).values())
 
+    def __contains__(self, policy: PolicyRequest) -> bool:
+        return key_of(policy) in self._policies
+
     def __len__(self) -> int:
         return len(self._policies)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ikeactors.iana import ProtocolId
 from ikeactors.kernel.compression import IPCOMP
-from ikeactors.kernel.netlink import NLM_F_DUMP, NLM_F_REQUEST, Message, write_attribute
+from ikeactors.kernel.netlink import Message, write_attribute
 from ikeactors.kernel.policies import priority_of
 from ikeactors.kernel.requests import (
     Direction,
@@ -41,13 +41,18 @@ XFRM_MSG_GETSA = 0x12
 XFRM_MSG_NEWPOLICY = 0x13
 XFRM_MSG_DELPOLICY = 0x14
 XFRM_MSG_ALLOCSPI = 0x16
+XFRM_MSG_GETPOLICY = 0x15
 XFRM_MSG_ACQUIRE = 0x17
 XFRM_MSG_EXPIRE = 0x18
 XFRM_MSG_UPDPOLICY = 0x19
 XFRM_MSG_UPDSA = 0x1A
+XFRM_MSG_FLUSHSA = 0x1C
+XFRM_MSG_FLUSHPOLICY = 0x1D
 XFRM_MSG_MAPPING = 0x26
 XFRMA_ENCAP = 4
 XFRMA_TMPL = 5
+XFRMA_SA = 6
+XFRMA_POLICY = 7
 XFRMA_LTIME_VAL = 9
 XFRMA_REPLAY_VAL = 10
 XFRMA_SRCADDR = 13
@@ -70,14 +75,14 @@ ID = struct.Struct("=16s4sB3x")
 _LIFETIME = struct.Struct("=8Q")
 LIFETIME_CURRENT = struct.Struct("=4Q")
 _SA_END = struct.Struct("=3I II HBBB7x")
-_SA_ID = struct.Struct("=16s4sHBx")
+SA_NAME = struct.Struct("=16s4sHBx")
 _USERSA_WANTED = struct.Struct("=56x24s16s112xIHB9x")
 _SPI_RANGE = struct.Struct("=II")
 _ENCAPSULATION = struct.Struct("=H2s2s2x16x")
 _REPLAY_ESN = struct.Struct("=6I")
 _TEMPLATE = struct.Struct("=24sH2x16sIBBBx3I")
 _POLICY_END = struct.Struct("=II4B4x")
-_POLICY_ID = struct.Struct("=56sIB3x")
+POLICY_ID = struct.Struct("=56sIB3x")
 _MARK = struct.Struct("=II")
 _IF_ID = struct.Struct("=I")
 _OUTPUT_MARK = struct.Struct("=I")
@@ -110,14 +115,14 @@ class Carried:
         return write_attribute(XFRMA_LTIME_VAL, self.counters) + replay
 
 
-def new_sa(request: SaRequest, carried: Carried | None = None) -> Message:
-    """Add an SA, with the counters and the window of one it replaces."""
-    return Message(XFRM_MSG_NEWSA, _sa(request, carried))
+def new_sa(request: SaRequest, carried: Carried | None = None, own_mark: int = 0) -> Message:
+    """Add an SA, with the counters and the window of one it replaces, and the mark of its owner."""
+    return Message(XFRM_MSG_NEWSA, _sa(request, carried, own_mark))
 
 
 def update_sa(request: SaRequest) -> Message:
     """Give an SA that is there other ports and limits; its counters and window stay."""
-    return Message(XFRM_MSG_UPDSA, _sa(request, None))
+    return Message(XFRM_MSG_UPDSA, _sa(request, None, 0))
 
 
 def delete_sa(sa_id: SaId) -> Message:
@@ -147,25 +152,28 @@ def name_larval(policy: PolicyRequest, source: bytes, destination: bytes) -> Mes
     return Message(XFRM_MSG_ALLOCSPI, body + _scope(policy))
 
 
-def list_sas() -> Message:
-    """Ask for all SAs; there is one answer for each, then NLMSG_DONE."""
-    return Message(XFRM_MSG_GETSA, bytes(_SA_ID.size), flags=NLM_F_REQUEST | NLM_F_DUMP)
-
-
-def update_policy(policy: PolicyRequest, selector: XfrmSelector, index: int) -> Message:
+def update_policy(
+    policy: PolicyRequest, selector: XfrmSelector, index: int, own_mark: int = 0
+) -> Message:
     """Put one of a policy's XFRM policies in force, in place of one that selects the same."""
-    return Message(XFRM_MSG_UPDPOLICY, _policy(policy, selector, index))
+    return Message(XFRM_MSG_UPDPOLICY, _policy(policy, selector, index, own_mark))
+
+
+def look_up_policy(policy: PolicyRequest, selector: XfrmSelector) -> Message:
+    """Ask for an XFRM policy by what it selects."""
+    body = POLICY_ID.pack(selector.octets(), 0, policy.direction) + _scope(policy)
+    return Message(XFRM_MSG_GETPOLICY, body)
 
 
 def delete_policy(policy: PolicyRequest, index: int) -> Message:
     """Remove an XFRM policy by its index."""
-    body = _POLICY_ID.pack(ANY_SELECTOR, index, policy.direction) + _scope(policy)
+    body = POLICY_ID.pack(ANY_SELECTOR, index, policy.direction) + _scope(policy)
     return Message(XFRM_MSG_DELPOLICY, body)
 
 
 def delete_policy_by_selector(policy: PolicyRequest, selector: XfrmSelector) -> Message:
     """Remove an XFRM policy by what it selects."""
-    body = _POLICY_ID.pack(selector.octets(), 0, policy.direction) + _scope(policy)
+    body = POLICY_ID.pack(selector.octets(), 0, policy.direction) + _scope(policy)
     return Message(XFRM_MSG_DELPOLICY, body)
 
 
@@ -179,7 +187,7 @@ def index_of(number: int, direction: Direction) -> int:
     return number * INDEX_STEP | direction
 
 
-def _sa(request: SaRequest, carried: Carried | None) -> bytes:
+def _sa(request: SaRequest, carried: Carried | None, own_mark: int) -> bytes:
     if request.protocol == ProtocolId.AH and request.encapsulation is not None:
         raise KernelRefusal(errno.EINVAL, "AH does not go in UDP: a NAT is on the way, or encap")
     window, replay = _replay(request)
@@ -191,7 +199,7 @@ def _sa(request: SaRequest, carried: Carried | None) -> bytes:
         bytes(LIFETIME_CURRENT.size),
         _SA_END.pack(
             0, 0, 0,
-            0, request.reqid,
+            own_mark, request.reqid,
             family_of(request.destination), mode_of(request), window, flags_of(request),
         ),
         write_algorithms(request),
@@ -274,7 +282,7 @@ def _id(sa_id: SaId) -> bytes:
 
 
 def _named(sa_id: SaId) -> bytes:
-    named = _SA_ID.pack(
+    named = SA_NAME.pack(
         sa_id.destination.packed,
         sa_id.spi.to_bytes(4, "big"),
         family_of(sa_id.destination),
@@ -284,11 +292,11 @@ def _named(sa_id: SaId) -> bytes:
     return named + write_attribute(XFRMA_SRCADDR, source) + _mark(sa_id.mark)
 
 
-def _policy(policy: PolicyRequest, selector: XfrmSelector, index: int) -> bytes:
+def _policy(policy: PolicyRequest, selector: XfrmSelector, index: int, own_mark: int) -> bytes:
     block = policy.action is PolicyAction.DROP
     parts = [
         selector.octets(),
-        _lifetime(Lifetime()),
+        _lifetime(Lifetime(soft_packets=own_mark)),
         bytes(LIFETIME_CURRENT.size),
         _POLICY_END.pack(priority_of(policy), index, policy.direction, block, 0, 0),
         _template(policy),

@@ -16,13 +16,18 @@ from ikeactors.kernel.xfrm import (
     IP_PROTOCOLS,
     LIFETIME_CURRENT,
     XFRM_MSG_ACQUIRE,
+    XFRM_MSG_DELPOLICY,
+    XFRM_MSG_DELSA,
     XFRM_MSG_EXPIRE,
+    XFRM_MSG_FLUSHPOLICY,
+    XFRM_MSG_FLUSHSA,
     XFRM_MSG_MAPPING,
     XFRMA_LASTUSED,
     XFRMA_MARK,
     XFRMA_OFFLOAD_DEV,
     XFRMA_REPLAY_ESN_VAL,
     XFRMA_REPLAY_VAL,
+    XFRMA_SA,
     Carried,
 )
 from ikeactors.kernel.xfrm_selectors import (
@@ -34,6 +39,7 @@ from ikeactors.wire.selectors import TrafficSelector
 
 # Where fields lie in struct xfrm_usersa_info and in what contains it.
 _SA_OCTETS = 224
+_SA_NAME_OCTETS = 24
 _ID_AT = 56
 _SOURCE_AT = 80
 _CURRENT_AT = 160
@@ -93,7 +99,14 @@ class Acquired:
     ends: tuple[bytes, bytes]
 
 
-XfrmEvent = Expired | MappingChanged | Acquired
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Somebody has removed an SA, or more than that if there is none."""
+
+    sa_id: SaId | None = None
+
+
+XfrmEvent = Expired | MappingChanged | Acquired | Removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +122,12 @@ def read_event(message: Message) -> XfrmEvent | None:
     """The event a message tells of; None when it is of another kind."""
     reader = _READERS.get(message.type)
     return None if reader is None else reader(message.body)
+
+
+def read_sa_id(body: bytes) -> SaId:
+    """The name of an SA, from the body of XFRM_MSG_NEWSA."""
+    _require(body, _SA_OCTETS)
+    return _sa_id(body, read_attributes(body, _SA_OCTETS))
 
 
 def read_state(body: bytes) -> State:
@@ -178,6 +197,16 @@ def _read_acquired(body: bytes) -> Acquired:
     return Acquired(*read_host_selector(packet), index, policy, ends)
 
 
+def _read_removed_sa(body: bytes) -> Removed:
+    """The SA as it was is an attribute of the notice."""
+    _require(body, _SA_NAME_OCTETS)
+    return Removed(read_sa_id(read_attributes(body, _SA_NAME_OCTETS).get(XFRMA_SA, b"")))
+
+
+def _read_removed(_: bytes) -> Removed:
+    return Removed()
+
+
 def _sa_id(body: bytes, attributes: dict[int, bytes]) -> SaId:
     destination, spi, protocol = ID.unpack_from(body, _ID_AT)
     family = _FAMILY.unpack_from(body, _FAMILY_AT)[0]
@@ -215,6 +244,10 @@ _READERS: dict[int, Callable[[bytes], XfrmEvent]] = {
     XFRM_MSG_EXPIRE: _read_expired,
     XFRM_MSG_MAPPING: _read_mapping,
     XFRM_MSG_ACQUIRE: _read_acquired,
+    XFRM_MSG_DELSA: _read_removed_sa,
+    XFRM_MSG_DELPOLICY: _read_removed,
+    XFRM_MSG_FLUSHSA: _read_removed,
+    XFRM_MSG_FLUSHPOLICY: _read_removed,
 }
 
 _PROTOCOLS = {number: protocol for protocol, number in IP_PROTOCOLS.items()}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, KeysView, Sequence
 from typing import NamedTuple
 
 from ikeactors.kernel.policies import key_of, priority_of
@@ -20,7 +20,7 @@ from ikeactors.kernel.xfrm_selectors import XfrmSelector
 from ikeactors.quick import quick
 
 # Direction, mark and mask, if_id.
-_SCOPE = struct.Struct("=BIII")
+SCOPE = struct.Struct("=BIII")
 
 
 @quick
@@ -78,7 +78,7 @@ class XfrmPolicies:
         changes: dict[bytes, Change] = {}
         for policy in policies:
             for selector in selectors_of(policy):
-                name = _name(policy, selector)
+                name = name_of(policy, selector)
                 before = self._pieces.get(name)
                 known = changes[name].after if name in changes else before
                 after = self._new(policy) if known is None else known.held_by(policy)
@@ -90,7 +90,7 @@ class XfrmPolicies:
         changes: dict[bytes, Change] = {}
         for policy in policies:
             for selector in selectors_of(policy):
-                name = _name(policy, selector)
+                name = name_of(policy, selector)
                 before = self._pieces.get(name)
                 known = changes[name].after if name in changes else before
                 left = None if known is None else known.without(policy)
@@ -106,11 +106,26 @@ class XfrmPolicies:
             elif change.before is not None:
                 del self._pieces[change.name]
 
+    def __contains__(self, name: bytes) -> bool:
+        return name in self._pieces
+
+    @property
+    def names(self) -> KeysView[bytes]:
+        """The names of all."""
+        return self._pieces.keys()
+
+    def in_force(self, names: Iterable[bytes]) -> tuple[PolicyRequest, ...]:
+        """The policies that pieces are of, each once."""
+        found = [self._pieces[name].in_force for name in names if name in self._pieces]
+        return tuple({key_of(policy): policy for policy in found}.values())
+
     def _new(self, policy: PolicyRequest) -> Piece:
         return Piece(index_of(next(self._numbers), policy.direction), (policy,))
 
 
-def _name(policy: PolicyRequest, selector: XfrmSelector) -> bytes:
+def name_of(policy: PolicyRequest, selector: XfrmSelector) -> bytes:
     """What the kernel tells one policy from another by."""
-    mark = (0, 0) if policy.mark is None else (policy.mark.value, policy.mark.mask)
-    return selector.octets() + _SCOPE.pack(policy.direction, *mark, policy.if_id)
+    mark = (
+        (0, 0) if policy.mark is None else (policy.mark.value & policy.mark.mask, policy.mark.mask)
+    )
+    return selector.octets() + SCOPE.pack(policy.direction, *mark, policy.if_id)

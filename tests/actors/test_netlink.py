@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import socket
+import struct
 
 import pytest
 
-from ikeactors.actors.netlink import Netlink, NetlinkSocket
+from ikeactors.actors.netlink import Netlink, NetlinkSocket, _filter
 from ikeactors.kernel.netlink import write_message
-from ikeactors.kernel.xfrm import list_sas, look_up_sa, new_sa
+from ikeactors.kernel.xfrm import look_up_sa, new_sa
+from ikeactors.kernel.xfrm_dumps import list_sas
 from tests.fakes.netlink import FakeXfrmSocket
 from tests.fakes.sas import sa
 
@@ -69,3 +71,44 @@ def test_nothing_to_ask_is_nothing_asked() -> None:
     kernel = FakeXfrmSocket()
     assert Netlink(kernel).ask([]) == []
     assert kernel.datagrams == 0
+
+
+OWN_PORT = 0x12345678
+NEWSA, DELSA, UPDPOLICY, EXPIRE, FLUSHSA, FLUSHPOLICY = 0x10, 0x11, 0x19, 0x18, 0x1C, 0x1D
+
+
+@pytest.mark.parametrize(
+    ("kind", "port", "is_heard"),
+    [
+        (EXPIRE, 0, True),
+        (EXPIRE, OWN_PORT, True),
+        (NEWSA, 7, False),
+        (NEWSA, OWN_PORT, False),
+        (UPDPOLICY, 7, False),
+        (DELSA, 7, True),
+        (DELSA, OWN_PORT, False),
+        (FLUSHSA, 7, True),
+        (FLUSHPOLICY, OWN_PORT, False),
+        (FLUSHPOLICY, 7, True),
+    ],
+)
+def test_of_changes_the_removals_of_others_are_heard(kind: int, port: int, is_heard: bool) -> None:
+    program = _filter((DELSA, FLUSHSA, FLUSHPOLICY), OWN_PORT)
+    message = struct.pack("=IHHII", 16, kind, 0, 1, port)
+    assert _passes(program, message) is is_heard
+
+
+def _passes(program: bytes, message: bytes) -> bool:
+    """The kernel's filter machine, as far as it is needed."""
+    instructions = list(struct.iter_unpack("=HBBI", program))
+    at = accumulator = 0
+    while True:
+        code, if_true, if_false, number = instructions[at]
+        at += 1
+        if code == 0x06:
+            return bool(number)
+        if code == 0x15:
+            at += if_true if accumulator == number else if_false
+        else:
+            length = {0x28: 2, 0x20: 4}[code]
+            accumulator = int.from_bytes(message[number : number + length], "big")

@@ -21,6 +21,7 @@ from ikeactors.iana import Encr, Integ, KeyExchangeMethod, ProtocolId
 from ikeactors.kernel.requests import Direction, Encapsulation, KernelRefusal, PolicyRequest
 from ikeactors.kernel.xfrm import selectors_of
 from ikeactors.kernel.xfrm_events import LEAP, Acquired
+from ikeactors.kernel.xfrm_policies import XfrmPolicies
 from ikeactors.protocol.events import Endpoint, SaExpired, SaMappingChanged
 from tests.fakes.netlink import (
     ALLOCSPI,
@@ -434,7 +435,7 @@ def mapping() -> bytes:
 
 
 async def test_the_kernels_events_come_one_after_the_other(event_socket: EventSocket) -> None:
-    events = XfrmEvents(event_socket, Demand(event_socket))
+    events = XfrmEvents(event_socket, Demand(event_socket), XfrmPolicies(1))
     event_socket.far.send(expiration(hard=False) + expiration(hard=True))
     event_socket.far.send(HEADER.pack(16, 0x99, 0, 0, 0))
     event_socket.far.send(mapping())
@@ -446,7 +447,7 @@ async def test_the_kernels_events_come_one_after_the_other(event_socket: EventSo
 
 
 async def test_an_overflow_is_told_once_and_events_go_on(event_socket: EventSocket) -> None:
-    events = XfrmEvents(event_socket, Demand(event_socket))
+    events = XfrmEvents(event_socket, Demand(event_socket), XfrmPolicies(1))
     event_socket.overflows = True
     event_socket.far.send(expiration(hard=True))
     with pytest.raises(EventsLost):

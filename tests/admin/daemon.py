@@ -13,6 +13,7 @@ import trio
 
 from ikeactors.actors.control import run_control
 from ikeactors.actors.framing import FrameBuffer, frame
+from ikeactors.actors.reconciling import Comparison
 from ikeactors.actors.reports import Answers, ReportHub
 from ikeactors.actors.unix_socket import ControlListener, open_listener
 from ikeactors.admin.authority import Authority
@@ -21,7 +22,8 @@ from ikeactors.admin.server import Dispatcher
 from ikeactors.admin.vocabulary import Request, read_message, write_request
 from ikeactors.errors import Fault
 from ikeactors.iana import ProtocolId
-from ikeactors.kernel.requests import SaId, SaUsage
+from ikeactors.kernel.inventory import Difference, Inventory
+from ikeactors.kernel.requests import KernelRefusal, SaId, SaUsage
 from ikeactors.protocol.actions import AnswerRequest, Level, Report
 from ikeactors.protocol.events import DeletionRequested, Event, RekeyRequested
 from ikeactors.protocol.settings import ChildSettings, ConnectionSettings, Secret, Settings
@@ -130,6 +132,9 @@ class FakeStanding:
         return (name or connection.name,) if is_there else ()
 
 
+COMPARISON = Comparison(2, 3, 0, Inventory(policies=3), Difference())
+
+
 @dataclass
 class FakeDaemon:
     """All of it, and handles to what is made up."""
@@ -142,6 +147,8 @@ class FakeDaemon:
     stopped: bool = False
     flushed: bool = False
     unreadable: str = ""
+    silent_kernel: str = ""
+    comparison: Comparison = COMPARISON
 
     def __post_init__(self) -> None:
         self.hub = ReportHub(lambda: 1_795_000_000.25)
@@ -165,6 +172,7 @@ class FakeDaemon:
             settings=lambda: self.settings,
             usage=self._usage,
             standing=self.standing,
+            compare=self._compare,
             statistics=lambda: {"sockets": CountedThings(7, {"too short": 2})},
             failures=lambda: self.failures,
             stop=self._stop,
@@ -184,6 +192,11 @@ class FakeDaemon:
         if not self.has_usage:
             await trio.sleep_forever()
         return [SaUsage(one, 84, 1, 1_795_000_000.0) for one in sa_ids]
+
+    async def _compare(self) -> Comparison:
+        if self.silent_kernel:
+            raise KernelRefusal(0, self.silent_kernel)
+        return self.comparison
 
     async def _reload(self) -> str:
         if self.unreadable:

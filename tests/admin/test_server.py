@@ -11,13 +11,16 @@ import trio
 
 from ikeactors.actors.control import MAX_IN_FLIGHT, run_control
 from ikeactors.actors.framing import frame
+from ikeactors.actors.reconciling import Comparison
 from ikeactors.admin.authority import Authority
 from ikeactors.admin.server import Dispatcher
-from ikeactors.kernel.requests import KernelRefusal, SaUsage
+from ikeactors.kernel.inventory import Difference, Inventory, StrayPolicy
+from ikeactors.kernel.requests import Direction, KernelRefusal, SaUsage
 from ikeactors.protocol.actions import Level, Report
 from ikeactors.protocol.events import DeletionRequested, RekeyRequested
 from ikeactors.protocol.settings import ChildSettings, ConnectionSettings, Settings
 from tests.admin.daemon import SECRET, FakeDaemon, association, talking
+from tests.fakes.sas import policy, sa
 
 
 @pytest.fixture
@@ -125,7 +128,7 @@ async def test_nothing_that_is_told_holds_a_secret(serving: FakeDaemon) -> None:
     told = ""
 
     async with talking(serving.path) as talk:
-        for command in ("status", "list-conns", "list-sas", "statistics", "version"):
+        for command in ("status", "list-conns", "list-sas", "statistics", "kernel", "version"):
             told += json.dumps(await talk.ask_all(command))
 
     assert SECRET.decode() not in told
@@ -475,3 +478,33 @@ async def test_an_association_that_is_gone_meanwhile_is_not_found(serving: FakeD
 
     assert (code_of(answer), text_of(answer)) == ("not-found", "there is no association 7")
     assert len(serving.answers) == 0
+
+
+async def test_what_the_kernel_holds_is_told_with_each_difference(
+    serving: FakeDaemon,
+) -> None:
+    found = Difference(
+        missing_sas=(sa().sa_id,),
+        orphan_sas=(sa(0x2000).sa_id,),
+        missing_policies=(policy(),),
+        replaced_policies=(policy(),),
+        orphan_policies=(StrayPolicy(b"", Direction.OUT, 1, "out here === there"),),
+    )
+    serving.comparison = Comparison(2, 3, 4, Inventory(foreign_policies=5), found)
+    async with talking(serving.path) as talk:
+        progress, end = await talk.ask_all("kernel")
+        serving.silent_kernel = "it says nothing"
+        refused = await talk.ask("kernel")
+    differences = progress["progress"]["differences"]  # type: ignore[index]
+    assert [(one["what"], one["state"]) for one in differences] == [
+        ("sa", "missing"),
+        ("sa", "orphan"),
+        ("policy", "missing"),
+        ("policy", "replaced"),
+        ("policy", "orphan"),
+    ]
+    assert differences[0]["text"] == "ESP 00001000 10.77.0.1 > 10.77.0.2"
+    assert end["result"]["sas"] == {  # type: ignore[index]
+        "wanted": 2, "missing": 1, "orphans": 1, "foreign": 4
+    }  # fmt: skip
+    assert (code_of(refused), text_of(refused)) == ("failed", "it says nothing")

@@ -266,11 +266,11 @@ _CONTROL, _XFRM = "actors/control", "actors/xfrm"
 LOCAL: dict[str, Case] = {
     "L1": ("actors/netlink::what_another_process_sends_is_dropped",),
     "L2": (f"{_XFRM}::an_overflow_is_told_once_and_events_go_on",
-           "actors/kernel::after_lost_events_what_is_gone_is_reported"),
+           "actors/kernel::after_lost_events_somebody_is_to_look_at_what_is_there"),
     "L3": ("actors/kernel::the_kernels_own_eexist_is_a_refusal",
            f"{_XFRM}::what_is_gone_already_is_removed_without_an_error",
            "kernel/netlink::octets_of_anybody_are_read_or_invalid"),
-    "L4": ("actors/kernel::after_lost_events_what_is_gone_is_reported",),
+    "L4": ("actors/kernel::after_lost_events_somebody_is_to_look_at_what_is_there",),
     "L5": (f"{_XFRM}::an_overflow_is_told_once_and_events_go_on",),
     "L6": NotYet("reqids of our own are drawn by chance and count nothing"),
     "L7": (f"{_CONTROL}::a_length_beyond_the_limit_is_refused_and_ends_the_conversation",

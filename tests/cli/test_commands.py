@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 import trio
 
+from ikeactors.actors.reconciling import Comparison
 from ikeactors.cli import main
+from ikeactors.kernel.inventory import Difference, Inventory
 from ikeactors.protocol.actions import Level, Report
 from tests.admin.daemon import SECRET, FakeDaemon, association
 from tests.cli.conftest import Command
+from tests.fakes.sas import policy
 
 STATUS = """\
 ikeactors 0.1.0, process 4711, up 1m30s, kernel: userspace (the kernel has no ESP)
@@ -83,7 +86,8 @@ async def test_a_peers_identity_cannot_move_the_cursor(
 
 
 @pytest.mark.parametrize(
-    "argv", [("status",), ("list", "conns"), ("list", "sas"), ("statistics",), ("version",)]
+    "argv",
+    [("status",), ("list", "conns"), ("list", "sas"), ("statistics",), ("kernel",), ("version",)],
 )
 async def test_no_command_prints_a_secret(
     daemon: FakeDaemon, command: Command, argv: tuple[str, ...]
@@ -213,6 +217,31 @@ async def test_statistics_have_full_names(command: Command) -> None:
         "sockets.received           7",
         "sockets.dropped.too short  2",
     ]
+
+
+async def test_what_the_kernel_holds_is_a_table_and_what_differs_another(
+    daemon: FakeDaemon, command: Command
+) -> None:
+    in_step = (await command("kernel")).out.splitlines()
+    found = Difference(missing_policies=(policy(),))
+    daemon.comparison = Comparison(2, 3, 0, Inventory(foreign_policies=1), found)
+    differing = (await command("kernel")).out.splitlines()
+
+    assert in_step[0].startswith("kernel: userspace (the kernel has no ESP), looked at 0 times")
+    assert in_step[1:] == [
+        "          WANTED  MISSING  ORPHANS  REPLACED  FOREIGN",
+        "SAs       2       0        0        -         0",
+        "policies  3       0        0        0         0",
+    ]
+    assert differing[3:] == [
+        "policies  3       1        0        0         1",
+        "",
+        "WHAT    STATE    ENTRY",
+        "policy  missing  out 10.1.0.0/24 === 10.2.0.0/24",
+    ]
+    document = json.loads((await command("kernel", "--json")).out)
+    assert document["differences"][0]["state"] == "missing"
+    assert document["policies"]["foreign"] == 1
 
 
 async def test_reloading_says_what_came_of_it(daemon: FakeDaemon, command: Command) -> None:

@@ -17,6 +17,7 @@ import trio
 
 from ikeactors.actors.backends import EventQueue, KernelEvent
 from ikeactors.iana import ProtocolId
+from ikeactors.kernel.inventory import Inventory, StrayPolicy
 from ikeactors.kernel.policies import PolicyKey, key_of, priority_of
 from ikeactors.kernel.replay import MAX_REPLAY_WINDOW
 from ikeactors.kernel.requests import (
@@ -48,6 +49,10 @@ class SimulatedKernel:
         self.used: dict[SaId, SaUsage] = {}
         # SPIs that another program has reserved.
         self.larval: set[Place] = set()
+        # What was asked for, whatever others have done since; and what is theirs.
+        self.asked: dict[PolicyKey, PolicyRequest] = {}
+        self.foreign: set[SaId] = set()
+        self.foreign_policies: set[PolicyKey] = set()
         self.calls: list[str] = []
         self.is_open = True
         self._refusals: deque[KernelRefusal] = deque()
@@ -190,6 +195,7 @@ class SimulatedKernel:
 
     def _put(self, policies: Sequence[PolicyRequest]) -> None:
         for policy in policies:
+            self.asked[key_of(policy)] = policy
             before = self.policies.get(key_of(policy))
             if before is not None and priority_of(before) != priority_of(policy):
                 # Of another priority it stands behind its new equals, as a new one does.
@@ -198,7 +204,46 @@ class SimulatedKernel:
 
     def _drop(self, policies: Sequence[PolicyRequest]) -> None:
         for policy in policies:
+            self.asked.pop(key_of(policy), None)
             self.policies.pop(key_of(policy), None)
+
+    async def inventory(self) -> Inventory:
+        await self.pause()
+        there = self.policies.keys() - self.foreign_policies
+        return Inventory(
+            frozenset(self.sas.keys() - self.foreign),
+            frozenset(self.foreign & self.sas.keys()),
+            len(there),
+            len(self.foreign_policies),
+            missing=tuple(one for key, one in self.asked.items() if key not in self.policies),
+            strays=tuple(
+                _stray(one)
+                for key, one in self.policies.items()
+                if key not in self.asked and key not in self.foreign_policies
+            ),
+        )
+
+    async def lacking(self, policies: Sequence[PolicyRequest]) -> list[PolicyRequest]:
+        await self.pause()
+        return [one for one in policies if key_of(one) not in self.policies]
+
+    async def restore(self, policies: Sequence[PolicyRequest]) -> None:
+        await self.install((), policies)
+
+    async def clear(self, strays: Sequence[StrayPolicy]) -> None:
+        await self._called("clear", (), strays)
+        names = {one.name for one in strays}
+        gone = [
+            key
+            for key, one in self.policies.items()
+            if _stray(one).name in names and key not in self.asked
+        ]
+        for key in gone:
+            del self.policies[key]
+
+    def forget_process(self) -> None:
+        """Another process asks from now on: what is there nobody has asked for."""
+        self.asked = {}
 
     async def usage(self, sa_ids: Sequence[SaId]) -> list[SaUsage]:
         await self._called("usage", sa_ids, ())
@@ -231,6 +276,11 @@ class SimulatedKernel:
     async def _called(self, name: str, sas: Sequence[object], policies: Sequence[object]) -> None:
         self.calls.append(f"{name} {len(sas)} {len(policies)}")
         await self.pause()
+
+
+def _stray(policy: PolicyRequest) -> StrayPolicy:
+    key = key_of(policy)
+    return StrayPolicy(repr(key).encode(), policy.direction, policy.reqid, str(policy.source))
 
 
 def _place(sa_id: SaId) -> Place:

@@ -9,12 +9,16 @@ import ctypes
 import errno
 import struct
 from collections import deque
+from collections.abc import Iterable, Sequence
 
 from tests.kernel import structures
 
 HEADER = struct.Struct("=IHHII")
 NEWSA, DELSA, GETSA, DELPOLICY, UPDPOLICY, UPDSA = 0x10, 0x11, 0x12, 0x14, 0x19, 0x1A
 ALLOCSPI = 0x16
+NEWPOLICY, GETPOLICY = 0x13, 0x15
+DUMP = 0x300
+DONE = 3
 EXPLAINED_AND_CAPPED = 0x300
 
 
@@ -39,6 +43,19 @@ class FakeXfrmSocket:
     def join(self, group: int) -> None:
         self.groups.append(group)
 
+    def hear_others(self, groups: Iterable[int], removals: Sequence[int], own_port: int) -> None:
+        self.groups += groups
+
+    @property
+    def port(self) -> int:
+        return 4711
+
+    def of_the_same_kernel(self) -> FakeXfrmSocket:
+        """Another socket."""
+        other = FakeXfrmSocket()
+        other.sas, other.policies = self.sas, self.policies
+        return other
+
     def fileno(self) -> int:
         return -1
 
@@ -46,7 +63,10 @@ class FakeXfrmSocket:
         self.datagrams += 1
         at = 0
         while at < len(octets):
-            length, type_, _, sequence, _ = HEADER.unpack_from(octets, at)
+            length, type_, flags, sequence, _ = HEADER.unpack_from(octets, at)
+            if flags & DUMP == DUMP:
+                self._list(type_, sequence)
+                return
             self._carry_out(type_, octets[at + HEADER.size : at + length], sequence)
             at += length
 
@@ -55,6 +75,13 @@ class FakeXfrmSocket:
 
     def close(self) -> None:
         self.is_open = False
+
+    def _list(self, type_: int, sequence: int) -> None:
+        """A datagram for each entry, and one that says that there are no more."""
+        answer, found = (NEWSA, self.sas) if type_ == GETSA else (NEWPOLICY, self.policies)
+        for body in found.values():
+            self._answers.append(HEADER.pack(16 + len(body), answer, 2, sequence, 0) + body)
+        self._answers.append(HEADER.pack(20, DONE, 2, sequence, 0) + bytes(4))
 
     def _carry_out(self, type_: int, body: bytes, sequence: int) -> None:
         number = len(self.asked)
@@ -114,6 +141,13 @@ class FakeXfrmSocket:
         self.policies[key] = body
         return 0
 
+    def _look_up_policy(self, body: bytes, sequence: int) -> int:
+        found = self.policies.get(body[:56] + body[60:61])
+        if found is None:
+            return errno.ENOENT
+        self._answers.append(HEADER.pack(16 + len(found), NEWPOLICY, 0, sequence, 0) + found)
+        return 0
+
     def _delete_policy(self, body: bytes, _: int) -> int:
         name = structures.PolicyName.from_buffer_copy(body)
         for key, found in self.policies.items():
@@ -145,4 +179,5 @@ _ACTIONS = {
     UPDPOLICY: FakeXfrmSocket._update_policy,
     ALLOCSPI: FakeXfrmSocket._name_larval,
     DELPOLICY: FakeXfrmSocket._delete_policy,
+    GETPOLICY: FakeXfrmSocket._look_up_policy,
 }

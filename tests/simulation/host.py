@@ -58,6 +58,7 @@ from tests.simulation.replays import Reel
 _WRITE_SECONDS = 0.005
 # No budget of time: how long a step takes is not the simulation's to say.
 _NOWHERE = Path("/nonexistent")
+# It compares more often than a daemon does, so that there is some of that in a run.
 _DAEMON = DaemonSettings(
     workers=1,
     stop_timeout=10.0,
@@ -65,6 +66,7 @@ _DAEMON = DaemonSettings(
     admin_socket=str(_NOWHERE / "admin.sock"),
     store="none",
     stop_action="delete",
+    reconcile_interval=20.0,
 )
 
 # Which host a task is of.

@@ -114,6 +114,7 @@ class HostKernel(SimulatedKernel):
     def listen_anew(self) -> None:
         """Another process listens: it hears nothing of what happened before."""
         self._events = EventQueue()
+        self.forget_process()
 
     # What happens to it.
 

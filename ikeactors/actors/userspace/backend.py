@@ -16,6 +16,7 @@ from ikeactors.actors.routes import Routes, Routing
 from ikeactors.actors.userspace.plane import Plane, PlaneStatistics, Send
 from ikeactors.actors.userspace.routes import DEFAULT_MTU, DeviceWay
 from ikeactors.actors.userspace.tun import Tun
+from ikeactors.kernel.inventory import Inventory, StrayPolicy
 from ikeactors.kernel.policies import key_of
 from ikeactors.kernel.requests import KernelRefusal, PolicyRequest, SaId, SaRequest, SaUsage
 
@@ -83,6 +84,18 @@ class UserspaceBackend:
 
     async def usage(self, sa_ids: Sequence[SaId]) -> list[SaUsage]:
         return self.plane.usage(sa_ids)
+
+    async def inventory(self) -> Inventory:
+        return self.plane.inventory()
+
+    async def lacking(self, policies: Sequence[PolicyRequest]) -> list[PolicyRequest]:
+        return self.plane.lacking(policies)
+
+    async def restore(self, policies: Sequence[PolicyRequest]) -> None:
+        self.plane.install((), policies)
+
+    async def clear(self, strays: Sequence[StrayPolicy]) -> None:
+        """There are none: what is here, the kernel actor has asked for."""
 
     def events(self) -> EventQueue:
         return self.plane.events

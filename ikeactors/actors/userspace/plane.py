@@ -28,6 +28,7 @@ from ikeactors.kernel.esp import (
     SequenceExhausted,
 )
 from ikeactors.kernel.flows import Flow, Matcher, flow_of, selectors_of
+from ikeactors.kernel.inventory import Inventory
 from ikeactors.kernel.policies import Spd, key_of
 from ikeactors.kernel.replay import Replayed
 from ikeactors.kernel.requests import (
@@ -167,6 +168,14 @@ class Plane:
             for sa_id, entry in entries
             if entry is not None
         ]
+
+    def inventory(self) -> Inventory:
+        """What is there: nobody else can have made it."""
+        return Inventory(self._sad.sa_ids(), policies=len(self._spd))
+
+    def lacking(self, policies: Sequence[PolicyRequest]) -> list[PolicyRequest]:
+        """Those of the policies that are not in force."""
+        return [one for one in policies if one not in self._spd]
 
     @property
     def deadline(self) -> float:

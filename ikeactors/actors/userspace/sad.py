@@ -95,6 +95,10 @@ class Sad:
             self._entries[request.sa_id] = entry
         return moved
 
+    def sa_ids(self) -> frozenset[SaId]:
+        """The names of all."""
+        return frozenset(self._entries)
+
     def __len__(self) -> int:
         return len(self._entries)
 

@@ -14,6 +14,7 @@ from tests.realkernel.guest import (
     needs,
     overlapping,
     quickstart,
+    reconciling,
     restart,
     same,
     sharing,
@@ -36,6 +37,7 @@ PARTS = {
     "moving": moving,
     "traps": traps,
     "compressing": compressing,
+    "reconciling": reconciling,
 }
 NAMES = tuple(name for part in PARTS.values() for name in part.NAMES)
 
