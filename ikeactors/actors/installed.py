@@ -6,7 +6,7 @@ latest claim is in force; when it goes, the one below is put back; the last take
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, KeysView, Sequence
 from typing import Protocol
 
 from ikeactors.iana import ProtocolId
@@ -177,6 +177,11 @@ class Installed:
     def sa_ids(self) -> list[SaId]:
         """The names of all SAs."""
         return list(self._holdings)
+
+    @property
+    def policy_keys(self) -> KeysView[PolicyKey]:
+        """What tells the policies that should be there from each other."""
+        return self._claims.keys()
 
     @property
     def policy_count(self) -> int:

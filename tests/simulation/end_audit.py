@@ -33,9 +33,9 @@ async def check_settled(plan: Plan, hosts: Sequence[Host], record: Record) -> No
 def check_empty(hosts: Sequence[Host], record: Record) -> None:
     """E4: a daemon that has ended leaves nothing behind."""
     for host in hosts:
-        kernel = host.kernel
-        if kernel.sas or kernel.policies:
-            text = f"{len(kernel.sas)} SAs and {len(kernel.policies)} policies"
+        sas, policies = host.kernel.left()
+        if sas or policies:
+            text = f"{len(sas)} SAs and {len(policies)} policies"
             record.breaks("E4", f"host{host.number} leaves {text}")
 
 
@@ -51,11 +51,16 @@ def _own_faults(host: Host) -> Iterator[tuple[str, str]]:
     snapshots = [shown for _, shown in host.peers.snapshots(trio.current_time())]
     known = {sa_id for one in snapshots for child in one.children for sa_id in child.sa_ids}
     installed = set(host.kernel_state.installed.sa_ids())
-    there = set(host.kernel.sas)
+    there, policies = host.kernel.left()
     if installed != there:
         yield "S2", f"host{host.number}: registry and kernel differ: {_spis(installed ^ there)}"
     if known != there:
         yield "S2", f"host{host.number}: associations and kernel differ: {_spis(known ^ there)}"
+    wanted = host.kernel_state.installed.policy_keys
+    if policies != wanted:
+        yield "S2", f"host{host.number}: {len(policies ^ wanted)} policies differ from the registry"
+    if host.kernel.trespasses:
+        yield "S14", f"host{host.number} has removed {host.kernel.trespasses} foreign entries"
     if host.answers.open:
         yield "S13", f"host{host.number} has not answered {host.answers.open}"
 

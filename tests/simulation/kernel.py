@@ -13,7 +13,7 @@ import trio
 
 from ikeactors.actors.backends import EventQueue
 from ikeactors.kernel.flows import Flow, Matcher
-from ikeactors.kernel.policies import priority_of
+from ikeactors.kernel.policies import PolicyKey, key_of, priority_of
 from ikeactors.kernel.requests import (
     Direction,
     KernelRefusal,
@@ -64,6 +64,8 @@ class HostKernel(SimulatedKernel):
         self.watch: Watch = lambda change, sas: None
         self._chance = chance
         self._orders = 0
+        # How often the daemon has removed what is another program's.
+        self.trespasses = 0
 
     # What the daemon asks for.
 
@@ -73,6 +75,16 @@ class HostKernel(SimulatedKernel):
             await self.pause()
             raise KernelRefusal(number, "simulated")
         await super().install(sas, policies)
+
+    async def remove(self, sas: Sequence[SaId], policies: Sequence[PolicyRequest]) -> None:
+        keys = {key_of(policy) for policy in policies}
+        self.trespasses += len(self.foreign.intersection(sas))
+        self.trespasses += len(self.foreign_policies & keys)
+        await super().remove(sas, policies)
+
+    def left(self) -> tuple[set[SaId], set[PolicyKey]]:
+        """What is there and is no other program's."""
+        return self.sas.keys() - self.foreign, self.policies.keys() - self.foreign_policies
 
     def _added(self, sas: Sequence[SaRequest]) -> None:
         for request in sas:
@@ -141,12 +153,30 @@ class HostKernel(SimulatedKernel):
         """Somebody else removes every SA; the kernel says nothing of it to us."""
         gone = tuple(self.sas.values())
         self.sas.clear()
+        self.foreign.clear()
         self.larval.clear()
         self._removed(gone)
 
     def flush_policies(self) -> None:
         """Somebody else removes every policy."""
         self.policies.clear()
+        self.foreign_policies.clear()
+
+    def lose(self, sa_id: SaId) -> None:
+        """Somebody else removes an SA."""
+        self.foreign.discard(sa_id)
+        self._removed([self.sas.pop(sa_id)])
+
+    def put_in(self, sa: SaRequest, policy: PolicyRequest, *, foreign: bool = False) -> None:
+        """Somebody else adds an SA and a policy, or a process before this one had."""
+        if key_of(policy) in self.policies:
+            return
+        self.sas[sa.sa_id], self.policies[key_of(policy)] = sa, policy
+        self._orders += 1
+        self.traffic[sa.sa_id] = Traffic(trio.current_time(), self._orders)
+        if foreign:
+            self.foreign.add(sa.sa_id)
+            self.foreign_policies.add(key_of(policy))
 
     # Packets.
 

@@ -8,9 +8,11 @@ from random import Random
 
 import trio
 
+from ikeactors.actors.backends import Disturbed
 from tests.simulation.host import HOST, Host
 from tests.simulation.injection import CrashAtWait
 from tests.simulation.kernel_audit import KernelAudit
+from tests.simulation.meddling import MEDDLE
 from tests.simulation.network import Network
 from tests.simulation.plan import Plan
 from tests.simulation.report_audit import ReportAudit
@@ -46,6 +48,7 @@ class Nemesis:
             "pause": self._pause,
             "suspend": self._suspend,
             "kill": self._kill,
+            "meddle": self._meddle,
         }
         try:
             async with trio.open_nursery() as nursery:
@@ -130,6 +133,17 @@ class Nemesis:
             down_for = chance.choice((chance.uniform(0.01, 1.0), chance.uniform(1.0, 40.0)))
             self.reports.killed(self.hosts[number])
             self.hosts[number].kill(down_for)
+
+    def _meddle(self, chance: Random) -> None:
+        """Another program does something to a kernel's SAs or policies; sometimes silently."""
+        host = chance.choice(self.hosts)
+        # Its peers are told at last, and late where the network has faults.
+        self._excuse_all()
+        what = chance.choice(tuple(MEDDLE))
+        self.record.show(f"host{host.number}: {what}")
+        MEDDLE[what](host.kernel, chance, host.address)
+        if chance.random() < 0.8:
+            host.kernel.post(Disturbed())
 
     def _crash(self, chance: Random) -> None:
         host, actor = chance.choice(self.hosts), chance.choice(ACTORS)

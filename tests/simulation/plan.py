@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from ipaddress import IPv4Address
 from random import Random
 
@@ -56,15 +57,16 @@ _RARER_RANGES: dict[str, tuple[float, float]] = {
 }
 _RARER_CHANCE = 0.12
 # Since the third version of plans.
-_KILL_RANGE = (20.0, 90.0)
-_KILL_CHANCE = 0.15
+_KILL_CHANCE, _KILL_RANGE = 0.15, (20.0, 90.0)
 # Since the fourth.
 _MOBIKE_CHANCE = 0.35
+# Since the fifth.
+_MEDDLE_CHANCE, _MEDDLE_RANGE = 0.2, (20.0, 90.0)
 # Faults of a host; the others are of the paths between them.
 HOST_FAULTS = frozenset(
     {
         *("flush", "refuse", "lose-events", "expire", "slow-kernel", "crash"),
-        *("unsendable", "pause", "suspend", "kill", "slow-worker"),
+        *("unsendable", "pause", "suspend", "kill", "slow-worker", "meddle"),
     }
 )
 # Those after which an end cannot send by what it has agreed to.
@@ -160,8 +162,9 @@ def name_of(host: int) -> str:
     return f"host{host}.example"
 
 
-# What seeds have come to mean: 1 without reauthentication, 2 without kills, 3 without MOBIKE.
-VERSION = 4
+# What seeds have come to mean: 1 without reauthentication, 2 without kills, 3 without MOBIKE,
+# 4 without others who meddle with kernels.
+VERSION = 5
 
 
 def plan_of(seed: int, version: int = VERSION) -> Plan:
@@ -215,11 +218,12 @@ def _with_reauthentications(plan: Plan) -> Plan:
     return replace(plan, operations=operations, reauthenticates=True)
 
 
-def _with_kills(plan: Plan) -> Plan:
-    chance = Random(f"{plan.seed}/kill")
-    if chance.random() >= _KILL_CHANCE:
+def _with_fault(plan: Plan, name: str, rate: float, limits: tuple[float, float]) -> Plan:
+    """One fault more, in some runs."""
+    chance = Random(f"{plan.seed}/{name}")
+    if chance.random() >= rate:
         return plan
-    return replace(plan, faults={**plan.faults, "kill": round(chance.uniform(*_KILL_RANGE), 3)})
+    return replace(plan, faults={**plan.faults, name: round(chance.uniform(*limits), 3)})
 
 
 def _with_mobike(plan: Plan) -> Plan:
@@ -239,7 +243,12 @@ def _mobile(link: Link) -> Link:
     return replace(link, ends=(replace(one, mobike=True), replace(other, mobike=True)))
 
 
-_ADDITIONS = (_with_reauthentications, _with_kills, _with_mobike)
+_ADDITIONS = (
+    _with_reauthentications,
+    partial(_with_fault, name="kill", rate=_KILL_CHANCE, limits=_KILL_RANGE),
+    _with_mobike,
+    partial(_with_fault, name="meddle", rate=_MEDDLE_CHANCE, limits=_MEDDLE_RANGE),
+)
 
 
 def plain_link(spoke: int, group: str = "x25519") -> Link:
