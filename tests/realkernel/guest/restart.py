@@ -133,7 +133,8 @@ def _nothing_leaves() -> None:
             _ikeactors(network),
             IkeactorsPeer(network.west, settings, IDENTITIES, options=options) as west,
         ):
-            assert nothing_passes(network.west, network.east)
+            # It answers on its admin socket before it has come to that.
+            wait_until(lambda: nothing_passes(network.west, network.east), _WITHIN, "it blocks")
             west.up(CONNECTION, CHILD[4])
             assert ping(network.west, network.east) == 3
             west.down(CONNECTION)
