@@ -56,11 +56,9 @@ _RARER_RANGES: dict[str, tuple[float, float]] = {
     "suspend": (100.0, 300.0),
 }
 _RARER_CHANCE = 0.12
-# Since the third version of plans.
+# Since the third version of plans, the fourth and the fifth.
 _KILL_CHANCE, _KILL_RANGE = 0.15, (20.0, 90.0)
-# Since the fourth.
 _MOBIKE_CHANCE = 0.35
-# Since the fifth.
 _MEDDLE_CHANCE, _MEDDLE_RANGE = 0.2, (20.0, 90.0)
 # Faults of a host; the others are of the paths between them.
 HOST_FAULTS = frozenset(
