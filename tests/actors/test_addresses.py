@@ -31,7 +31,7 @@ def ip(*words):
     subprocess.run(["ip", *words], check=True)
 
 async def next_told():
-    with trio.fail_after(5):
+    with trio.fail_after(30):
         return await receive.receive()
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hmac
 import sys
 from collections import Counter
@@ -86,11 +87,14 @@ def calls(step: Callable[[], object]) -> Counter[str]:
             counted[getattr(argument, "__name__", "?")] += 1
 
     former = sys.getprofile()
+    # What a collector calls is none of the step's.
+    gc.disable()
     sys.setprofile(count)
     try:
         step()
     finally:
         sys.setprofile(former)
+        gc.enable()
     return counted
 
 
