@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ikeactors.iana import ProtocolId
 from ikeactors.kernel.requests import PolicyRequest, SaRequest
 from ikeactors.protocol.actions import Level, SetTraps
-from ikeactors.protocol.ikev2 import following, joining, twins, wanting
+from ikeactors.protocol.ikev2 import following, joining, overlap, twins, wanting
 from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, ChildState
 from ikeactors.protocol.ikev2.collisions import MAX_REMEMBERED
 from ikeactors.protocol.ikev2.create_child_sa import CreateChildInitiator
@@ -106,6 +105,7 @@ class Children:
         """Forget a Child SA of which the data plane has nothing."""
         self.replacement_lost(child)
         self.stop_timers(child)
+        self._association.timers.stop(Timer.CHILD_RETIRE, child.number)
         self._by_number.pop(child.number, None)
         joining.missed(self._association, child.name)
 
@@ -345,7 +345,7 @@ class Children:
             return
         if not left[0].is_up:
             self.went_up(left[0], child)
-        install_outbound(self._association, left[0])
+        overlap.send_instead(self._association, child, left[0])
 
     def _keep_twin(self, child: ChildSa) -> None:
         """The peer does not delete what it has made at once with ours: ours goes.
@@ -359,9 +359,8 @@ class Children:
     def expire(self, child: ChildSa, hard: bool) -> None:
         """Its lifetime is over: soft, it is rekeyed; hard, it goes."""
         timers = self._association.timers
-        held_until = timers.due_at(Timer.RENEWED)
-        if not hard and self._association.now < held_until < math.inf:
-            timers.start(Timer.CHILD_REKEY, held_until, child.number)
+        if not hard and overlap.is_held(self._association):
+            timers.start(Timer.CHILD_REKEY, timers.due_at(Timer.RENEWED), child.number)
         elif not hard:
             if child.state is ChildState.INSTALLED:
                 self.rekey(child, Request(None))

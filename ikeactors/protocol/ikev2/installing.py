@@ -83,8 +83,6 @@ def stop_sending(association: Association, child: ChildSa) -> None:
 
 def remove(association: Association, child: ChildSa) -> None:
     """Take a Child SA out of the data plane and forget it."""
-    association.children.stop_timers(child)
-    association.timers.stop(Timer.CHILD_RETIRE, child.number)
     association.children.discard(child)
     if child.inbound_installed:
         association.emit(RemoveChildSa(child.installed_sas, child.installed_policies))

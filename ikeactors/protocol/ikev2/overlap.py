@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ikeactors.iana import ExchangeType
 from ikeactors.protocol.events import Renewed
-from ikeactors.protocol.ikev2.child_sa import Agreement, ChildState
+from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, ChildState
 from ikeactors.protocol.ikev2.exchange import Payloads
 from ikeactors.protocol.ikev2.installing import install_outbound, stop_sending
 from ikeactors.protocol.settings import ChildSettings
@@ -52,8 +52,9 @@ class SettledInitiator:
     def answered(
         self, association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
     ) -> None:
-        """It does, so it has what it asked for."""
-        use_new(association)
+        """It does, so it has what it asked for, unless it has asked for more meanwhile."""
+        if not _is_waiting(association):
+            use_new(association)
 
     def abandoned(self, association: Association, reason: str) -> None:
         """It does not, or it has rekeyed it: then its successor is asked."""
@@ -100,6 +101,17 @@ def use_new(association: Association) -> None:
         waits = child.state is ChildState.INSTALLED and not child.outbound_installed
         if waits and association.children.replaced_by(child) is None:
             install_outbound(association, child)
+
+
+def send_instead(association: Association, gone: ChildSa, left: ChildSa) -> None:
+    """Send by the one that is left of two, unless neither does before the peer is known to know."""
+    if gone.outbound_installed or not _is_waiting(association):
+        install_outbound(association, left)
+
+
+def _is_waiting(association: Association) -> bool:
+    """Whether an answer may be under way still that the peer needs in order to receive."""
+    return association.timers.due_at(Timer.OVERLAP) < math.inf
 
 
 def hold(association: Association) -> None:

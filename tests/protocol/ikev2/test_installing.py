@@ -13,6 +13,7 @@ from ikeactors.protocol.events import (
 )
 from ikeactors.protocol.ikev2.child_sa import ChildState
 from ikeactors.protocol.ikev2.installing import RETIRED_FOR
+from ikeactors.protocol.timers import Timer
 from ikeactors.wire.payload import Delete
 from tests.pair import End, Pair
 from tests.protocol.forging import sealed, sent_by
@@ -110,3 +111,20 @@ def test_a_refused_child_sa_claims_nothing_of_the_one_it_was_to_replace() -> Non
     actions = handled(pair, pair.west, KernelRefused(install.ticket, 12, "out of memory"))
     assert not [one for one in actions if isinstance(one, RemoveChildSa)]
     assert pair.west.policies == before
+
+
+def test_a_child_sa_that_is_deleted_and_then_refused_leaves_no_timer_behind() -> None:
+    pair = established()
+    (old,) = pair.east.association.children
+    pair.slow = []
+    pair.east.refuse = lambda _: "out of memory"
+    pair.give(pair.west, RekeyRequested(child="net"))
+    pair.deliver(pair.flights[0])
+    pair.give(pair.east, DeletionRequested(child="net"))
+    pair.settle()
+    pair.hurry()
+    children = pair.east.association.children
+    assert list(children) == [old]
+    running = [key for key, _ in pair.east.association.timers.running]
+    retired = [number for timer, number in running if timer is Timer.CHILD_RETIRE]
+    assert retired == [old.number]

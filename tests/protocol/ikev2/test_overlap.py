@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ikeactors.iana import PayloadType
 from ikeactors.protocol.actions import HandOver, Reauthenticate
 from ikeactors.protocol.events import (
     RekeyRequested,
@@ -11,10 +12,14 @@ from ikeactors.protocol.events import (
     Superseded,
 )
 from ikeactors.protocol.ikev2.child_sa import ChildState
+from ikeactors.protocol.ikev2.overlap import SettledInitiator, send_instead
+from ikeactors.protocol.ikev2.protection import Opened
 from ikeactors.protocol.ikev2.retransmission import patience
 from ikeactors.protocol.timers import Timer
 from tests.pair import Pair, connection
 from tests.protocol.ikev2.test_reauthentication import Renewing
+
+NOTHING = Opened(PayloadType.NONE, b"")
 
 
 def test_what_another_begins_in_its_place_does_not_put_its_end_off() -> None:
@@ -87,6 +92,22 @@ def test_a_responder_that_has_asked_asks_again_when_the_peer_has_rekeyed() -> No
     pair.pass_time(11)
     assert east.ike_sa is not former
     assert len(pair.east.sas) == 2
+
+
+def test_an_answer_older_than_a_child_sa_does_not_say_that_the_peer_receives_by_it() -> None:
+    pair = Renewing(Pair(connection(dpd_delay=0.0)).establish())
+    pair.begin()
+    east = pair.east.association
+    while not pair.west.association.established:
+        pair.deliver(pair.flights[0])
+    (child,) = east.children
+    settled = SettledInitiator()
+    settled.answered(east, east.ike_sa, NOTHING, ())
+    send_instead(east, child, child)
+    assert not child.outbound_installed
+    east.timers.stop(Timer.OVERLAP)
+    settled.answered(east, east.ike_sa, NOTHING, ())
+    assert child.outbound_installed
 
 
 def test_what_has_told_nobody_who_we_are_goes_for_one_of_the_peers() -> None:
