@@ -149,13 +149,14 @@ class Lives:
         if self._registry.stopping or peer.dismissed:
             self._was_renewing(peer, "it was called off")
             return False
-        renewal = self._registry.succession.find(peer.number)
-        if renewal is not None:
-            peer.mailbox.post_assured(renewal.event)
-            return True
         # What else was asked of it while it was at rest has nothing to be done on.
         self._registry.refuse_requests(peer, "there is no IKE SA", initiations=False)
         asked = [event for event in waiting if isinstance(event, InitiationRequested)]
+        renewal = self._registry.succession.find(peer.number)
+        if renewal is not None:
+            for event in (renewal.event, *(one for one in asked if one is not renewal.event)):
+                peer.mailbox.post_assured(event)
+            return True
         if not asked and await self._is_left_to_another(peer):
             return False
         if peer.parked:

@@ -9,6 +9,8 @@ import pytest
 import trio
 import trio.testing
 
+from ikeactors.actors.peer import Peer
+from ikeactors.actors.succession import Renewal
 from ikeactors.protocol.actions import Action, ClaimIdentity
 from ikeactors.protocol.events import (
     DatagramReceived,
@@ -54,6 +56,29 @@ async def test_a_request_to_an_association_at_rest_is_answered_at_once(
         with trio.fail_after(1):
             answer = await ticket()
     assert (answer.succeeded, answer.text) == (succeeds, "there is no IKE SA")
+
+
+async def test_what_is_asked_of_a_renewal_before_it_begins_is_answered(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    begun = InitiationRequested(("child",), 6)
+    world = World([[ignore, ignore]])
+    old, new = Peer(1, "net"), Peer(2, "net")
+    old.remote = new.remote = REMOTE
+    world.registry.succession.begin(new.number, Renewal(old.number, begun))
+    for peer in (old, new):
+        world.registry.census.add(peer)
+    ticket = world.answers.expect(7)
+    asked = InitiationRequested(("other",), 8)
+    for event in (DeletionRequested("child", request_id=7), asked):
+        world.peers.send(new.number, event)
+    old.dismissed = True
+    async with world.running():
+        with trio.fail_after(1):
+            answer = await ticket()
+        await settled()
+    assert (answer.succeeded, answer.text) == (True, "there is no IKE SA")
+    assert world.associations.made[0].events[:2] == [begun, asked]
 
 
 def claim(*, initiated: bool, nonce: bytes) -> ClaimIdentity:
