@@ -137,7 +137,7 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
     addresses = ports.addresses()
     trust = open_trust(configuration, ports.lookup, workers, hub)
     ways = (router, sockets, kernel, workers, alarms, hub, writers.key_log, registry)
-    asked = trust.checks, trust.name_checks, trust.look_up
+    asked = trust.checks, trust.name_checks, trust.look_up, trust.tokens.sign
     outlets = Outlets(*ways, writers.keeper, writers.followers, *asked)
     shared = (configuration, options, sockets, addresses, hub, registry)
     abilities = (is_userspace, choice.compresses)

@@ -82,9 +82,14 @@ class Reloading:
             self.notice.look(self.trust.expirations(), self.wall_clock())
             await trio.sleep(LOOK_EVERY)
             now = await self.carry(look_at, self.directory)
-            if now != seen:
+            if now != seen or await self._token_has_come():
                 seen = now
                 await self.try_reload()
+
+    async def _token_has_come(self) -> bool:
+        """Whether a token is there now that was not when all was read."""
+        tokens = self.trust.tokens.settings
+        return tokens is not None and bool(tokens.missing) and await self.carry(tokens.has_come)
 
 
 def look_at(directory: Path) -> Look:

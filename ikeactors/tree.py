@@ -10,6 +10,7 @@
       router          admission of strangers
       peers           one actor per association, supervised apart
       revocation      fetches CRLs and asks OCSP responders, where certificates are in use
+      tokens          has keys on PKCS #11 tokens sign
       credentials     looks whether keys and certificates have changed on disk
       traps           policies without an SA, and packets that need one
       reconciler      compares the data plane with what should be there

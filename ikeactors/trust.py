@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from ikeactors.actors.entropy import SystemEntropy
 from ikeactors.actors.names import Lookup
 from ikeactors.actors.reports import ReportHub
 from ikeactors.actors.supervisor import ChildSpecification
+from ikeactors.actors.tokens import Tokens
 from ikeactors.actors.unchecked import (
     Checks,
     LookUp,
@@ -59,6 +60,7 @@ class Trust:
     credentials: CurrentCredentials
     checking: Checking | None
     names: NameProofs | None = None
+    tokens: Tokens = field(default_factory=Tokens)
 
     @property
     def name_checks(self) -> NameChecks:
@@ -82,6 +84,7 @@ class Trust:
     def replace(self, configuration: Configuration) -> None:
         """What this configuration has loaded holds from now on."""
         self.credentials.replace(configuration.credentials)
+        self.tokens.configure(configuration.tokens)
         if self.checking is not None:
             self.checking.configure(configuration)
 
@@ -100,6 +103,8 @@ class Trust:
             yield ChildSpecification("lookups", self.checking.lookups.run)
         if self.names is not None:
             yield ChildSpecification("dnssec", self.names.run)
+        if self.checking is not None:
+            yield ChildSpecification("tokens", self.tokens.run)
 
     def expirations(self) -> tuple[Expiration, ...]:
         """When what is loaded expires."""
@@ -123,6 +128,8 @@ class Trust:
             shown["crls"] = self.checking.examiner.crls.statistics()
         if self.names is not None:
             shown["dnssec"] = self.names.statistics()
+        if self.tokens.is_used:
+            shown["tokens"] = self.tokens.statistics()
         return shown
 
 
@@ -131,10 +138,11 @@ def open_trust(
 ) -> Trust:
     """What the configuration has loaded; where it is all pre-shared keys there is nothing to do."""
     credentials = CurrentCredentials(configuration.credentials)
-    names = _names(configuration, hub)
+    names, tokens = _names(configuration, hub), Tokens()
+    tokens.configure(configuration.tokens)
     if isinstance(configuration.credentials, NoCredentials):
-        return Trust(credentials, None, names)
-    return Trust(credentials, _checking(configuration, lookup, workers, hub), names)
+        return Trust(credentials, None, names, tokens)
+    return Trust(credentials, _checking(configuration, lookup, workers, hub), names, tokens)
 
 
 def _names(configuration: Configuration, hub: ReportHub) -> NameProofs | None:

@@ -26,6 +26,7 @@ from ikeactors.protocol.actions import (
     RemoveChildSa,
     Report,
     SendDatagram,
+    SignByToken,
     Trace,
 )
 from ikeactors.protocol.credentials import Credentials, NoCredentials
@@ -41,6 +42,7 @@ from ikeactors.protocol.events import (
     KernelRefused,
     NameChecked,
     RevocationChecked,
+    SignedByToken,
     TimerExpired,
     UsageReported,
 )
@@ -153,6 +155,7 @@ class End:
     grant: Callable[[ClaimIdentity], bool] = lambda action: True
     findings: tuple[RevocationFinding, ...] = ()
     proven: tuple[tuple[Address, ...], str] = ((), "nobody asks")
+    sign: Callable[[SignByToken], tuple[bytes, str]] = lambda action: (b"", "it has no token")
     web: dict[str, bytes] = field(default_factory=dict)
 
     def said(self, name: str) -> list[Report]:
@@ -298,6 +301,8 @@ class Pair:
                 found = tuple(end.web[url] for _, url in action.names if url in end.web)
                 missing = tuple(f"{url}: 404" for _, url in action.names if url not in end.web)
                 return CertificatesFetched(action.ticket, found, missing)
+            case SignByToken():
+                return SignedByToken(action.ticket, *end.sign(action))
             case AnswerRequest():
                 end.answers.append(action)
             case Report():

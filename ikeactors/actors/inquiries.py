@@ -13,6 +13,7 @@ from ikeactors.protocol.events import (
     CertificatesFetched,
     NameChecked,
     RevocationChecked,
+    SignedByToken,
 )
 
 if TYPE_CHECKING:
@@ -30,10 +31,20 @@ def fetch_certificates(peer: Peer, action: actions.FetchCertificates, outlets: O
     outlets.look_up(action.names, partial(_report_fetched, peer.mailbox, action.ticket))
 
 
+def sign_by_token(peer: Peer, action: actions.SignByToken, outlets: Outlets) -> None:
+    """The signature of a key of ours that a token keeps."""
+    report = partial(_report_signed, peer.mailbox, action.ticket)
+    outlets.sign(action.key, action.algorithm, action.octets, report)
+
+
 def check_name(peer: Peer, action: actions.CheckName, outlets: Outlets) -> None:
     """What DNSSEC proves of its peer's name."""
     report = partial(_report_name, peer.mailbox, action.ticket, action.name)
     outlets.names.check(action.name, report)
+
+
+def _report_signed(mailbox: Mailbox, ticket: int, signature: bytes, refusal: str) -> None:
+    mailbox.post_assured(SignedByToken(ticket, signature, refusal))
 
 
 def _report_fetched(

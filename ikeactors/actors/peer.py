@@ -21,6 +21,7 @@ from ikeactors.actors.mailbox import Mailbox
 from ikeactors.actors.peer_ports import Association, Following, Kept, KeyRecords, Sender
 from ikeactors.actors.reports import ReportHub
 from ikeactors.actors.router import Router
+from ikeactors.actors.tokens import Sign, sign_nothing
 from ikeactors.actors.unchecked import (
     Checks,
     LookUp,
@@ -147,6 +148,7 @@ class Outlets:
     checks: Checks = field(default_factory=Unchecked)
     names: NameChecks = field(default_factory=NobodyAsked)
     look_up: LookUp = fetch_nothing
+    sign: Sign = sign_nothing
 
 
 async def run_peer(peer: Peer, association: Association, outlets: Outlets) -> str:
@@ -359,6 +361,7 @@ _CARRY: dict[type, Callable[[Peer, Any, Outlets], None]] = {
     actions.CheckRevocation: inquiries.check_revocation,
     actions.CheckName: inquiries.check_name,
     actions.FetchCertificates: inquiries.fetch_certificates,
+    actions.SignByToken: inquiries.sign_by_token,
     actions.Reauthenticate: _reauthenticate,
     actions.BeginAgain: _begin_again,
     actions.SetTraps: _set_traps,

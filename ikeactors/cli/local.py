@@ -55,12 +55,15 @@ def check(options: argparse.Namespace) -> int:
     if options.json:
         document = {"ok": not found, "mistakes": []}
         document["warnings"] = list(map(asdict, configuration.warnings))
+        document["tokens"] = list(configuration.found_on_tokens)
         document |= {"kernel": list(map(asdict, found))} if options.kernel else {}
         print_document(document)
         return 1 if found else 0
     _warn(configuration.warnings)
     count = len(configuration.connections)
     print(f"{options.config}: no mistakes; {count} connection{'' if count == 1 else 's'}")
+    for text in configuration.found_on_tokens:
+        print(printable(text, _PARAGRAPH))
     if options.kernel:
         _tell_lacks(configuration, found)
     return 1 if found else 0

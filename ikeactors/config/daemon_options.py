@@ -14,6 +14,7 @@ from ikeactors.config.mistakes import Refused
 from ikeactors.config.recording import RECORDING
 from ikeactors.config.schema import Option, options
 from ikeactors.config.state import STATE
+from ikeactors.config.token_options import TOKEN
 from ikeactors.config.values import (
     boolean,
     duration,
@@ -153,9 +154,10 @@ SECRET = options(
     Option("id", identity_patterns, None, "The same, for a single one.", otherwise="anybody's"),
     Option(
         "type",
-        word({name: name for name in ("psk", "ppk")}),
+        word({name: name for name in ("psk", "ppk", "token")}),
         '"psk"',
-        'A "psk" proves who one is; a "ppk" is mixed into the keys, its ids are what it is called.',
+        'A "psk" proves who one is; a "ppk" is mixed into keys and called by its ids; '
+        'a "token" has a key.',
     ),
     Option("secret", text, None, 'The key: "text", "0x..." hexadecimal or "0s..." base64.'),
     Option(
@@ -165,4 +167,5 @@ SECRET = options(
         "Or a file that holds it, not readable by others; relative to this one.",
         example='"example.psk"',
     ),
+    *TOKEN,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from ikeactors.actors.tokens import TokenReference
 from ikeactors.config.connections import check_name, read_connection
 from ikeactors.config.credentials import read_credentials
 from ikeactors.config.daemon_options import DAEMON, FILE
@@ -34,11 +35,13 @@ def load(path: str | Path) -> Configuration:
     for document in documents:
         report_unknown(document.tables, _TOP, Place(document.source), mistakes)
     daemon = _daemon(documents, mistakes)
-    secrets = _secrets(documents, mistakes)
+    secrets, tokens = _secrets(documents, mistakes)
     directory = _credentials_directory(daemon, documents)
     connections = _connections(documents, directory, mistakes)
     settings = [connection for connection, _ in connections]
-    credentials, crls = read_credentials(directory, secrets or (), settings, mistakes)
+    credentials, crls, on_tokens = read_credentials(
+        directory, secrets or (), tokens, settings, mistakes
+    )
     interfaces = _interfaces(documents, mistakes)
     keys: dict[str, bytes] = {}
     dns = None
@@ -68,6 +71,8 @@ def load(path: str | Path) -> Configuration:
         crls=crls,
         dns=dns,
         credentials_directory=directory,
+        tokens=on_tokens.settings,
+        found_on_tokens=on_tokens.found,
         **keys,
     )
 
@@ -104,21 +109,30 @@ def _daemon(documents: list[Document], mistakes: Mistakes) -> Section | None:
     return section if len(mistakes.found) == before else None
 
 
-def _secrets(documents: list[Document], mistakes: Mistakes) -> tuple[Secret, ...] | None:
-    """The secrets; None if some have mistakes, since it is not known then whom they are for."""
+def _secrets(
+    documents: list[Document], mistakes: Mistakes
+) -> tuple[tuple[Secret, ...] | None, tuple[TokenReference, ...]]:
+    """The secrets; None if some have mistakes, since it is not known then whom they are for.
+
+    And the keys that are on tokens.
+    """
     before = len(mistakes.found)
     secrets = []
+    tokens = []
     known = KnownSecrets()
     for name, table, place in _entries("secrets", documents, mistakes):
         check_name(name, place, mistakes)
         secret = read_secret(name, table, place, mistakes)
+        if isinstance(secret, TokenReference):
+            tokens.append(secret)
+            continue
         if secret is None:
             continue
         rival = "" if secret.file else known.add(secret)
         if rival:
             mistakes.add(place, f"it is for the same identities as secrets.{rival}")
         secrets.append(secret)
-    return tuple(secrets) if len(mistakes.found) == before else None
+    return tuple(secrets) if len(mistakes.found) == before else None, tuple(tokens)
 
 
 def _credentials_directory(daemon: Section | None, documents: list[Document]) -> Path:

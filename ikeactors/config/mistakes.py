@@ -22,7 +22,9 @@ HIDDEN = "(not shown)"
 _SHOWN_CHARACTERS = 80
 
 # What may be shown of a section that holds secrets.
-_SHOWN_OF_SECRETS = frozenset({"id", "ids", "secret_file"})
+_SHOWN_OF_SECRETS = frozenset(
+    {"id", "ids", "secret_file", "type", "module", "handle", "slot", "token_label", "pin_file"}
+)
 
 
 class Refused(Exception):

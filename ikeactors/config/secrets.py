@@ -6,11 +6,14 @@ import base64
 import binascii
 from pathlib import Path
 
+from ikeactors.actors.tokens import TokenReference
 from ikeactors.config.daemon_options import SECRET
 from ikeactors.config.identities import may_be
 from ikeactors.config.mistakes import Mistakes, Place, Refused
 from ikeactors.config.schema import Section, read_section
 from ikeactors.config.sources import Unreadable, read_file
+from ikeactors.config.token_options import TOKEN
+from ikeactors.config.tokens import read_token
 from ikeactors.iana import IdType
 from ikeactors.protocol.settings import IdentityPattern, Secret
 from ikeactors.wire.identities import Identity
@@ -24,9 +27,15 @@ STRONG_OCTETS = 32
 _CASELESS = frozenset({IdType.FQDN, IdType.RFC822_ADDR})
 
 
-def read_secret(name: str, table: object, place: Place, mistakes: Mistakes) -> Secret | None:
-    """The secret of a section, or None and its mistakes."""
+def read_secret(
+    name: str, table: object, place: Place, mistakes: Mistakes
+) -> Secret | TokenReference | None:
+    """The secret of a section, or the key on a token, or None and its mistakes."""
     section = read_section(table, place, SECRET, mistakes)
+    if section["type"] == "token":
+        return read_token(name, section, mistakes)
+    for option in sorted(section.written & {one.name for one in TOKEN}):
+        mistakes.add(place.of(option), 'it needs type = "token"')
     if {"id", "ids"} <= section.written:
         mistakes.add(place, "write id or ids, not both")
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from cryptography import x509
 
 from ikeactors.actors.budgets import BudgetLimits
+from ikeactors.actors.tokens import TokenSettings
 from ikeactors.config.dnssec import DnsSettings
 from ikeactors.config.mistakes import Mistake
 from ikeactors.kernel.interfaces import Interface
@@ -100,6 +101,8 @@ class Configuration:
     interfaces: tuple[Interface, ...] = ()
     credentials_directory: Path = field(default=Path(), compare=False)
     dns: DnsSettings | None = None
+    tokens: TokenSettings | None = field(default=None, compare=False)
+    found_on_tokens: tuple[str, ...] = field(default=(), compare=False)
     crls: tuple[x509.CertificateRevocationList, ...] = field(default=(), compare=False)
 
     def settings(

@@ -110,7 +110,7 @@ def check_key(key: object) -> PublicKey:
 
 
 def choose_scheme(
-    key: PrivateKey, announced: frozenset[SignatureHash], permits: Permits
+    key: PublicKey | PrivateKey, announced: frozenset[SignatureHash], permits: Permits
 ) -> SignatureScheme | None:
     """The best scheme of this key whose hash the peer has announced (RFC 7427 section 4)."""
     kind, wanted = kind_of(key), _fitting_hash(key)
@@ -123,34 +123,48 @@ def choose_scheme(
     return next(fitting, usable[0] if usable else None)
 
 
-def sign(key: PrivateKey, scheme: SignatureScheme, octets: bytes) -> bytes:
-    """Authentication data of the method Digital Signature (RFC 7427 section 3)."""
-    identifier = scheme.identifier
-    return bytes((len(identifier),)) + identifier + _raw_signature(key, scheme, octets)
+def sign(
+    key: PrivateKey,
+    scheme: SignatureScheme,
+    octets: bytes,
+    method: AuthMethod = AuthMethod.DIGITAL_SIGNATURE,
+) -> bytes:
+    """Authentication data by a key that is here."""
+    signature = _raw_signature(key, scheme, octets)
+    return authentication_data(method, scheme, signature, strength_of(key))
 
 
-def classic_method(key: PrivateKey) -> AuthMethod | None:
+def classic_method(key: PublicKey | PrivateKey) -> AuthMethod | None:
     """The method for a peer that knows no RFC 7427; None when there is none for the key."""
-    if isinstance(key, rsa.RSAPrivateKey):
+    if isinstance(key, rsa.RSAPublicKey | rsa.RSAPrivateKey):
         return AuthMethod.RSA_SIGNATURE
-    if isinstance(key, ec.EllipticCurvePrivateKey):
+    if isinstance(key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey):
         curves = {curve: method for method, (curve, _) in _CURVE_METHODS.items()}
         return curves.get(key.curve.name)
     return None
 
 
-def sign_classic(key: PrivateKey, method: AuthMethod, octets: bytes, permits: Permits) -> bytes:
-    """Authentication data of the methods 1, 9, 10 and 11 (RFC 7296 section 2.15)."""
-    if isinstance(key, rsa.RSAPrivateKey):
+def classic_scheme(method: AuthMethod, permits: Permits) -> SignatureScheme:
+    """How methods 1, 9, 10 and 11 sign (RFC 7296 section 2.15). Raises AuthenticationFailed."""
+    if method is AuthMethod.RSA_SIGNATURE:
         scheme = next((one for one in _classic_rsa() if permits(one)), None)
         if scheme is None:
             raise AuthenticationFailed("the connection permits no RSA signature of method 1")
-        return _raw_signature(key, scheme, octets)
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
+        return scheme
     _, digest = _CURVE_METHODS[method]
-    scheme = next(one for one in SCHEMES if one.kind is KeyKind.ECDSA and one.hash is digest)
-    r, s = decode_dss_signature(_raw_signature(key, scheme, octets))
-    size = (key.key_size + 7) // 8
+    return next(one for one in SCHEMES if one.kind is KeyKind.ECDSA and one.hash is digest)
+
+
+def authentication_data(
+    method: AuthMethod, scheme: SignatureScheme, signature: bytes, bits: int
+) -> bytes:
+    """A signature as each method has it (RFC 7427 section 3); `bits` are those of the key."""
+    if method is AuthMethod.DIGITAL_SIGNATURE:
+        return bytes((len(scheme.identifier),)) + scheme.identifier + signature
+    if scheme.kind is not KeyKind.ECDSA:
+        return signature
+    r, s = decode_dss_signature(signature)
+    size = (bits + 7) // 8
     return r.to_bytes(size, "big") + s.to_bytes(size, "big")
 
 
@@ -161,7 +175,7 @@ def verify(
     if method is AuthMethod.DIGITAL_SIGNATURE:
         scheme, signature = _split(data)
         _check_scheme(key, scheme, permits)
-        if _is_right(key, scheme, signature, octets):
+        if is_right(key, scheme, signature, octets):
             return scheme
         raise AuthenticationFailed(f"the signature ({scheme}) is wrong")
     if method is AuthMethod.RSA_SIGNATURE and isinstance(key, rsa.RSAPublicKey):
@@ -193,7 +207,7 @@ def _verify_classic_rsa(
     key: rsa.RSAPublicKey, data: bytes, octets: bytes, permits: Permits
 ) -> SignatureScheme:
     for scheme in _classic_rsa():
-        if _is_right(key, scheme, data, octets):
+        if is_right(key, scheme, data, octets):
             _check_scheme(key, scheme, permits)
             return scheme
     raise AuthenticationFailed("the signature (RSA, method 1) is wrong")
@@ -217,7 +231,7 @@ def _verify_curve(
     if len(data) != 2 * size:
         raise AuthenticationFailed(f"an ECDSA signature of {len(data)} octets, not {2 * size}")
     r, s = int.from_bytes(data[:size], "big"), int.from_bytes(data[size:], "big")
-    if not r or not s or not _is_right(key, scheme, encode_dss_signature(r, s), octets):
+    if not r or not s or not is_right(key, scheme, encode_dss_signature(r, s), octets):
         raise AuthenticationFailed(f"the signature ({method.name}) is wrong")
     return scheme
 
@@ -227,10 +241,10 @@ def _classic_rsa() -> tuple[SignatureScheme, ...]:
     return tuple(one for one in SCHEMES if one.kind is KeyKind.RSA and not one.pss)
 
 
-def _fitting_hash(key: PrivateKey) -> SignatureHash:
+def _fitting_hash(key: PublicKey | PrivateKey) -> SignatureHash:
     """The hash as strong as the key; a longer one buys nothing."""
     strength = strength_of(key)
-    if isinstance(key, rsa.RSAPrivateKey):
+    if isinstance(key, rsa.RSAPublicKey | rsa.RSAPrivateKey):
         strength = 256 if strength <= 3072 else 384 if strength <= 7680 else 512
     if not strength:
         return SignatureHash.IDENTITY
@@ -257,7 +271,8 @@ def _raw_signature(key: Any, scheme: SignatureScheme, octets: bytes) -> bytes:
     return bytes(key.sign(octets, *_arguments(scheme, signing=True)))
 
 
-def _is_right(key: Any, scheme: SignatureScheme, signature: bytes, octets: bytes) -> bool:
+def is_right(key: Any, scheme: SignatureScheme, signature: bytes, octets: bytes) -> bool:
+    """Whether it is the signature of a public key of the scheme's kind."""
     try:
         key.verify(signature, octets, *_arguments(scheme, signing=False))
     except (InvalidSignature, UnsupportedAlgorithm, ValueError):

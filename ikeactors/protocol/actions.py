@@ -160,6 +160,19 @@ class FetchCertificates:
     names: tuple[tuple[bytes, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SignByToken:
+    """Sign with this key of the configuration, which a token keeps. SignedByToken answers.
+
+    `algorithm` is the AlgorithmIdentifier of the way to sign.
+    """
+
+    ticket: int
+    key: str
+    algorithm: bytes
+    octets: bytes
+
+
 @quick
 class SuspectAddress:
     """A peer at this address, which is where it gets our answers, has failed to prove itself."""
@@ -330,6 +343,7 @@ Action = (
     | CheckRevocation
     | CheckName
     | FetchCertificates
+    | SignByToken
     | Reauthenticate
     | BeginAgain
     | SetTraps

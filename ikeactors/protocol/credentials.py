@@ -27,15 +27,31 @@ class WelcomeMethod:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsigned:
+    """What a token is to sign: with which key, in which way, and how AUTH then has it.
+
+    `algorithm` is the AlgorithmIdentifier of the way, `bits` are those of the key.
+    """
+
+    key: str
+    method: AuthMethod
+    algorithm: bytes
+    octets: bytes
+    bits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class OwnProof:
     """AUTH by one of our keys, and what shows whose key it is, the end entity first.
 
-    `not_after` is when our certificate expires, in seconds since 1970.
+    `not_after` is when our certificate expires, in seconds since 1970. Where the key is on a token
+    what is to be signed stands in AUTH until it is: `unsigned`.
     """
 
     authentication: Authentication
     certificates: tuple[Certificate, ...] = ()
     not_after: float = float("inf")
+    unsigned: Unsigned | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,18 @@ class CertificatesFetched:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedByToken:
+    """The answer to SignByToken: the signature, or why there is none.
+
+    One by ECDSA is in DER, as all are here.
+    """
+
+    ticket: int
+    signature: bytes = b""
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class UsageReported:
     """The answer to QueryUsage: of the SAs that are there."""
 
@@ -235,6 +247,7 @@ Reply = (
     | RevocationChecked
     | NameChecked
     | CertificatesFetched
+    | SignedByToken
     | UsageReported
 )
 
@@ -251,6 +264,7 @@ Event = (
     | RevocationChecked
     | NameChecked
     | CertificatesFetched
+    | SignedByToken
     | UsageReported
     | Superseded
     | Renewed

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import (
@@ -28,11 +29,18 @@ from ikeactors.crypto.pki.certificates import (
 )
 from ikeactors.crypto.pki.paths import MAX_PATH, TrustAnchors
 from ikeactors.crypto.pki.profile import extension
-from ikeactors.crypto.signature_schemes import BY_IDENTIFIER
-from ikeactors.crypto.signatures import PrivateKey, PublicKey, check_key, kind_of
+from ikeactors.crypto.signature_schemes import BY_IDENTIFIER, SignatureScheme
+from ikeactors.crypto.signatures import PrivateKey, PublicKey, check_key, kind_of, strength_of
+from ikeactors.crypto.token_keys import OwnKey, TokenKey
 from ikeactors.errors import AuthenticationFailed
 from ikeactors.iana import AuthMethod, CertificateEncoding, SignatureHash
-from ikeactors.protocol.credentials import CredentialsRefusal, OwnProof, PeerProof, WelcomeMethod
+from ikeactors.protocol.credentials import (
+    CredentialsRefusal,
+    OwnProof,
+    PeerProof,
+    Unsigned,
+    WelcomeMethod,
+)
 from ikeactors.protocol.examining import Examination
 from ikeactors.protocol.settings import AuthSettings
 from ikeactors.wire.identities import Identity
@@ -44,20 +52,22 @@ class OwnCertificate:
     """A certificate of ours and its private key."""
 
     certificate: x509.Certificate
-    key: PrivateKey = field(repr=False)
+    key: OwnKey = field(repr=False)
 
 
 class Keyring:
-    """Our keys, our certificates, the authorities we trust."""
+    """Our keys, our certificates, the authorities we trust; `missing` says what we should have."""
 
     def __init__(
         self,
         own: Sequence[OwnCertificate] = (),
         anchors: Sequence[x509.Certificate] = (),
         known: Sequence[x509.Certificate] = (),
-        raw_keys: Sequence[PrivateKey] = (),
+        raw_keys: Sequence[OwnKey] = (),
+        missing: Sequence[str] = (),
     ) -> None:
         self._own = tuple(own)
+        self._missing = tuple(missing)
         self._known = tuple(known)
         self._raw_keys = {_spki(key.public_key()): key for key in raw_keys}
         self._anchors = {der_of(one): one for one in anchors}
@@ -75,7 +85,13 @@ class Keyring:
         """Sign with the key that fits best."""
         try:
             key, chain, not_after = self._own_key(auth, identity, authorities, methods)
-            return OwnProof(_sign(key, auth, announced, octets, methods), chain, not_after)
+            method, scheme = _way(key, auth, announced, methods)
+            if isinstance(key, TokenKey):
+                bits = strength_of(key.public)
+                wanted = Unsigned(key.name, method, scheme.identifier, octets, bits)
+                return OwnProof(Authentication(method, octets), chain, not_after, wanted)
+            signed = signatures.sign(key, scheme, octets, method)
+            return OwnProof(Authentication(method, signed), chain, not_after)
         except AuthenticationFailed as fault:
             return CredentialsRefusal(str(fault))
 
@@ -123,7 +139,7 @@ class Keyring:
         identity: Identity,
         authorities: Collection[bytes],
         methods: Sequence[WelcomeMethod],
-    ) -> tuple[PrivateKey, tuple[Certificate, ...], float]:
+    ) -> tuple[OwnKey, tuple[Certificate, ...], float]:
         """Our key for an identity, its certificates, when our own expires.
 
         One that the peer takes comes before others, and then one that its authorities have
@@ -135,8 +151,13 @@ class Keyring:
         usable = [one for one in self._own if _is_usable(one, auth, identity)]
         if not usable:
             raise AuthenticationFailed(
-                f"there is no certificate with its private key for {identity} "
-                f"(auth = {auth.constraint})"
+                "; ".join(
+                    (
+                        f"there is no certificate with its private key for {identity} "
+                        f"(auth = {auth.constraint})",
+                        *self._missing,
+                    )
+                )
             )
         paths = [(one, self._chain(one.certificate)) for one in usable]
         if len(paths) > 1:
@@ -237,44 +258,62 @@ def _unfitness(
     return bool(methods) and not taken, issuers.isdisjoint(authorities)
 
 
-def _is_method_of(key: PrivateKey, method: WelcomeMethod) -> bool:
+def _is_method_of(key: OwnKey, method: WelcomeMethod) -> bool:
     if method.method is AuthMethod.DIGITAL_SIGNATURE:
         scheme = BY_IDENTIFIER.get(method.algorithm)
-        return scheme is not None and scheme.kind is kind_of(key)
-    return method.method is signatures.classic_method(key)
+        return scheme is not None and scheme.kind is kind_of(_known_part(key))
+    return method.method is signatures.classic_method(_known_part(key))
 
 
-def _sign(
-    key: PrivateKey,
+def _way(
+    key: OwnKey,
     auth: AuthSettings,
     announced: Collection[SignatureHash],
-    octets: bytes,
     methods: Sequence[WelcomeMethod],
-) -> Authentication:
-    permits = auth.constraint.permits
-    if announced:
-        hashes, taken = frozenset(announced), {BY_IDENTIFIER.get(one.algorithm) for one in methods}
-        scheme = signatures.choose_scheme(
-            key, hashes, lambda one: permits(one) and one in taken
-        ) or signatures.choose_scheme(key, hashes, permits)
-        if scheme is None:
-            names = ", ".join(one.name for one in announced)
+) -> tuple[AuthMethod, SignatureScheme]:
+    """How we sign: the best that both ends and the key's token can. Raises AuthenticationFailed."""
+    public, permits = _known_part(key), partial(_permits, auth, key)
+    if not announced:
+        method = signatures.classic_method(public)
+        if method is None:
             raise AuthenticationFailed(
-                f"our key ({auth.constraint}) can sign with no hash the peer takes: {names}"
+                "the peer does not know RFC 7427, and our kind of key has no method without it"
             )
-        return Authentication(AuthMethod.DIGITAL_SIGNATURE, signatures.sign(key, scheme, octets))
-    method = signatures.classic_method(key)
-    if method is None:
+        return method, signatures.classic_scheme(method, permits)
+    hashes, taken = frozenset(announced), {BY_IDENTIFIER.get(one.algorithm) for one in methods}
+    scheme = signatures.choose_scheme(
+        public, hashes, lambda one: permits(one) and one in taken
+    ) or signatures.choose_scheme(public, hashes, permits)
+    if scheme is None:
+        names = ", ".join(one.name for one in announced)
         raise AuthenticationFailed(
-            "the peer does not know RFC 7427, and our kind of key has no method without it"
+            f"our key ({auth.constraint}) can sign with no hash the peer takes: {names}"
+            f"{_abilities(key)}"
         )
-    return Authentication(method, signatures.sign_classic(key, method, octets, permits))
+    return AuthMethod.DIGITAL_SIGNATURE, scheme
+
+
+def _permits(auth: AuthSettings, key: OwnKey, scheme: SignatureScheme) -> bool:
+    if isinstance(key, TokenKey) and scheme not in key.schemes:
+        return False
+    return auth.constraint.permits(scheme)
+
+
+def _abilities(key: OwnKey) -> str:
+    if not isinstance(key, TokenKey):
+        return ""
+    return f"; the token of secrets.{key.name} can do {', '.join(map(str, key.schemes)) or 'none'}"
+
+
+def _known_part(key: OwnKey) -> PublicKey | PrivateKey:
+    """Of a key on a token, the public one."""
+    return key.public if isinstance(key, TokenKey) else key
 
 
 def _is_usable(own: OwnCertificate, auth: AuthSettings, identity: Identity) -> bool:
     if auth.certificates and der_of(own.certificate) not in auth.certificates:
         return False
-    if not auth.constraint.permits_key(own.key):
+    if not auth.constraint.permits_key(_known_part(own.key)):
         return False
     return binds(own.certificate, identity)
 

@@ -95,7 +95,8 @@ def test_the_older_methods_verify_what_they_sign(name: str) -> None:
     key = KEYS[name]
     method = signatures.classic_method(key)
     assert method is not None
-    data = signatures.sign_classic(key, method, OCTETS, modern)
+    scheme = signatures.classic_scheme(method, modern)
+    data = signatures.sign(key, scheme, OCTETS, method)
     public = signatures.check_key(key.public_key())
     assert str(signatures.verify(public, method, data, OCTETS, modern)).endswith(
         {"rsa": "sha256", "p256": "sha256", "p384": "sha384", "p521": "sha512"}[name]

@@ -142,7 +142,8 @@ def _signatures() -> list[bytes]:
         seeds.append(bytes((number, METHODS.index(AuthMethod.DIGITAL_SIGNATURE))) + made)
         method = signatures.classic_method(key)
         if method is not None:
-            made = signatures.sign_classic(key, method, OCTETS, lambda _: True)
+            scheme = signatures.classic_scheme(method, lambda _: True)
+            made = signatures.sign(key, scheme, OCTETS, method)
             seeds.append(bytes((number, METHODS.index(method))) + made)
     return seeds
 

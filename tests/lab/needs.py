@@ -17,6 +17,7 @@ import pytest
 from tests.lab.commands import run_freely
 
 CHARON = Path("/usr/sbin/charon-systemd")
+SOFTHSM = Path("/usr/lib/softhsm/libsofthsm2.so")
 _MACHINES = Path(__file__).resolve().parents[2] / ".cache" / "vm"
 
 
@@ -89,6 +90,12 @@ def _dnssec() -> str:
     return "needs a resolver and zones for it (unbound, ldnsutils)"
 
 
+def _tokens() -> str:
+    if SOFTHSM.exists() and shutil.which("softhsm2-util"):
+        return ""
+    return "needs a token of software (softhsm2)"
+
+
 def _nat() -> str:
     if _root():
         return "needs root for NAT"
@@ -120,6 +127,7 @@ _CHECKS: dict[str, Callable[[], str]] = {
     "ping": _ping,
     "strongswan": _strongswan,
     "dnssec": _dnssec,
+    "tokens": _tokens,
     "nat": _nat,
     "tshark": _tshark,
     "machine": _machine,

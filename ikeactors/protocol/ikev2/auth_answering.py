@@ -21,6 +21,7 @@ from ikeactors.protocol.ikev2 import (
     mobike,
     names,
     reauthentication,
+    signing,
 )
 from ikeactors.protocol.ikev2.authentication import Covered
 from ikeactors.protocol.ikev2.child_negotiation import Nonces, build, demanded
@@ -57,7 +58,13 @@ class Answering:
     # Whether the peer's certificates hold.
 
     def believed(self, association: Association) -> None:
-        """Ask for the next proof, or whether the IKE SA may stand."""
+        """Ask for the next proof, or whether the IKE SA may stand; first for what we prove.
+
+        A token of ours works for nobody who has not proven who it is.
+        """
+        if self.progress.unsigned:
+            signing.sign(association, self.progress, self.proven, self)
+            return
         if self.progress.owes or self.progress.awaits:
             assert isinstance(association.phase, Authenticating)
             association.phase.answering = self
@@ -69,6 +76,20 @@ class Answering:
     def refused(self, association: Association, reason: str) -> None:
         """Answer that they do not."""
         self.ike_sa.answer(association, refusal(association, reason))
+
+    # What we prove.
+
+    def signed(self, association: Association, payloads: Payloads) -> None:
+        """Our token has signed."""
+        self.proven = payloads
+        self.believed(association)
+
+    def not_signed(self, association: Association, reason: str) -> None:
+        """Our token has not, which is no fault of the peer's."""
+        text = f"IKE_AUTH of {association.remote} cannot be answered: {reason}"
+        association.report("authentication-failed", text, Level.ERROR)
+        failed = (Notify(NotifyType.AUTHENTICATION_FAILED),)
+        self.ike_sa.answer(association, Answer(failed, close=reason))
 
     # Further proofs.
 

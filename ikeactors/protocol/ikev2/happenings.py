@@ -26,6 +26,7 @@ from ikeactors.protocol.events import (
     SaExpired,
     SaMappingChanged,
     SendingFailed,
+    SignedByToken,
     Superseded,
     TimerExpired,
     UsageReported,
@@ -61,6 +62,8 @@ def dispatch(association: Association, event: Event) -> None:
         case ChildSaInstalled() | KernelRefused() | IdentityClaimed():
             association.resume(event)
         case RevocationChecked() | NameChecked() | CertificatesFetched() | UsageReported():
+            association.resume(event)
+        case SignedByToken():
             association.resume(event)
         case InitiationRequested():
             operating.initiate(association, event)

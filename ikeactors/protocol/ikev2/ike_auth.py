@@ -27,6 +27,7 @@ from ikeactors.protocol.ikev2 import (
     pairs,
     reauthentication,
     rounds,
+    signing,
 )
 from ikeactors.protocol.ikev2.auth_answering import Answering, refusal
 from ikeactors.protocol.ikev2.authentication import Covered, identity_of
@@ -50,6 +51,7 @@ from ikeactors.protocol.ikev2.standing import ClaimedByInitiator, claim, establi
 from ikeactors.protocol.ikev2.transcript import Transcript
 from ikeactors.protocol.ikev2.window_size import announced, announcement
 from ikeactors.protocol.settings import ChildSettings, Unique
+from ikeactors.protocol.timers import Timer
 from ikeactors.quick import quick
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.message import find, only
@@ -80,6 +82,7 @@ class AuthInitiator:
         "_ppk",
         "_request",
         "_rounds",
+        "_signed",
         "_transcript",
         "solution",
     )
@@ -99,18 +102,40 @@ class AuthInitiator:
         self._rounds: Rounds | None = None
         self._ppk: Ppk | None = None
         self._covered: Covered | None = None
+        self._signed: Payloads | None = None
         self.solution: Payloads = ()
 
     def request(self, association: Association, ike_sa: IkeSa) -> Payloads | None:
         """What proves who we are; the first time with all that else is in IKE_AUTH."""
+        if self._signed is not None:
+            signed, self._signed = self._signed, None
+            return signed
         try:
-            if self._rounds is None:
-                return self._first(association, ike_sa)
-            assert self._covered is not None
-            return self._rounds.tell(association, self._covered)
+            payloads = self._next(association, ike_sa)
         except (AuthenticationFailed, NoProposalChosen) as fault:
             association.fail(str(fault))
             return None
+        assert self._rounds is not None
+        if self._rounds.unsigned:
+            signing.sign(association, self._rounds, payloads, self)
+            return None
+        return payloads
+
+    def _next(self, association: Association, ike_sa: IkeSa) -> Payloads:
+        if self._rounds is None:
+            return self._first(association, ike_sa)
+        assert self._covered is not None
+        return self._rounds.tell(association, self._covered)
+
+    def signed(self, association: Association, payloads: Payloads) -> None:
+        """Our token has signed: now the request may leave, and is retransmitted."""
+        association.timers.stop(Timer.HALF_OPEN)
+        self._signed = payloads
+        association.ike_sa.ask_first(association, self)
+
+    def not_signed(self, association: Association, reason: str) -> None:
+        """Our token has not: the peer has heard nothing of us yet."""
+        association.fail(reason)
 
     def _first(self, association: Association, ike_sa: IkeSa) -> Payloads:
         """[PS,] IDi, [IDr,] AUTH and, unless childless, the first child's SA and selectors."""
@@ -149,7 +174,10 @@ class AuthInitiator:
             return *progress.prove(association, covered), ()
         without: Authentication | None = None
         if not association.connection.ppk_required:
-            without = replace(progress).prove(association, covered)[1]
+            # For the same round: what it has left unsigned is all that stays of it.
+            beside = replace(progress)
+            without = beside.prove(association, covered)[1]
+            progress.unsigned = beside.unsigned
         proof = progress.prove(association, covered.mixed(ppk.secret))
         return *proof, named(ppk, without)
 

@@ -112,7 +112,7 @@ def prove(
         raise AuthenticationFailed(proof.text)
     _warn_of_expiry(association, f"our certificate as {identity}", proof.not_after)
     if not connection.send_cert.sends(bool(asked)):
-        return OwnProof(proof.authentication)
+        return replace(proof, certificates=())
     staple = _staple(association, connection, proof, asked)
     certificates = proof.certificates
     if notifies((*said, *request), NotifyType.HTTP_CERT_LOOKUP_SUPPORTED):

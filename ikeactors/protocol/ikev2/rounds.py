@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from ikeactors.errors import AuthenticationFailed
 from ikeactors.iana import IdType, NotifyType
-from ikeactors.protocol.credentials import PeerProof
+from ikeactors.protocol.credentials import PeerProof, Unsigned
 from ikeactors.protocol.ikev2.authentication import Covered, identity_of, prove, verify
 from ikeactors.protocol.ikev2.exchange import Payloads
 from ikeactors.protocol.ikev2.transcript import Transcript
@@ -54,7 +54,8 @@ NOBODY = Identity(IdType.NULL, b"")
 class Rounds:
     """How far both ends are: what they have proven, and who they last said they are.
 
-    Who they said they were first is who they are for all else.
+    Who they said they were first is who they are for all else. `unsigned` is what tokens of ours
+    have to sign before what we prove may leave.
     """
 
     connection: ConnectionSettings
@@ -64,6 +65,7 @@ class Rounds:
     checked: int = 0
     first_remote: Identity = NOBODY
     proofs: list[PeerProof] = field(default_factory=list)
+    unsigned: tuple[Unsigned, ...] = ()
 
     @property
     def owes(self) -> bool:
@@ -94,6 +96,8 @@ class Rounds:
         ends = self.local, self.remote
         proof = prove(association, self.connection, auth, covered, *ends, request)
         self.proven += 1
+        if proof.unsigned is not None:
+            self.unsigned += (proof.unsigned,)
         return proof.certificates, proof.authentication
 
     def tell(self, association: Association, covered: Covered, request: Payloads = ()) -> Payloads:

@@ -15,6 +15,7 @@ from ikeactors.protocol.events import (
     NameChecked,
     RevocationChecked,
     SaMappingChanged,
+    SignedByToken,
     UsageReported,
 )
 from ikeactors.protocol.ikev2.groups import group_of, is_slow, offered_groups
@@ -49,6 +50,7 @@ _LIGHT = (
     IdentityClaimed,
     RevocationChecked,
     NameChecked,
+    SignedByToken,
     UsageReported,
     SaMappingChanged,
     LocalAddressesChanged,
