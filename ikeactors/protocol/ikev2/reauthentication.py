@@ -24,7 +24,7 @@ from ikeactors.iana import ExchangeType, NotifyType
 from ikeactors.protocol.actions import AnswerRequest, BeginAgain, HandOver, Level, Reauthenticate
 from ikeactors.protocol.events import ReauthenticationFailed
 from ikeactors.protocol.ikev2 import overlap
-from ikeactors.protocol.ikev2.child_sa import ChildSa
+from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
 from ikeactors.protocol.ikev2.exchange import Payloads
 from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState
 from ikeactors.protocol.ikev2.phases import Established
@@ -170,7 +170,8 @@ class Turn:
 
 
 def _begin(association: Association, request_id: int | None) -> None:
-    standing = tuple(child for child in association.children if child.is_up)
+    children = association.children
+    standing = tuple(one for one in children if one.is_up or one.state is ChildState.INSTALLING)
     association.report(
         "ike-sa-reauthenticating",
         f"the IKE SA with {association.remote} is reauthenticated: a new one with "

@@ -136,6 +136,19 @@ def test_the_old_one_goes_on_and_tries_again_when_it_failed() -> None:
     assert len(asked(pair.west)) == 2
 
 
+def test_a_child_sa_on_its_way_into_the_data_plane_is_made_anew_too() -> None:
+    pair = Pair(connection(rekey_time=0.0)).establish()
+    pair.slow = []
+    pair.give(pair.east, RekeyRequested("net"))
+    pair.settle()
+    west = pair.west.association
+    assert [one.state for one in west.children] == [ChildState.REKEYED, ChildState.INSTALLING]
+    pair.give(pair.west, RekeyRequested(reauthenticate=True))
+    (action,) = asked(pair.west)
+    assert [one.number for one in action.children] == [tuple(west.children)[1].number]
+    assert west.established
+
+
 def test_the_new_child_sas_stand_beside_the_old_ones_with_their_reqids() -> None:
     """They come before the old IKE SA goes (RFC 7296 section 2.8.3)."""
     older = Pair(connection(children=TWO)).establish()
