@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trio
 
 from tests.admin.daemon import FakeDaemon
 
@@ -15,3 +16,9 @@ def daemon(tmp_path: Path) -> Iterator[FakeDaemon]:
     made = FakeDaemon(tmp_path)
     yield made
     made.listener.close()
+
+
+@pytest.fixture
+async def serving(daemon: FakeDaemon, nursery: trio.Nursery) -> FakeDaemon:
+    nursery.start_soon(daemon.run)
+    return daemon

@@ -307,3 +307,16 @@ def child(number: int) -> ChildSnapshot:
             SaId(spi_out, ProtocolId.ESP, WEST, EAST),
         ),
     )
+
+
+def code_of(message: dict[str, object]) -> str:
+    error = message["error"]
+    assert isinstance(error, dict)
+    assert message["ok"] is False
+    return str(error["code"])
+
+
+def text_of(message: dict[str, object]) -> str:
+    error = message["error"]
+    assert isinstance(error, dict)
+    return str(error["text"])

@@ -282,7 +282,7 @@ LOCAL: dict[str, Case] = {
     "L10": STORE,
     "L11": NotYet("no other program or server is asked"),
     "L12": ("config/load::a_thousand_connections_take_ten_times_the_work_of_a_hundred",
-            "admin/server::a_thousand_connections_are_listed"),
+            "admin/queries::a_thousand_connections_are_listed"),
     "L13": NotYet("memory over days is measured by tools/bench, not by the suite"),
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -11,7 +12,7 @@ import trio
 
 from ikeactors.actors.workers import Done
 from ikeactors.protocol.actions import Action, SendDatagram
-from ikeactors.protocol.events import Endpoint, Event
+from ikeactors.protocol.events import DatagramReceived, Endpoint, Event
 from ikeactors.protocol.settings import ConnectionSettings
 from ikeactors.protocol.snapshot import AssociationSnapshot, ChildSnapshot
 
@@ -175,3 +176,18 @@ def _child(name: str) -> ChildSnapshot:
         rekey_in=None,
         sa_ids=(),
     )
+
+
+def first_request(spi_i: bytes = b"initiatr", remote: Endpoint = REMOTE) -> DatagramReceived:
+    """The header alone of an IKE_SA_INIT request."""
+    header = struct.pack(">8s8sBBBBII", spi_i, bytes(8), 33, 0x20, 34, 0x08, 0, 28)
+    return DatagramReceived(header, LOCAL, remote)
+
+
+def doing(*actions: Action, then: Step = ignore) -> Step:
+    """A step that asks for these, and what another one does."""
+
+    def step(association: FakeAssociation, event: Event) -> Sequence[Action]:
+        return [*actions, *then(association, event)]
+
+    return step
