@@ -17,11 +17,11 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from ikeactors.actors.fetching import Wanted
 from ikeactors.actors.flights import FAILED_FOR, Flights, Unreached
 from ikeactors.actors.reports import ReportHub
-from ikeactors.crypto.pki.bindings import comparable_name
 from ikeactors.crypto.pki.certificates import MAX_CRL_OCTETS, describe, printable, read_crl
 from ikeactors.crypto.pki.crls import is_indirect
 from ikeactors.errors import CertificateRefused, Fault, InvalidSyntax
 from ikeactors.protocol.actions import Level, Report
+from ikeactors.wire.names import comparable_name
 
 # Ours: lists that are kept; the ones used longest ago go.
 MAX_LISTS = 256

@@ -13,10 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from ikeactors.actors.reports import Published
 from ikeactors.kernel.requests import SaId, SaUsage
 from ikeactors.protocol.settings import (
-    AddressPattern,
     ChildSettings,
     ConnectionSettings,
-    IdentityPattern,
     SelectorTemplate,
 )
 from ikeactors.protocol.snapshot import AssociationSnapshot, ChildSnapshot
@@ -109,12 +107,12 @@ def connection_facts(connection: ConnectionSettings) -> Facts:
     return {
         "name": connection.name,
         "version": connection.version,
-        "local_addrs": [*map(_addresses, connection.local_addrs), *connection.local_names],
-        "remote_addrs": [*map(_addresses, connection.remote_addrs), *connection.remote_names],
+        "local_addrs": [*map(str, connection.local_addrs), *connection.local_names],
+        "remote_addrs": [*map(str, connection.remote_addrs), *connection.remote_names],
         "local_port": connection.local_port,
         "remote_port": connection.remote_port,
-        "local": {"auth": connection.local.auth, "id": _identity(connection.local.id)},
-        "remote": {"auth": connection.remote.auth, "id": _identity(connection.remote.id)},
+        "local": {"auth": connection.local.auth, "id": str(connection.local.id)},
+        "remote": {"auth": connection.remote.auth, "id": str(connection.remote.id)},
         "proposals": [str(proposal) for proposal in connection.proposals],
         "rekey_time": connection.rekey_time,
         "reauth_time": connection.reauth_time,
@@ -196,17 +194,3 @@ def _template(template: SelectorTemplate) -> str:
     if (template.start_port, template.end_port) == (0, 65535):
         return f"dynamic[{template.protocol}]"
     return f"dynamic[{template.protocol}/{template.start_port}-{template.end_port}]"
-
-
-def _addresses(pattern: AddressPattern) -> str:
-    if pattern.single is not None:
-        return str(pattern.single)
-    if int(pattern.first) == 0 and int(pattern.last) == 2**pattern.last.max_prefixlen - 1:
-        return "%any" if pattern.first.version == 4 else "%any6"
-    return f"{pattern.first}-{pattern.last}"
-
-
-def _identity(pattern: IdentityPattern) -> str:
-    if pattern.identity is not None:
-        return str(pattern.identity)
-    return "%any" if pattern.suffix is None else f"*{pattern.suffix}"

@@ -130,12 +130,7 @@ def _identity(
 
 def _of_pattern(auth: AuthSettings, identity: Identity) -> Finding:
     """Whether the connection is for this identity at all."""
-    wanted = "%any"
-    if auth.id.identity is not None:
-        wanted = str(auth.id.identity)
-    elif auth.id.suffix is not None:
-        wanted = f"*{auth.id.suffix.data.decode('ascii')}"
-    return Finding("connection", auth.id.quality(identity) > 0, f"it is for {wanted}")
+    return Finding("connection", auth.id.quality(identity) > 0, f"it is for {auth.id}")
 
 
 def _finding(check: Check) -> Finding:

@@ -6,15 +6,17 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ikeactors.config.identities import identity, identity_pattern
+from ikeactors.config.identities import identity_pattern, own_identity
 from ikeactors.config.mistakes import Refused
 from ikeactors.config.schema import Option, options
 from ikeactors.config.values import boolean, integer, listed, never_or_at_least_a_second, text, word
 from ikeactors.config.vocabulary import enumeration, later
 from ikeactors.crypto.pki.address_blocks import AddressBlocks
+from ikeactors.crypto.pki.bindings import AddressBinding
 from ikeactors.crypto.pki.profile import ExtendedKeyUsage
 from ikeactors.crypto.pki.revocation import RevocationPolicy
 from ikeactors.crypto.signature_constraints import ANY_SIGNATURE, SignatureConstraint
+from ikeactors.protocol.name_patterns import RdnMatching
 
 _LATER = {
     name: later(f'"{name}"', '"psk" or "pubkey"')
@@ -79,7 +81,10 @@ _ROUND = Option(
 LOCAL = options(
     Option("auth", auth_method, '"psk"', f"How we prove who we are: {_AUTH}"),
     Option(
-        "id", identity, '"%any"', "Who we are; if not said, our certificate's subject, our address."
+        "id",
+        own_identity,
+        '"%any"',
+        "Who we are; if not said, our certificate's subject, our address.",
     ),
     Option(
         "certs",
@@ -103,7 +108,14 @@ REMOTE = options(
         "id",
         identity_pattern,
         '"%any"',
-        'Who the peer is: an identity, "*.example.org", "*@example.org" or "%any".',
+        'Who the peer is: an identity, "%any", "*.example.org", "*@example.org", "C=CH, CN=*" or '
+        '"192.0.2.0/24".',
+    ),
+    Option(
+        "rdn_matching",
+        word(enumeration(*RdnMatching)),
+        '"strict"',
+        'A distinguished name in id: "reordered" is in any order, "relaxed" with others, too.',
     ),
     Option(
         "certs",
@@ -129,6 +141,12 @@ REMOTE = options(
         boolean,
         "true",
         "An identity that is an address must be where the peer's packets come from.",
+    ),
+    Option(
+        "address_binding",
+        word(enumeration(*AddressBinding)),
+        '"exact"',
+        'An identity that is an address: "within" a network or address blocks of the certificate.',
     ),
     Option(
         "dnssec",

@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ikeactors.config.certificates import certificates_in, public_key_in
-from ikeactors.config.identities import ANYBODY
+from ikeactors.config.identities import ANYBODY, matching_by
 from ikeactors.config.mistakes import Mistakes, Place, Refused
 from ikeactors.config.schema import Options, Section, read_section
 from ikeactors.crypto.pki.bindings import identity_from
 from ikeactors.crypto.pki.certificates import read_certificate
 from ikeactors.crypto.pki.policies import PolicyDemand
+from ikeactors.protocol.name_patterns import RdnMatching
 from ikeactors.protocol.settings import AuthSettings, ChildSettings, IdentityPattern
 
 T = TypeVar("T")
@@ -42,14 +43,14 @@ def in_rounds(ends: list[tuple[int, AuthSettings]]) -> list[AuthSettings]:
 
 
 def _end(end: str, section: Section, directory: Path, mistakes: Mistakes) -> AuthSettings:
-    method = section["auth"]
+    method, who = section["auth"], _id(section, mistakes)
     if method.name != "pubkey":
         _check_keyless(section, mistakes)
-        return AuthSettings(method.name, section["id"], **_of_names(section))
+        return AuthSettings(method.name, who, **_of_names(section))
     certificates = _ders(section, "certs", directory / "x509", mistakes)
     return AuthSettings(
         "pubkey",
-        _who(end, section["id"], certificates),
+        _who(end, who, certificates),
         method.constraint,
         certificates,
         _ders(section, "cacerts", directory / "x509ca", mistakes),
@@ -57,6 +58,15 @@ def _end(end: str, section: Section, directory: Path, mistakes: Mistakes) -> Aut
         cert_uri_base=section.values.get("cert_uri_base", ""),
         **_of_the_peer(section),
     )
+
+
+def _id(section: Section, mistakes: Mistakes) -> IdentityPattern:
+    given: IdentityPattern = section["id"]
+    try:
+        return matching_by(given, section.values.get("rdn_matching", RdnMatching.STRICT))
+    except Refused as refused:
+        mistakes.refuse(section.place.of("rdn_matching"), refused)
+        return given
 
 
 def _check_keyless(section: Section, mistakes: Mistakes) -> None:
@@ -95,7 +105,12 @@ def _of_the_peer(section: Section) -> dict[str, Any]:
         "policies": PolicyDemand(section["cert_policy"], bool(section["cert_policy"])),
         **_of_names(section),
         **section.only(
-            "match_address", "revocation", "revocation_recheck", "address_blocks", "cert_urls"
+            "match_address",
+            "revocation",
+            "revocation_recheck",
+            "address_blocks",
+            "cert_urls",
+            "address_binding",
         ),
     }
 
@@ -107,10 +122,15 @@ def _of_names(section: Section) -> dict[str, Any]:
 
 
 def _who(end: str, given: IdentityPattern, certificates: tuple[bytes, ...]) -> IdentityPattern:
-    """Without a word the subject of the certificate, as in swanctl.conf."""
-    if given != ANYBODY or not certificates or end.startswith("remote"):
+    """Without a word the subject of the certificate, as in swanctl.conf.
+
+    Where the subject is said, it is in the certificate's own octets (RFC 4945 section 3.1.5).
+    """
+    if not certificates or end.startswith("remote"):
         return given
-    return IdentityPattern(identity_from(read_certificate(certificates[0])))
+    subject = IdentityPattern(identity_from(read_certificate(certificates[0])))
+    # A peer may compare octet for octet, so the kinds of strings are the certificate's.
+    return subject if given == ANYBODY or given.owner == subject.owner else given
 
 
 def _ders(section: Section, option: str, directory: Path, mistakes: Mistakes) -> tuple[bytes, ...]:

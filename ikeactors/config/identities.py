@@ -1,12 +1,16 @@
-"""Identities and patterns of them: "a.lab", "%any", "*.example.org", "*@example.org"."""
+"""Identities, and patterns of them: "%any", "*.example.org", "C=CH, CN=*", "192.0.2.0/24"."""
 
 from __future__ import annotations
 
 import re
 
+from ikeactors.config.addresses import address_range
 from ikeactors.config.mistakes import Refused
 from ikeactors.config.values import listed, text
+from ikeactors.errors import InvalidSyntax
 from ikeactors.iana import IdType
+from ikeactors.protocol.name_patterns import NamePattern, RdnMatching, has_wildcard
+from ikeactors.protocol.patterns import AddressPattern
 from ikeactors.protocol.settings import IdentityPattern
 from ikeactors.wire.identities import Identity
 
@@ -14,6 +18,10 @@ ANYBODY = IdentityPattern()
 
 # A distinguished name, and what is forced to be octets.
 _HAS_COMMAS_OF_ITS_OWN = re.compile(r"\s*(?:/?[A-Za-z0-9.]+\s*=|asn1dn:|keyid:|@#|\{)")
+
+# An address and the length of a prefix, or two addresses: no name has these characters alone.
+_ADDRESSES = re.compile(r"[0-9a-fA-F:.]*[.:][0-9a-fA-F:.]*\s*(/\s*\d+|-\s*[0-9a-fA-F:.]+)")
+_ADDRESSES_EXPECTED = "addresses expected: 192.0.2.0/24, 192.0.2.1-192.0.2.9"
 
 _PATTERN_EXPECTED = 'a pattern begins with "*." or "*@": "*.example.org", "*@example.org"'
 
@@ -25,7 +33,18 @@ def identity(value: object) -> IdentityPattern:
         return ANYBODY
     if "*" in given and _is_name(given):
         raise Refused((value, "one identity expected, without an asterisk"))
-    return IdentityPattern(_identity(given))
+    one = _identity(given)
+    if one.type is IdType.DER_ASN1_DN and _has_wildcard(one):
+        raise Refused((value, "one identity expected, without an asterisk for a value"))
+    return IdentityPattern(one)
+
+
+def own_identity(value: object) -> IdentityPattern:
+    """Who we are. Nobody generates a GeneralName (RFC 4945 section 3.1.6)."""
+    pattern = identity(value)
+    if pattern.identity is not None and pattern.identity.type is IdType.DER_ASN1_GN:
+        raise Refused((value, f"peers need not know this type: write {pattern.identity.named}"))
+    return pattern
 
 
 def identity_pattern(value: object) -> IdentityPattern:
@@ -35,7 +54,25 @@ def identity_pattern(value: object) -> IdentityPattern:
         return ANYBODY
     if "*" in given and _is_name(given):
         return _suffix(given)
-    return IdentityPattern(_identity(given))
+    if _ADDRESSES.fullmatch(given):
+        first, last = address_range(given, _ADDRESSES_EXPECTED)
+        return IdentityPattern(among=AddressPattern(first, last))
+    one = _identity(given)
+    if one.type is IdType.DER_ASN1_DN and _has_wildcard(one):
+        return IdentityPattern(among=NamePattern(one.data))
+    return IdentityPattern(one)
+
+
+def matching_by(pattern: IdentityPattern, matching: RdnMatching) -> IdentityPattern:
+    """The same; a distinguished name may have its relative names so. Raises Refused."""
+    if matching is RdnMatching.STRICT:
+        return pattern
+    name = pattern.among.name if isinstance(pattern.among, NamePattern) else None
+    if pattern.identity is not None and pattern.identity.type is IdType.DER_ASN1_DN:
+        name = pattern.identity.data
+    if name is None:
+        raise Refused((str(pattern), f'rdn_matching = "{matching.value}" is for a name with ='))
+    return IdentityPattern(among=NamePattern(name, matching))
 
 
 def identity_or_none(value: object) -> IdentityPattern | None:
@@ -62,6 +99,8 @@ def may_be(owner: IdentityPattern, peer: IdentityPattern) -> bool:
         return owner.quality(peer.identity) > 0
     if owner.identity is not None:
         return peer.quality(owner.identity) > 0
+    if owner.among is not None or peer.among is not None:
+        return True
     if owner.suffix is None or peer.suffix is None:
         return True
     return owner.quality(peer.suffix) > 0 or peer.quality(owner.suffix) > 0
@@ -73,6 +112,13 @@ def _suffix(given: str) -> IdentityPattern:
     if kind is None or len(given) < 3 or "*" in given[1:] or not given.isascii():
         raise Refused((given, _PATTERN_EXPECTED))
     return IdentityPattern(None, Identity(kind, given[1:].encode("ascii")))
+
+
+def _has_wildcard(identity: Identity) -> bool:
+    try:
+        return has_wildcard(identity.data)
+    except InvalidSyntax:
+        return False
 
 
 def _is_name(given: str) -> bool:

@@ -200,11 +200,11 @@ def _check_secrets(
         if known.serve(peer) or any(known.serve(one.id) for one in connection.later_remote):
             continue
         if peer is not connection.remote.id and known.serve(connection.remote.id):
-            message = f"set remote.id: we call {_name(peer)}, and no secret is for this address"
+            message = f"set remote.id: we call {peer}, and no secret is for this address"
             # Who only waits to be called hears from the peer who it is.
             (mistakes.add if _calls(connection) else mistakes.warn)(place, message)
             continue
-        ends = f"{_name(connection.local.id)} <-> {_name(peer)}"
+        ends = f"{connection.local.id} <-> {peer}"
         mistakes.add(place, f"no secret for {ends}: add one with ids in [secrets.NAME]")
 
 
@@ -254,12 +254,6 @@ def _check_kernel(kernel: str, place: Place, what: str, mistakes: Mistakes) -> N
         mistakes.add(place, f'{what} needs the kernel\'s data plane, not kernel = "userspace"')
     elif kernel == "auto":
         mistakes.warn(place, f"{what} fails where the kernel has no IPsec")
-
-
-def _name(pattern: IdentityPattern) -> str:
-    if pattern.identity is not None:
-        return str(pattern.identity)
-    return "%any" if pattern.suffix is None else f"*{pattern.suffix.data.decode('ascii')}"
 
 
 def _in_order(found: list[Mistake], documents: list[Document]) -> tuple[Mistake, ...]:

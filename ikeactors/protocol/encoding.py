@@ -21,6 +21,7 @@ from ikeactors import iana
 from ikeactors.crypto import keys, signature_constraints, suite
 from ikeactors.crypto.pki import revocation
 from ikeactors.crypto.pki.address_blocks import AddressBlocks
+from ikeactors.crypto.pki.bindings import AddressBinding
 from ikeactors.crypto.pki.policies import PolicyDemand
 from ikeactors.crypto.pki.profile import ExtendedKeyUsage
 from ikeactors.crypto.signature_schemes import KeyKind
@@ -31,6 +32,7 @@ from ikeactors.protocol import (
     choices,
     credentials,
     events,
+    name_patterns,
     patterns,
     settings,
     snapshot,
@@ -147,6 +149,7 @@ _DATA = _classes(
     choices,
     settings,
     patterns,
+    name_patterns,
     credentials,
     snapshot,
     checkpoint,
@@ -157,7 +160,10 @@ _DATA = _classes(
     payload,
     proposals,
     selectors,
-) | {one.__name__: one for one in (AddressBlocks, KeyKind, ExtendedKeyUsage, PolicyDemand)}
+) | {
+    one.__name__: one
+    for one in (AddressBinding, AddressBlocks, KeyKind, ExtendedKeyUsage, PolicyDemand)
+}
 _VOCABULARY: dict[str, Callable[..., Any]] = {
     "IPv4Address": IPv4Address,
     "IPv6Address": IPv6Address,

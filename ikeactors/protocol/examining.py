@@ -12,7 +12,7 @@ from functools import partial
 from cryptography import x509
 
 from ikeactors.crypto.pki.address_blocks import AddressBlocks, AddressRange, blocks_of
-from ikeactors.crypto.pki.bindings import check_binding, names_held
+from ikeactors.crypto.pki.bindings import binds, check_binding, names_held
 from ikeactors.crypto.pki.certificates import der_of, describe, public_key_of
 from ikeactors.crypto.pki.paths import CertificationPath, TrustAnchors
 from ikeactors.crypto.pki.profile import (
@@ -26,6 +26,7 @@ from ikeactors.crypto.pki.profile import (
 from ikeactors.crypto.pki.strength import check_strength
 from ikeactors.crypto.signatures import PublicKey, kind_of, strength_of
 from ikeactors.errors import AuthenticationFailed, CertificateRefused
+from ikeactors.iana import IdType
 from ikeactors.protocol.settings import AuthSettings
 from ikeactors.wire.identities import Identity
 
@@ -76,7 +77,7 @@ class Examination:
         """In this order: what is cheap comes first."""
         certificate, auth = self.end_entity, self._auth
         first = (
-            Check("identity", partial(check_binding, certificate, self._identity), self._names),
+            Check("identity", self._check_identity, self._names),
             Check("key usage", partial(check_key_usage, certificate), self._usage),
             Check(
                 "extended key usage",
@@ -93,6 +94,10 @@ class Examination:
             Check("address blocks", self._check_blocks, self._ranges),
             Check("authorities", self._check_strength, self._strength),
         )
+
+    def _check_identity(self) -> None:
+        if not is_configured(self.end_entity, self._auth, self._identity):
+            check_binding(self.end_entity, self._identity, self._auth.address_binding)
 
     def _check_key(self) -> None:
         self._key = public_key_of(self.end_entity)
@@ -169,6 +174,21 @@ class Examination:
         if constraint.ike_only or not (constraint.keys or constraint.hashes):
             return f'auth = "{constraint}" asks nothing of them'
         return f'as strong as auth = "{constraint}" asks for'
+
+
+def holds(certificate: x509.Certificate, auth: AuthSettings, identity: Identity) -> bool:
+    """Whether the certificate, or else the configuration, says that it is this identity's."""
+    return binds(certificate, identity) or is_configured(certificate, auth, identity)
+
+
+def is_configured(certificate: x509.Certificate, auth: AuthSettings, identity: Identity) -> bool:
+    """Whether the connection names this certificate, and this key ID as whose it is.
+
+    A key ID is any octets to whoever has configured it (RFC 7296 section 3.5).
+    """
+    if identity.type is not IdType.KEY_ID or auth.id.identity != identity:
+        return False
+    return bool(auth.certificates) and der_of(certificate) in auth.certificates
 
 
 def _kind_of(key: PublicKey) -> str:

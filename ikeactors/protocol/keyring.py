@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ikeactors.crypto import signatures
 from ikeactors.crypto.pki.address_blocks import AddressRange
-from ikeactors.crypto.pki.bindings import binds
+from ikeactors.crypto.pki.bindings import lies_within
 from ikeactors.crypto.pki.certificates import (
     der_of,
     describe,
@@ -41,7 +41,7 @@ from ikeactors.protocol.credentials import (
     Unsigned,
     WelcomeMethod,
 )
-from ikeactors.protocol.examining import Examination
+from ikeactors.protocol.examining import Examination, holds
 from ikeactors.protocol.settings import AuthSettings
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.payload import Authentication, Certificate
@@ -148,7 +148,9 @@ class Keyring:
         for octets in auth.public_keys:
             if octets in self._raw_keys:
                 return self._raw_keys[octets], (_raw(octets),), float("inf")
-        usable = [one for one in self._own if _is_usable(one, auth, identity)]
+        permitted = [one for one in self._own if _is_permitted(one, auth)]
+        usable = [one for one in permitted if holds(one.certificate, auth, identity)]
+        usable = usable or [one for one in permitted if lies_within(one.certificate, identity)]
         if not usable:
             raise AuthenticationFailed(
                 "; ".join(
@@ -214,7 +216,7 @@ class Keyring:
     def _known_of(self, auth: AuthSettings, identity: Identity) -> x509.Certificate:
         """For a peer that sends no certificate."""
         named = (read_certificate(one) for one in auth.certificates)
-        found = next((one for one in (*named, *self._known) if binds(one, identity)), None)
+        found = next((one for one in (*named, *self._known) if holds(one, auth, identity)), None)
         if found is None:
             raise AuthenticationFailed(f"{identity} sends no certificate, and none is known of it")
         return found
@@ -310,12 +312,10 @@ def _known_part(key: OwnKey) -> PublicKey | PrivateKey:
     return key.public if isinstance(key, TokenKey) else key
 
 
-def _is_usable(own: OwnCertificate, auth: AuthSettings, identity: Identity) -> bool:
+def _is_permitted(own: OwnCertificate, auth: AuthSettings) -> bool:
     if auth.certificates and der_of(own.certificate) not in auth.certificates:
         return False
-    if not auth.constraint.permits_key(_known_part(own.key)):
-        return False
-    return binds(own.certificate, identity)
+    return auth.constraint.permits_key(_known_part(own.key))
 
 
 def _check_raw(auth: AuthSettings, identity: Identity, sent: Sequence[Certificate]) -> _CheckedKey:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ikeactors.crypto.pki.address_blocks import AddressBlocks
+from ikeactors.crypto.pki.bindings import AddressBinding
 from ikeactors.crypto.pki.policies import ANY_OR_NO_POLICY, PolicyDemand
 from ikeactors.crypto.pki.profile import ExtendedKeyUsage
 from ikeactors.crypto.pki.revocation import RevocationPolicy
@@ -97,6 +98,7 @@ class AuthSettings:
     address_blocks: AddressBlocks = AddressBlocks.IF_PRESENT
     dnssec: bool = False
     ipseckey: bool = False
+    address_binding: AddressBinding = AddressBinding.EXACT
 
     @property
     def by_public_key(self) -> bool:

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv6Address
 from ikeactors.errors import InvalidSyntax
 from ikeactors.iana import IdType, by_octet
 from ikeactors.quick import quick
+from ikeactors.wire.general_names import read_general_name, write_general_name
 from ikeactors.wire.names import name_from_text, name_to_text
 from ikeactors.wire.octets import MAX_PRINTED, printable
 
@@ -55,6 +56,16 @@ class Identity:
     def is_address(self) -> bool:
         """Whether it is an IP address."""
         return self.type in (IdType.IPV4_ADDR, IdType.IPV6_ADDR)
+
+    @property
+    def named(self) -> Identity:
+        """Itself, or the identity that its GeneralName holds, where that is of a kind we know."""
+        if self.type is not IdType.DER_ASN1_GN:
+            return self
+        try:
+            return Identity(*read_general_name(self.data))
+        except InvalidSyntax:
+            return self
 
     def __str__(self) -> str:
         text = _TEXT_WRITERS.get(self.type, _hexadecimal)(self.data)
@@ -173,6 +184,24 @@ def _write_name(data: bytes) -> str:
         return _hexadecimal(data)
 
 
+def _read_general_name(value: str) -> bytes:
+    named = Identity.from_text(value)
+    try:
+        return write_general_name(named.type, named.data)
+    except KeyError:
+        raise ValueError("a name, an address, an e-mail address or a distinguished name") from None
+
+
+def _write_general_name(data: bytes) -> str:
+    """What it names, where its octets come of that."""
+    try:
+        kind, inner = read_general_name(data)
+    except InvalidSyntax:
+        return _hexadecimal(data)
+    is_plain = write_general_name(kind, inner) == data and len(data) <= _LONGEST_PRINTED_NAME
+    return str(Identity(kind, inner)) if is_plain else _hexadecimal(data)
+
+
 _LENGTHS: dict[int, int] = {IdType.IPV4_ADDR: 4, IdType.IPV6_ADDR: 16}
 
 # A recipient ignores what ID_NULL holds (RFC 7619 section 2.2).
@@ -190,6 +219,7 @@ _TEXT_READERS: dict[int, Callable[[str], bytes]] = {
     IdType.RFC822_ADDR: str.encode,
     IdType.KEY_ID: str.encode,
     IdType.DER_ASN1_DN: name_from_text,
+    IdType.DER_ASN1_GN: _read_general_name,
     IdType.NULL: _read_null,
 }
 
@@ -200,6 +230,7 @@ _TEXT_WRITERS: dict[int, Callable[[bytes], str]] = {
     IdType.RFC822_ADDR: printable,
     IdType.KEY_ID: _write_key_id,
     IdType.DER_ASN1_DN: _write_name,
+    IdType.DER_ASN1_GN: _write_general_name,
 }
 
 # Longer signs before the one they begin with.

@@ -42,13 +42,23 @@ class NameAttribute:
         except UnicodeDecodeError:
             return None
 
+    @property
+    def comparable(self) -> ComparableAttribute:
+        """Equal for attributes that are the same."""
+        text = self.text
+        if text is None:
+            return self.oid, self.tag, self.value
+        return self.oid, None, " ".join(text.casefold().split())
+
     def __str__(self) -> str:
         key = _KEYS.get(self.oid) or _dotted(self.oid)
         text = self.text
-        shown = "#" + _element(self.tag, self.value).hex() if text is None else _escape(text)
+        shown = "#" + write_element(self.tag, self.value).hex() if text is None else _escape(text)
         return f"{key}={shown}"
 
 
+ComparableAttribute = tuple[bytes, int | None, str | bytes]
+ComparableName = tuple[frozenset[ComparableAttribute], ...]
 RelativeName = tuple[NameAttribute, ...]
 
 
@@ -56,15 +66,24 @@ def read_name(der: bytes) -> tuple[RelativeName, ...]:
     """The relative names of a Name, the most significant one first."""
     outer = Reader(der)
     names = []
-    sequence = _read_element(outer, _SEQUENCE)
+    sequence = read_element(outer, _SEQUENCE)
     while sequence.remaining:
         attributes = []
-        relative = _read_element(sequence, _SET)
+        relative = read_element(sequence, _SET)
         while relative.remaining:
-            attributes.append(_read_attribute(_read_element(relative, _SEQUENCE)))
+            attributes.append(_read_attribute(read_element(relative, _SEQUENCE)))
         names.append(tuple(attributes))
-    _check_end(outer)
+    check_end(outer)
     return tuple(names)
+
+
+def comparable_name(name: bytes) -> ComparableName:
+    """What is equal for two names that are the same (RFC 5280 section 7.1). Raises InvalidSyntax.
+
+    The relative names in their order, each with the same attributes; text is compared without
+    regard to case, to the kind of string and to how many spaces there are.
+    """
+    return tuple(frozenset(one.comparable for one in relative) for relative in read_name(name))
 
 
 def name_to_text(der: bytes) -> str:
@@ -90,14 +109,15 @@ def name_from_text(text: str) -> bytes:
         at = part.end()
         if separator == "+":
             continue
-        names.append(_element(_SET, relative))
+        names.append(write_element(_SET, relative))
         relative = b""
     if relative or separator:
         raise ValueError(f"the distinguished name {text!r} ends in {separator!r}")
-    return _element(_SEQUENCE, b"".join(names))
+    return write_element(_SEQUENCE, b"".join(names))
 
 
-def _read_element(reader: Reader, tag: int | None = None) -> Reader:
+def read_element(reader: Reader, tag: int | None = None) -> Reader:
+    """The body of an element, whose tag is read here where one is asked for."""
     if tag is not None and reader.u8() != tag:
         raise InvalidSyntax("not a distinguished name")
     length = reader.u8()
@@ -110,16 +130,17 @@ def _read_element(reader: Reader, tag: int | None = None) -> Reader:
 
 
 def _read_attribute(reader: Reader) -> NameAttribute:
-    oid = _read_element(reader, _OID).rest()
+    oid = read_element(reader, _OID).rest()
     if len(oid) > _MAX_OID:
         raise InvalidSyntax("an object identifier in a distinguished name is too long")
     tag = reader.u8()
-    value = _read_element(reader).rest()
-    _check_end(reader)
+    value = read_element(reader).rest()
+    check_end(reader)
     return NameAttribute(oid, tag, value)
 
 
-def _check_end(reader: Reader) -> None:
+def check_end(reader: Reader) -> None:
+    """Refuse what stands behind. Raises InvalidSyntax."""
     if reader.remaining:
         raise InvalidSyntax("octets behind the end of a distinguished name")
 
@@ -127,12 +148,14 @@ def _check_end(reader: Reader) -> None:
 def _write_attribute(key: str, value: str) -> bytes:
     oid = _OIDS.get(key.upper()) or _oid_from_dotted(key)
     if value.startswith("#"):
-        return _element(_SEQUENCE, _element(_OID, oid) + bytes.fromhex(value[1:]))
+        return write_element(_SEQUENCE, write_element(_OID, oid) + bytes.fromhex(value[1:]))
     quoted = value.startswith('"')
     octets = _unescape(value[1:-1] if quoted else value)
     if not octets:
         raise ValueError(f"{key} has no value in a distinguished name")
-    return _element(_SEQUENCE, _element(_OID, oid) + _element(_string_tag(oid, octets), octets))
+    return write_element(
+        _SEQUENCE, write_element(_OID, oid) + write_element(_string_tag(oid, octets), octets)
+    )
 
 
 def _string_tag(oid: bytes, octets: bytes) -> int:
@@ -141,7 +164,8 @@ def _string_tag(oid: bytes, octets: bytes) -> int:
     return _PRINTABLE_STRING if _PRINTABLE.fullmatch(octets) else _UTF8_STRING
 
 
-def _element(tag: int, body: bytes) -> bytes:
+def write_element(tag: int, body: bytes) -> bytes:
+    """A DER element."""
     length = len(body)
     if length < 0x80:
         return bytes((tag, length)) + body

@@ -5,10 +5,13 @@ from ikeactors.config.identities import (
     identity,
     identity_pattern,
     identity_patterns,
+    matching_by,
     may_be,
+    own_identity,
 )
 from ikeactors.config.mistakes import Refused
 from ikeactors.iana import IdType
+from ikeactors.protocol.name_patterns import RdnMatching
 from ikeactors.protocol.settings import IdentityPattern
 from ikeactors.wire.identities import Identity
 
@@ -35,6 +38,53 @@ def test_a_pattern_keeps_what_follows_the_asterisk():
 def test_an_asterisk_in_a_distinguished_name_or_a_key_id_is_a_character():
     assert identity_pattern("keyid:a*b").identity == Identity(IdType.KEY_ID, b"a*b")
     assert identity_pattern("CN=*.example.org").identity is not None
+
+
+@pytest.mark.parametrize("text", ["C=CH, O=x, CN=*", "asn1dn:CN=*"])
+def test_an_asterisk_alone_stands_for_any_value_of_a_distinguished_name(text):
+    pattern = identity_pattern(text)
+    assert pattern.identity is None
+    assert pattern.quality(Identity.from_text(text.replace("*", "anybody"))) == 2
+    with pytest.raises(Refused, match="without an asterisk for a value"):
+        identity(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "inside", "outside"),
+    [
+        ("192.0.2.0/24", "192.0.2.9", "192.0.3.0"),
+        ("192.0.2.1-192.0.2.9", "192.0.2.9", "192.0.2.10"),
+        ("2001:db8::/64", "2001:db8::7", "2001:db8:0:1::"),
+    ],
+)
+def test_networks_and_ranges_stand_for_their_addresses(text, inside, outside):
+    pattern = identity_pattern(text)
+    assert pattern.quality(Identity.from_text(inside)) == 2
+    assert pattern.quality(Identity.from_text(outside)) == 0
+    assert pattern.quality(Identity.from_text("a.lab")) == 0
+
+
+@pytest.mark.parametrize("text", ["192.0.2.9-192.0.2.1", "192.0.2.0/33", "192.0.2.0/24,x"])
+def test_networks_that_are_none_are_refused(text):
+    with pytest.raises(Refused):
+        identity_pattern(text)
+
+
+def test_the_order_of_relative_names_is_left_open():
+    pattern = matching_by(exactly("C=CH, O=x"), RdnMatching.REORDERED)
+    assert pattern.quality(Identity.from_text("O=x, C=CH")) == 2
+    wild = matching_by(identity_pattern("O=x, CN=*"), RdnMatching.RELAXED)
+    assert wild.quality(Identity.from_text("C=CH, CN=a, O=x")) == 2
+    assert matching_by(exactly("a.lab"), RdnMatching.STRICT) == exactly("a.lab")
+    with pytest.raises(Refused, match="is for a name with ="):
+        matching_by(exactly("a.lab"), RdnMatching.RELAXED)
+
+
+def test_we_are_no_general_name():
+    """(RFC 4945 section 3.1.6)"""
+    with pytest.raises(Refused, match=r"write a\.lab"):
+        own_identity("asn1gn:a.lab")
+    assert own_identity("a.lab") == exactly("a.lab")
 
 
 @pytest.mark.parametrize("text", ["gw*.example.org", "*", "*.", "*.*.org", "*@\xe4.org"])

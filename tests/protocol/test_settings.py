@@ -7,6 +7,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
+from ikeactors.protocol.name_patterns import NamePattern, RdnMatching
 from ikeactors.protocol.settings import (
     AddressPattern,
     IdentityPattern,
@@ -15,6 +16,7 @@ from ikeactors.protocol.settings import (
     Settings,
 )
 from ikeactors.wire.identities import Identity
+from ikeactors.wire.names import name_from_text
 from ikeactors.wire.selectors import TrafficSelector
 from tests.pair import connection
 
@@ -51,12 +53,42 @@ def test_address_patterns_match_within_their_family() -> None:
         (exactly("keyid:abc"), "keyid:ABC", 0),
         (exactly("keyid:abc"), "keyid:abc", 3),
         (exactly("a.example"), "keyid:a.example", 0),
+        (exactly("C=CH, O=Example"), "C=ch, O=EXAMPLE", 3),
+        (exactly("C=CH, O=Example"), "O=Example, C=CH", 0),
+        (exactly("asn1dn:#ff"), "asn1dn:#ff", 3),
+        (exactly("asn1gn:C=CH"), "asn1gn:c=ch", 3),
+        (exactly("asn1gn:a.example"), "asn1gn:A.example", 3),
+        (exactly("asn1gn:a.example"), "a.example", 0),
+        (exactly("asn1gn:#00"), "asn1gn:#00", 3),
+        (IdentityPattern(among=ANY4), "192.0.2.1", 2),
+        (IdentityPattern(among=ANY4), "2001:db8::1", 0),
+        (IdentityPattern(among=ANY4), "a.example", 0),
+        (IdentityPattern(among=NamePattern(name_from_text("CN=*"))), "CN=a", 2),
+        (IdentityPattern(among=NamePattern(name_from_text("CN=*"))), "O=a", 0),
     ],
 )
 def test_the_better_an_identity_fits_the_higher_its_quality(
     pattern: IdentityPattern, identity: str, quality: int
 ) -> None:
     assert pattern.quality(Identity.from_text(identity)) == quality
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (IdentityPattern(), "%any"),
+        (exactly("a.example"), "a.example"),
+        (ending("fqdn:.example.org"), "*.example.org"),
+        (IdentityPattern(among=ANY4), "%any"),
+        (IdentityPattern(among=NamePattern(name_from_text("C=CH, CN=*"))), "C=CH, CN=*"),
+        (
+            IdentityPattern(among=NamePattern(name_from_text("C=CH"), RdnMatching.RELAXED)),
+            "C=CH (relaxed)",
+        ),
+    ],
+)
+def test_a_pattern_prints_as_it_is_written(pattern: IdentityPattern, text: str) -> None:
+    assert str(pattern) == text
 
 
 def test_the_secret_that_names_both_ends_best_is_taken() -> None:

@@ -55,6 +55,12 @@ def blocks_of(path: Sequence[x509.Certificate]) -> tuple[AddressRange, ...] | No
     return tuple(found)
 
 
+def own_ranges(certificate: x509.Certificate) -> tuple[AddressRange, ...]:
+    """Those that stand in the certificate itself. Raises CertificateRefused."""
+    families = (_read(certificate) or {}).values()
+    return tuple(one for ranges in families for one in ranges or ())
+
+
 def _read(certificate: x509.Certificate) -> dict[int, tuple[AddressRange, ...] | None] | None:
     """By the size of addresses; None is "inherit"."""
     found = (one.value for one in certificate.extensions if one.oid == _EXTENSION)

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ikeactors.errors import AuthenticationFailed, NoProposalChosen, ProtocolFault
-from ikeactors.iana import ExchangeType, NotifyType
+from ikeactors.iana import ExchangeType, IdType, NotifyType
 from ikeactors.protocol.credentials import PeerProof
 from ikeactors.protocol.ikev2 import (
     auth_announcing,
@@ -148,7 +148,8 @@ class AuthInitiator:
         certificates, authentication, ppk_told = self._prove(association, ike_sa, self._rounds)
         payloads: list[Payload] = [*self.solution, IdentificationInitiator(self._local)]
         payloads += (*certificates, *request_for(association, (connection,)))
-        if expected is not None:
+        # A GeneralName is not generated (RFC 4945 section 3.1.6).
+        if expected is not None and expected.type is not IdType.DER_ASN1_GN:
             payloads.append(IdentificationResponder(expected))
         payloads += auth_announcing.answer(connection, self._transcript)
         payloads += (authentication, *told, *self._rounds.follows, *ppk_told)

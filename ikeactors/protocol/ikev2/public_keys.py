@@ -201,7 +201,8 @@ def _warn_of_expiry(association: Association, what: str, not_after: float) -> No
 
 def _check_address(association: Association, identity: Identity) -> None:
     """An identity that is an address is the packets' source (RFC 4945 section 3.1.1)."""
-    if not identity.is_address or identity.data == association.remote.address.packed:
+    named = identity.named
+    if not named.is_address or named.data == association.remote.address.packed:
         return
     nat = ""
     if association.nat.remote:

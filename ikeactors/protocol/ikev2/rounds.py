@@ -125,8 +125,7 @@ class Rounds:
         auth = self.connection.remote_rounds[self.checked]
         if not auth.id.quality(remote):
             raise AuthenticationFailed(
-                f"the peer says it is {remote}, connection {self.connection.name} "
-                f"expects {auth.id.identity}"
+                f"the peer says it is {remote}, connection {self.connection.name} expects {auth.id}"
             )
         self.remote = remote
         if not self.checked:

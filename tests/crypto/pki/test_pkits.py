@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from ikeactors.crypto.pki.bindings import ComparableName, comparable_name
 from ikeactors.crypto.pki.certificates import read_certificate, read_crl
 from ikeactors.crypto.pki.crls import statuses_by_crl
 from ikeactors.crypto.pki.paths import CertificationPath, TrustAnchors
@@ -16,6 +15,7 @@ from ikeactors.crypto.pki.policies import ANY_OR_NO_POLICY as ANY
 from ikeactors.crypto.pki.policies import PolicyDemand
 from ikeactors.crypto.pki.revocation import Revocation
 from ikeactors.errors import CertificateRefused
+from ikeactors.wire.names import ComparableName, comparable_name
 
 vectors = pytest.importorskip("cryptography_vectors", reason="PKITS is in cryptography_vectors")
 DATA = Path(vectors.__file__).parent / "x509/PKITS_data"
