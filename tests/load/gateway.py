@@ -23,6 +23,7 @@ from ikeactors.actors.backends import EventQueue, KernelEvent
 from ikeactors.actors.probing import Choice
 from ikeactors.config import load
 from ikeactors.daemon import run_daemon
+from ikeactors.kernel.inventory import Inventory
 from ikeactors.kernel.requests import PolicyRequest, SaId, SaRequest, SaUsage
 from ikeactors.parts import Options
 from ikeactors.ports import Ports
@@ -54,6 +55,10 @@ class NoDataPlane:
     async def usage(self, sa_ids: Sequence[SaId]) -> list[SaUsage]:
         """Everything is there, and idle."""
         return [SaUsage(sa_id, 0, 0, 0.0) for sa_id in sa_ids]
+
+    async def inventory(self) -> Inventory:
+        """Looked at when a measurement begins: nothing is there yet."""
+        return Inventory()
 
     def events(self) -> AsyncIterator[KernelEvent]:
         """Nothing ever happens."""
