@@ -40,9 +40,6 @@ PrivateKey = (
     | mldsa.MLDSA65PrivateKey
     | mldsa.MLDSA87PrivateKey
 )
-_Sized = (
-    rsa.RSAPublicKey | rsa.RSAPrivateKey | ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey
-)
 Permits = Callable[[SignatureScheme], bool]
 
 # Ours: below it RSA can be broken, above it a stranger's key costs us milliseconds for each
@@ -89,8 +86,9 @@ def _can_verify(key: object) -> TypeGuard[PublicKey]:
 
 def strength_of(key: PublicKey | PrivateKey) -> int:
     """The bits of an RSA modulus or of a curve; 0 where the kind says it all."""
-    if isinstance(key, _Sized):
-        return key.key_size
+    if kind_of(key) in _SIZED:
+        sized: Any = key
+        return int(sized.key_size)
     return 0
 
 
@@ -98,11 +96,12 @@ def check_key(key: object) -> PublicKey:
     """A public key we can verify with. Raises AuthenticationFailed for any other."""
     if not _can_verify(key):
         raise AuthenticationFailed(f"keys of the kind {type(key).__name__} cannot sign in IKE")
-    if isinstance(key, rsa.RSAPublicKey):
-        exponent = key.public_numbers().e
-        if not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
+    if kind_of(key) is KeyKind.RSA:
+        known: Any = key
+        exponent, bits = known.public_numbers().e, known.key_size
+        if not MIN_RSA_BITS <= bits <= MAX_RSA_BITS:
             raise AuthenticationFailed(
-                f"an RSA key of {key.key_size} bits, {MIN_RSA_BITS} to {MAX_RSA_BITS} are accepted"
+                f"an RSA key of {bits} bits, {MIN_RSA_BITS} to {MAX_RSA_BITS} are accepted"
             )
         if exponent < 3 or not exponent & 1 or exponent.bit_length() > _MAX_RSA_EXPONENT_BITS:
             raise AuthenticationFailed("the RSA key's public exponent is not acceptable")
@@ -130,17 +129,20 @@ def sign(
     method: AuthMethod = AuthMethod.DIGITAL_SIGNATURE,
 ) -> bytes:
     """Authentication data by a key that is here."""
-    signature = _raw_signature(key, scheme, octets)
-    return authentication_data(method, scheme, signature, strength_of(key))
+    private: Any = key
+    signature = private.sign(octets, *_ARGUMENTS[scheme.identifier][0])
+    bits = 0 if method is AuthMethod.DIGITAL_SIGNATURE else strength_of(key)
+    return authentication_data(method, scheme, signature, bits)
 
 
 def classic_method(key: PublicKey | PrivateKey) -> AuthMethod | None:
     """The method for a peer that knows no RFC 7427; None when there is none for the key."""
-    if isinstance(key, rsa.RSAPublicKey | rsa.RSAPrivateKey):
+    if kind_of(key) is KeyKind.RSA:
         return AuthMethod.RSA_SIGNATURE
-    if isinstance(key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey):
+    if kind_of(key) is KeyKind.ECDSA:
+        known: Any = key
         curves = {curve: method for method, (curve, _) in _CURVE_METHODS.items()}
-        return curves.get(key.curve.name)
+        return curves.get(known.curve.name)
     return None
 
 
@@ -244,7 +246,7 @@ def _classic_rsa() -> tuple[SignatureScheme, ...]:
 def _fitting_hash(key: PublicKey | PrivateKey) -> SignatureHash:
     """The hash as strong as the key; a longer one buys nothing."""
     strength = strength_of(key)
-    if isinstance(key, rsa.RSAPublicKey | rsa.RSAPrivateKey):
+    if kind_of(key) is KeyKind.RSA:
         strength = 256 if strength <= 3072 else 384 if strength <= 7680 else 512
     if not strength:
         return SignatureHash.IDENTITY
@@ -267,14 +269,10 @@ def _arguments(scheme: SignatureScheme, *, signing: bool) -> tuple[Any, ...]:
     return (_pss(digest) if scheme.pss else padding.PKCS1v15(), digest)
 
 
-def _raw_signature(key: Any, scheme: SignatureScheme, octets: bytes) -> bytes:
-    return bytes(key.sign(octets, *_arguments(scheme, signing=True)))
-
-
 def is_right(key: Any, scheme: SignatureScheme, signature: bytes, octets: bytes) -> bool:
     """Whether it is the signature of a public key of the scheme's kind."""
     try:
-        key.verify(signature, octets, *_arguments(scheme, signing=False))
+        key.verify(signature, octets, *_ARGUMENTS[scheme.identifier][1])
     except (InvalidSignature, UnsupportedAlgorithm, ValueError):
         return False
     return True
@@ -289,3 +287,11 @@ _KINDS: tuple[tuple[tuple[type[Any], ...], KeyKind], ...] = (
     ((mldsa.MLDSA65PublicKey, mldsa.MLDSA65PrivateKey), KeyKind.MLDSA65),
     ((mldsa.MLDSA87PublicKey, mldsa.MLDSA87PrivateKey), KeyKind.MLDSA87),
 )
+
+_SIZED = (KeyKind.RSA, KeyKind.ECDSA)
+
+# Made once: paddings look at all that they are given.
+_ARGUMENTS = {
+    one.identifier: (_arguments(one, signing=True), _arguments(one, signing=False))
+    for one in SCHEMES
+}

@@ -72,6 +72,7 @@ class Keyring:
         self._raw_keys = {_spki(key.public_key()): key for key in raw_keys}
         self._anchors = {der_of(one): one for one in anchors}
         self._trusted: dict[tuple[bytes, ...], TrustAnchors] = {}
+        self._paths: dict[int, _OwnPath] = {}
 
     def prove(
         self,
@@ -148,9 +149,9 @@ class Keyring:
         for octets in auth.public_keys:
             if octets in self._raw_keys:
                 return self._raw_keys[octets], (_raw(octets),), float("inf")
-        permitted = [one for one in self._own if _is_permitted(one, auth)]
-        usable = [one for one in permitted if holds(one.certificate, auth, identity)]
-        usable = usable or [one for one in permitted if lies_within(one.certificate, identity)]
+        permitted = [one for one in map(self._path_of, self._own) if _is_permitted(one, auth)]
+        usable = [one for one in permitted if holds(one.own.certificate, auth, identity)]
+        usable = usable or [one for one in permitted if lies_within(one.own.certificate, identity)]
         if not usable:
             raise AuthenticationFailed(
                 "; ".join(
@@ -161,15 +162,16 @@ class Keyring:
                     )
                 )
             )
-        paths = [(one, self._chain(one.certificate)) for one in usable]
-        if len(paths) > 1:
-            paths.sort(key=lambda path: _unfitness(path[0], path[1], authorities, methods))
-        own, chain = paths[0]
-        sent = [one for one in chain if one == own.certificate or not _is_self_signed(one)]
-        certificates = tuple(
-            Certificate(CertificateEncoding.X509_SIGNATURE, der_of(one)) for one in sent
-        )
-        return own.key, certificates, own.certificate.not_valid_after_utc.timestamp()
+        if len(usable) > 1:
+            usable.sort(key=lambda path: _unfitness(path, authorities, methods))
+        return usable[0].own.key, usable[0].sent, usable[0].not_after
+
+    def _path_of(self, own: OwnCertificate) -> _OwnPath:
+        """With what is above it, which is asked for each time that we authenticate."""
+        known = self._paths.get(id(own))
+        if known is None:
+            known = self._paths[id(own)] = _own_path(own, self._chain(own.certificate))
+        return known
 
     def _check(
         self,
@@ -244,17 +246,38 @@ class _CheckedKey:
     blocks: tuple[AddressRange, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _OwnPath:
+    """A certificate of ours, its DER, those above it, what of them is sent, and when it expires."""
+
+    own: OwnCertificate
+    octets: bytes
+    chain: tuple[x509.Certificate, ...]
+    sent: tuple[Certificate, ...]
+    not_after: float
+
+
+def _own_path(own: OwnCertificate, chain: Sequence[x509.Certificate]) -> _OwnPath:
+    sent = (one for one in chain if one == own.certificate or not _is_self_signed(one))
+    return _OwnPath(
+        own,
+        der_of(own.certificate),
+        tuple(chain),
+        tuple(Certificate(CertificateEncoding.X509_SIGNATURE, der_of(one)) for one in sent),
+        own.certificate.not_valid_after_utc.timestamp(),
+    )
+
+
 def _unfitness(
-    own: OwnCertificate,
-    chain: Sequence[x509.Certificate],
+    path: _OwnPath,
     authorities: Collection[bytes],
     methods: Sequence[WelcomeMethod],
 ) -> tuple[bool, bool]:
     """The lower, the better: whether the peer takes no such key, whether none of its authorities
     has certified it."""
-    issuers = {key_hash_of(authority) for authority in chain[1:]}
+    issuers = {key_hash_of(authority) for authority in path.chain[1:]}
     taken = any(
-        _is_method_of(own.key, one) and (not one.authority or one.authority in issuers)
+        _is_method_of(path.own.key, one) and (not one.authority or one.authority in issuers)
         for one in methods
     )
     return bool(methods) and not taken, issuers.isdisjoint(authorities)
@@ -312,10 +335,10 @@ def _known_part(key: OwnKey) -> PublicKey | PrivateKey:
     return key.public if isinstance(key, TokenKey) else key
 
 
-def _is_permitted(own: OwnCertificate, auth: AuthSettings) -> bool:
-    if auth.certificates and der_of(own.certificate) not in auth.certificates:
+def _is_permitted(path: _OwnPath, auth: AuthSettings) -> bool:
+    if auth.certificates and path.octets not in auth.certificates:
         return False
-    return auth.constraint.permits_key(_known_part(own.key))
+    return auth.constraint.permits_key(_known_part(path.own.key))
 
 
 def _check_raw(auth: AuthSettings, identity: Identity, sent: Sequence[Certificate]) -> _CheckedKey:
