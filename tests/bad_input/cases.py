@@ -19,9 +19,7 @@ class NotYet:
 Case = tuple[str, ...] | NotYet
 
 IKEV1 = NotYet("there is no IKEv1: its messages are dropped by their version")
-REVOCATION = NotYet("nothing is fetched about certificates")
 EAP = NotYet("there is no EAP: AUTH is of a shared key alone")
-STORE = NotYet("nothing is stored yet")
 
 _FIRST = "bad_input/first_messages"
 _AUTHENTICATED = "bad_input/authenticated"
@@ -158,6 +156,8 @@ KEY_EXCHANGES: dict[str, Case] = {
 
 _KEYS = f"{IKE}/public_keys"
 _PROOFS = f"{IKE}/authentication"
+_PPK, _ROUNDS, _HASHES = f"{IKE}/ppk", f"{IKE}/rounds", f"{IKE}/hash_and_url"
+_FETCHING = "actors/fetching"
 IDENTITIES: dict[str, Case] = {
     "E1": ("wire/identities::a_malformed_identity_is_invalid",),
     "E2": (f"{_KEYS}::a_certificate_does_not_stand_for_somebody_else",
@@ -177,7 +177,11 @@ IDENTITIES: dict[str, Case] = {
     "E11": (ADDED, f"{_KEYS}::who_takes_the_hashes_out_of_the_first_messages_is_noticed"),
     "E12": (f"{_PROOFS}::ike_sa_init_is_under_the_proof_octet_for_octet",),
     "E13": NotYet("there is no IKE_INTERMEDIATE"),
-    "E14": NotYet("there are no postquantum preshared keys"),
+    "E14": (f"{_PPK}::required_means_required",
+            f"{_PPK}::where_a_key_is_missing_and_not_required_it_goes_without",
+            f"{_PPK}::a_wrong_key_fails_at_both_ends_with_a_reason",
+            f"{_PPK}::who_takes_use_ppk_out_is_noticed",
+            f"{_PPK}::a_responder_that_does_not_use_a_required_key_is_told"),
     "E15": ("crypto/signatures::a_key_nobody_should_use_is_refused",),
     "E16": ("crypto/pki/paths::more_certificates_than_a_path_has_are_not_looked_at",
             "crypto/pki/paths::a_path_that_is_too_long_is_refused",
@@ -189,12 +193,27 @@ IDENTITIES: dict[str, Case] = {
             f"{_KEYS}::the_initiator_says_why_it_does_not_believe_the_responder"),
     "E19": ("crypto/pki/paths::outside_of_its_validity_a_path_does_not_stand",
             f"{_KEYS}::an_expired_certificate_is_refused_with_its_dates"),
-    "E20": REVOCATION,
-    "E21": NotYet("there is no hash and URL: such a certificate is passed over"),
-    "E22": REVOCATION,
+    "E20": (f"{_FETCHING}::other_urls_are_refused",
+            f"{_FETCHING}::addresses_that_are_not_public_are_not_gone_to",
+            f"{_FETCHING}::a_name_is_judged_by_its_addresses",
+            f"{_FETCHING}::redirects_that_never_end_are_left",
+            f"{_FETCHING}::a_body_without_end_costs_no_more_than_its_limit",
+            f"{_FETCHING}::a_server_that_drips_is_left_at_the_deadline",
+            "actors/revocation::while_one_waits_no_other_does"),
+    "E21": (f"{_HASHES}::it_is_off_unless_said_otherwise",
+            f"{_HASHES}::nothing_is_fetched_from_elsewhere",
+            f"{_HASHES}::what_has_another_hash_is_no_certificate",
+            f"{_HASHES}::a_message_has_few_of_them_looked_up",
+            f"{_FETCHING}::a_body_without_end_costs_no_more_than_its_limit"),
+    "E22": ("crypto/pki/ocsp::these_answers_are_not_believed",
+            "crypto/pki/ocsp::a_responder_that_does_not_answer_says_so",
+            "crypto/pki/revocation::each_policy_refuses_what_it_says",
+            "actors/revocation::an_answer_sent_along_that_is_no_use_is_as_good_as_none"),
     "E23": (f"{_KEYS}::a_strange_request_for_certificates_is_no_obstacle",),
     "E24": (f"{_KEYS}::certificates_that_nobody_asked_for_are_passed_over",),
-    "E25": NotYet("there is no authentication in several rounds"),
+    "E25": (f"{_ROUNDS}::an_initiator_that_stops_half_way_leaves_nothing",
+            f"{_ROUNDS}::an_end_that_proves_more_or_less_than_is_asked_for_is_refused",
+            f"{_ROUNDS}::who_takes_the_announcement_out_is_noticed"),
     "E26": (f"{_PROOFS}::a_responder_whose_proof_does_not_hold_is_told_so",),
     "E27": (f"{_PROOFS}::an_end_without_a_secret_says_so",),
     "E28": ("crypto/pki/paths::octets_that_are_no_certificate_are_refused",
@@ -278,9 +297,17 @@ LOCAL: dict[str, Case] = {
            f"{_CONTROL}::a_client_that_dies_takes_only_its_own_requests",
            f"{_CONTROL}::three_hundred_clients_are_served_or_told_that_they_are_too_many"),
     "L8": ("admin/server::whoever_is_not_permitted_may_not_even_read",),
-    "L9": NotYet("a configuration is not loaded again while the daemon runs"),
-    "L10": STORE,
-    "L11": NotYet("no other program or server is asked"),
+    "L9": ("reloading::what_cannot_be_read_leaves_everything_as_it_was",
+           "reloading::what_is_told_of_a_refused_reload_names_the_file"),
+    "L10": ("actors/store::a_disk_that_is_full_is_said_and_what_is_kept_can_be_removed",
+            "actors/keeper::a_store_that_fails_is_told_once_and_nobody_waits_for_it",
+            "actors/log::a_log_nobody_takes_is_counted_and_no_crash"),
+    "L11": ("actors/updown::a_script_that_hangs_is_killed_with_what_it_started",
+            "actors/revocation::a_server_that_takes_too_long_is_told_at_the_deadline",
+            "actors/revocation::while_one_waits_no_other_does",
+            "actors/cert_lookups::a_slow_server_keeps_nobody_for_ever_and_nobody_else",
+            "actors/dnssec::while_one_waits_no_other_does",
+            f"{IKE}/signing::a_token_that_never_answers_ends_the_attempt"),
     "L12": ("config/load::a_thousand_connections_take_ten_times_the_work_of_a_hundred",
             "admin/queries::a_thousand_connections_are_listed"),
     "L13": NotYet("memory over days is measured by tools/bench, not by the suite"),
