@@ -33,6 +33,14 @@ def test_rekeys_that_cross_leave_one_of_each(crossed: Crossing, asks: tuple[str,
     crossing.expect_both_rekey(crossed, asks)
 
 
+@pytest.mark.parametrize("asks", crossing.ONE_CREATES, ids="-".join)
+def test_a_creation_that_crosses_leaves_both_ends_of_one_mind(
+    crossed: Crossing, asks: tuple[str, str]
+) -> None:
+    """(RFC 7296 section 2.25)"""
+    crossing.expect_one_creates(crossed, asks)
+
+
 @pytest.mark.parametrize("asks", crossing.ONE_DELETES, ids="-".join)
 def test_a_deletion_that_crosses_leaves_both_ends_of_one_mind(
     crossed: Crossing, asks: tuple[str, str]

@@ -39,6 +39,7 @@ Ask = Callable[[Peer], None]
 ASKS: Mapping[str, Ask] = {
     "rekeys-child": lambda peer: peer.rekey_child(CONNECTION, CHILD[4]),
     "rekeys-other": lambda peer: peer.rekey_child(CONNECTION, CHILD[6]),
+    "creates-other": lambda peer: peer.up(CONNECTION, CHILD[6]),
     "rekeys-ike": lambda peer: peer.rekey_ike(CONNECTION),
     "deletes-other": lambda peer: peer.down_child(CONNECTION, CHILD[6]),
     "deletes-ike": lambda peer: peer.down(CONNECTION),
@@ -51,12 +52,21 @@ BOTH_REKEY = [
     ("rekeys-child", "rekeys-ike"),
     ("rekeys-ike", "rekeys-child"),
 ]
+ONE_CREATES = [
+    ("creates-other", "creates-other"),
+    ("creates-other", "rekeys-child"),
+    ("rekeys-child", "creates-other"),
+    ("creates-other", "rekeys-ike"),
+    ("rekeys-ike", "creates-other"),
+]
 ONE_DELETES = [
     ("deletes-other", "rekeys-other"),
     ("rekeys-other", "deletes-other"),
     ("deletes-other", "deletes-other"),
     ("deletes-other", "rekeys-ike"),
     ("rekeys-ike", "deletes-other"),
+    ("deletes-other", "rekeys-child"),
+    ("rekeys-child", "deletes-other"),
 ]
 IKE_SA_GOES = [
     ("deletes-ike", "rekeys-child"),
@@ -64,6 +74,8 @@ IKE_SA_GOES = [
     ("deletes-ike", "rekeys-ike"),
     ("rekeys-ike", "deletes-ike"),
     ("deletes-ike", "deletes-ike"),
+    ("deletes-ike", "deletes-other"),
+    ("deletes-other", "deletes-ike"),
 ]
 
 
@@ -87,15 +99,29 @@ def crossing(kinds: tuple[str, str], nonces: str) -> Iterator[Crossing]:
 def expect_both_rekey(crossing: Crossing, asks: tuple[str, str]) -> None:
     """One IKE SA and one of each child are left, and no ping is lost on the way."""
     pair = crossing.pair
+    pair.up()
     with _under_traffic(pair):
         _ask_both(crossing, asks)
         wait_until(lambda: _is_whole(pair), _SETTLED_SECONDS, "one of each is left")
     expect_traffic(pair)
 
 
+def expect_one_creates(crossing: Crossing, asks: tuple[str, str]) -> None:
+    """Both ends agree on what is left, be it two where both create; no ping is lost."""
+    pair = crossing.pair
+    _without_the_other(pair)
+    with _under_traffic(pair):
+        _ask_both(crossing, asks)
+        wait_until(lambda: _agrees(pair), _SETTLED_SECONDS, "both ends agree")
+    _without_the_other(pair)
+    pair.up()
+    expect_traffic(pair)
+
+
 def expect_one_deletes(crossing: Crossing, asks: tuple[str, str]) -> None:
     """Both ends agree on what is left; the child that nobody deletes loses no ping."""
     pair = crossing.pair
+    pair.up()
     with _under_traffic(pair):
         _ask_both(crossing, asks)
         wait_until(lambda: _agrees(pair), _SETTLED_SECONDS, "both ends agree")
@@ -115,9 +141,18 @@ def expect_the_ike_sa_goes(crossing: Crossing, asks: tuple[str, str]) -> None:
     expect_traffic(pair)
 
 
+def _without_the_other(pair: Pair) -> None:
+    pair.up()
+    pair.west.down_child(CONNECTION, CHILD[6])
+    wait_until(
+        lambda: _agrees(pair) and _names(pair.east.sas()[0]) == [CHILD[4]],
+        _SETTLED_SECONDS,
+        "one child is left",
+    )
+
+
 @contextmanager
 def _under_traffic(pair: Pair) -> Iterator[None]:
-    pair.up()
     with Pings.start(pair.network.west, pair.network.east, count=_PINGS) as pings:
         yield
         pings.expect_no_loss()
