@@ -8,6 +8,8 @@ from __future__ import annotations
 from tests.realkernel.guest import everywhere, moving, overlapping
 
 THOROUGH = (
+    # Each seventh of these kills stays.
+    ("simulation/test_kills.py", "at_each_step"),
     # The other order of nonces, and strongSwan as the initiator of the IKE SA.
     ("interop/test_crossing.py", "falling"),
     ("interop/test_crossing.py", "strongswan-ordered"),

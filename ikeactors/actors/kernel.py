@@ -169,13 +169,19 @@ class KernelActor:
         self._early = EarlyEvents(self._carry)
 
     async def finish_what_is_under_way(self) -> None:
-        """Do again what a predecessor was killed over, from its beginning."""
-        command = self._state.under_way
-        if command is None:
-            return
-        if isinstance(command, KernelRequest) and isinstance(command.action, InstallChildSa):
-            await self._undo(command.action)
-        await self.carry_out(command)
+        """Do again what a predecessor was killed over, but for SAs that are there.
+
+        Those may have sent by now: made again they would count from the beginning.
+        """
+        match self._state.under_way:
+            case None:
+                return
+            case KernelRequest(owner, InstallChildSa() as action, inbox):
+                there = await self._made_of(action)
+                await self._install(owner, action, inbox, there)
+                self._state.under_way = None
+            case command:
+                await self.carry_out(command)
 
     async def carry_out(self, command: Command) -> None:
         """Do what one command says, and answer it."""
@@ -237,11 +243,15 @@ class KernelActor:
             case RemoveChildSa(sas, policies):
                 await self._remove(owner, sas, policies)
 
-    async def _install(self, owner: int, action: InstallChildSa, inbox: Inbox) -> None:
+    async def _install(
+        self, owner: int, action: InstallChildSa, inbox: Inbox, there: Sequence[SaId] = ()
+    ) -> None:
         self._early.expect(action.sas)
+        missing = [one for one in action.sas if one.sa_id not in there] if there else action.sas
         try:
-            await self._backend.install(action.sas, self._topmost(owner, action.policies))
+            await self._backend.install(missing, self._topmost(owner, action.policies))
         except KernelRefusal as refusal:
+            await self._backend.remove(there, ())
             await self._put_back(action)
             self._refused(refusal, action.ticket, inbox)
             return
@@ -260,28 +270,30 @@ class KernelActor:
 
         What was to be rekeyed meanwhile was told to nobody.
         """
-        sas = [request.sa_id for request in action.sas]
+        requests = (*action.sas, *action.due)
+        sas = [request.sa_id for request in requests]
         there = {usage.sa_id: usage for usage in await self._backend.usage(sas)}
-        missing = [sa_id for sa_id in sas if sa_id not in there]
+        missing = [one.sa_id for one in action.sas if one.sa_id not in there]
         if missing:
             await self._backend.remove([sa_id for sa_id in sas if sa_id in there], ())
             text = f"there is no SA with the SPI {missing[0].spi:08x}"
             inbox.post_assured(KernelRefused(action.ticket, errno.ESRCH, text))
             return
+        due = [one for one in action.due if one.sa_id not in there]
         try:
-            await self._backend.install((), action.policies)
+            await self._backend.install(due, action.policies)
         except KernelRefusal as refusal:
             await self._put_back(action)
             self._refused(refusal, action.ticket, inbox)
             return
         former = {held.owner for one in sas if (held := self._installed.holding(one)) is not None}
-        self._installed.add(owner, inbox, action.sas, action.policies)
+        self._installed.add(owner, inbox, requests, action.policies)
         for other in former - {owner}:
             # A predecessor of this process that has crashed: what stands above its claims stays.
             self._installed.release(other, sas, action.policies)
         inbox.post_assured(ChildSaInstalled(action.ticket))
-        for request in action.sas:
-            if _is_worn(request.lifetime, there[request.sa_id]):
+        for request in requests:
+            if request.sa_id in there and _is_worn(request.lifetime, there[request.sa_id]):
                 self._carry(SaExpired(request.sa_id, hard=False))
 
     async def _move(self, owner: int, action: MoveChildSa, inbox: Inbox) -> None:
@@ -315,11 +327,11 @@ class KernelActor:
         await self._reinstall(release.restored)
         self._installed.release(owner, sas, policies)
 
-    async def _undo(self, action: InstallChildSa) -> None:
+    async def _made_of(self, action: InstallChildSa) -> list[SaId]:
+        """What there is of an installation that was interrupted."""
         sas = [request.sa_id for request in action.sas]
-        ours = [sa_id for sa_id in sas if self._installed.holding(sa_id) is None]
-        await self._backend.remove(ours, ())
-        await self._put_back(action)
+        new = [sa_id for sa_id in sas if self._installed.holding(sa_id) is None]
+        return [usage.sa_id for usage in await self._backend.usage(new)]
 
     async def _put_back(self, action: InstallChildSa | AdoptChildSa) -> None:
         """Leave of the policies what was there before."""

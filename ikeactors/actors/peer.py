@@ -16,9 +16,10 @@ import trio
 
 from ikeactors.actors import inquiries
 from ikeactors.actors.alarms import Alarms
+from ikeactors.actors.durability import Durability, make_durable
 from ikeactors.actors.kernel import Command, KernelAction, KernelRequest, UsageRequest
 from ikeactors.actors.mailbox import Mailbox
-from ikeactors.actors.peer_ports import Association, Following, Kept, KeyRecords, Sender
+from ikeactors.actors.peer_ports import Association, Following, KeyRecords, Sender
 from ikeactors.actors.reports import ReportHub
 from ikeactors.actors.router import Router
 from ikeactors.actors.tokens import Sign, sign_nothing
@@ -35,7 +36,6 @@ from ikeactors.kernel.requests import SaUsage
 from ikeactors.protocol import actions
 from ikeactors.protocol.events import (
     Address,
-    ChildSaInstalled,
     Endpoint,
     Event,
     SendingFailed,
@@ -56,16 +56,6 @@ class Registry(Protocol):
     def set_traps(self, peer: Peer, action: actions.SetTraps) -> None: ...
     def hand_over(self, peer: Peer, action: actions.HandOver) -> None: ...
     async def progressed(self, peer: Peer, association: Association) -> None: ...
-
-
-class Durability(Protocol):
-    """What makes associations outlive the process."""
-
-    def mark(self, peer: Peer) -> None: ...
-    def forget(self, peer: Peer) -> None: ...
-    def set_aside(self, peer: Peer, why: str) -> None: ...
-    async def durable(self) -> None: ...
-    async def recall(self, peer: Peer) -> Kept | None: ...
 
 
 class Peer:
@@ -173,8 +163,8 @@ async def _step(peer: Peer, association: Association, event: Event, outlets: Out
         asked = await _in_worker(peer, association, partial(handle, event), outlets.workers)
     else:
         asked = handle(event, trio.current_time())
-    if outlets.durability is not None and association.established:
-        await _make_durable(peer, event, asked, outlets.durability)
+    if outlets.durability is not None:
+        await make_durable(peer, association, event, asked, outlets.durability)
     for action in asked:
         carry = _CARRY.get(type(action))
         if carry is not None:
@@ -186,17 +176,6 @@ async def _step(peer: Peer, association: Association, event: Event, outlets: Out
     if not peer.established:
         await outlets.registry.progressed(peer, association)
     outlets.alarms.set(peer.number, association.deadline, peer.mailbox)
-
-
-async def _make_durable(
-    peer: Peer, event: Event, asked: Sequence[actions.Action], durability: Durability
-) -> None:
-    """What is sent must be what a successor of ours knows to have been sent."""
-    kinds = {type(action) for action in asked}
-    if isinstance(event, ChildSaInstalled) or not kinds.isdisjoint(_CHANGES):
-        durability.mark(peer)
-    if actions.SendDatagram in kinds:
-        await durability.durable()
 
 
 def _timed(peer: Peer, association: Association, outlets: Outlets) -> Handle:
@@ -337,18 +316,6 @@ _KERNEL_ACTIONS = (
     actions.RemoveChildSa,
     actions.MoveChildSa,
     actions.QueryUsage,
-)
-
-# What says that an association is not what it was. All that a peer sees is among it.
-_CHANGES = frozenset(
-    {
-        actions.SendDatagram,
-        actions.RegisterSpi,
-        actions.ForgetSpi,
-        actions.InstallChildSa,
-        actions.RemoveChildSa,
-        actions.MoveChildSa,
-    }
 )
 
 _CARRY: dict[type, Callable[[Peer, Any, Outlets], None]] = {

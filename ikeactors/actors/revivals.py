@@ -9,7 +9,8 @@ import math
 
 import trio
 
-from ikeactors.actors.peer import Durability, Peer
+from ikeactors.actors.durability import Durability
+from ikeactors.actors.peer import Peer
 from ikeactors.actors.peer_ports import Kept
 
 # Seconds. A peer sends a request that is not answered again within that time, and what crashes at

@@ -65,11 +65,17 @@ class KeepAnswer:
 
 @quick
 class InstallChildSa:
-    """Install SAs and policies, all or nothing: ChildSaInstalled or KernelRefused answers."""
+    """Install SAs and policies, all or nothing: ChildSaInstalled or KernelRefused answers.
+
+    Some come of what a checkpoint from before knows, a request of ours above all. These must be
+    `kept_first`: after a crash the same keys would be made once more, and counted from the
+    beginning. Others come with an answer of ours that has not left, and never would again.
+    """
 
     ticket: int
     sas: tuple[SaRequest, ...]
     policies: tuple[PolicyRequest, ...] = ()
+    kept_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +83,14 @@ class AdoptChildSa:
     """These SAs were installed before a restart: are they there still? Answered as an install is.
 
     They are never made anew: what has counted their packets would be gone with them. Where one is
-    missing the others go.
+    missing the others go. Those that were `due` just then were installed last of all: where the
+    others are there nobody has flushed them, and what is missing of them is installed.
     """
 
     ticket: int
     sas: tuple[SaRequest, ...]
     policies: tuple[PolicyRequest, ...] = ()
+    due: tuple[SaRequest, ...] = ()
 
 
 @quick

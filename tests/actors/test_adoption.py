@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ikeactors.actors.kernel import ForgetOwner
-from ikeactors.kernel.requests import Lifetime, SaUsage
+from ikeactors.kernel.requests import Lifetime, SaRequest, SaUsage
 from ikeactors.protocol.actions import AdoptChildSa, RemoveChildSa
 from ikeactors.protocol.events import ChildSaInstalled, KernelRefused, SaExpired
 from tests.actors.test_kernel import IN, OUT, POLICIES, Bench
@@ -38,6 +38,29 @@ async def test_where_a_part_is_missing_the_rest_goes() -> None:
     assert not bench.kernel.sas
     assert not bench.kernel.policies
     assert bench.state.installed.sa_ids() == []
+
+
+@pytest.mark.parametrize("before", [(IN,), (IN, OUT)])
+async def test_what_was_due_is_installed_unless_it_is_there(before: tuple[SaRequest, ...]) -> None:
+    bench = Bench()
+    await bench.kernel.install(before, ())
+    async with bench.running():
+        await bench.ask(AdoptChildSa(7, (IN,), POLICIES, due=(OUT,)))
+    assert bench.inbox.events == [ChildSaInstalled(7)]
+    assert set(bench.kernel.sas) == {IN.sa_id, OUT.sa_id}
+    assert bench.state.installed.is_held_by(1, OUT.sa_id)
+    # What has counted packets is not made again.
+    assert bench.kernel.calls.count("install 1 2") == (len(before) == 1)
+
+
+async def test_what_was_due_goes_where_the_rest_is_missing() -> None:
+    bench = Bench()
+    await bench.kernel.install((OUT,), ())
+    async with bench.running():
+        await bench.ask(AdoptChildSa(7, (IN,), POLICIES, due=(OUT,)))
+    (refused,) = bench.inbox.events
+    assert isinstance(refused, KernelRefused)
+    assert not bench.kernel.sas
 
 
 @pytest.mark.parametrize("octets, packets", [(1000, 0), (0, 10)])

@@ -26,7 +26,7 @@ from ikeactors.actors.kernel import (
 )
 from ikeactors.actors.kernel_statistics import kernel_statistics
 from ikeactors.kernel.policies import key_of
-from ikeactors.kernel.requests import Direction, Mark, SaId, SaUsage
+from ikeactors.kernel.requests import Direction, Mark, SaId, SaRequest, SaUsage
 from ikeactors.protocol.actions import InstallChildSa, MoveChildSa, RemoveChildSa, Report
 from ikeactors.protocol.events import (
     ChildSaInstalled,
@@ -324,3 +324,21 @@ async def test_each_installation_is_answered_once_whenever_the_actor_dies() -> N
         kernel.scope = None
         await run_kernel(receive, kernel, state, [].append)
         assert inbox.events == [ChildSaInstalled(1)]
+
+
+@pytest.mark.parametrize("made", [(), (OUT,), (OUT, IN)])
+async def test_what_a_killed_predecessor_had_installed_is_not_made_again(
+    made: tuple[SaRequest, ...],
+) -> None:
+    """It may have sent by it, and would count from the beginning."""
+    bench = Bench()
+    await bench.kernel.install(made, ())
+    bench.kernel.calls.clear()
+    bench.state.under_way = KernelRequest(1, INSTALL, bench.inbox)
+    async with bench.running():
+        pass
+    assert bench.inbox.events == [ChildSaInstalled(1)]
+    assert set(bench.kernel.sas) == {OUT.sa_id, IN.sa_id}
+    assert bench.kernel.calls == ["usage 2 0", f"install {2 - len(made)} {len(POLICIES)}"]
+    assert bench.state.under_way is None
+    assert bench.state.installed.is_held_by(1, OUT.sa_id)

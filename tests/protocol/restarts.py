@@ -6,7 +6,7 @@ from typing import Any
 
 from ikeactors.iana import PayloadType
 from ikeactors.kernel.requests import SaId, SaRequest
-from ikeactors.protocol.actions import Action, AdoptChildSa, SendDatagram
+from ikeactors.protocol.actions import Action, AdoptChildSa, InstallChildSa, SendDatagram
 from ikeactors.protocol.events import ChildSaInstalled, Event, KernelRefused, Restored
 from ikeactors.protocol.ikev2.association import Association
 from ikeactors.protocol.ikev2.stored import read_checkpoint, write_checkpoint
@@ -50,7 +50,11 @@ class DurablePair(Pair):
     def _is_due(self, end: End, actions: list[Action]) -> bool:
         if not self.forgets or end.name not in self.saved:
             return True
-        return any(isinstance(action, SendDatagram) for action in actions)
+        return any(
+            isinstance(action, SendDatagram)
+            or (isinstance(action, InstallChildSa) and action.kept_first)
+            for action in actions
+        )
 
     def _carry_out(self, end: End, action: Action) -> Event | None:
         if not isinstance(action, AdoptChildSa):
@@ -58,7 +62,7 @@ class DurablePair(Pair):
         left = self.left[end.name]
         if any(left.get(one.sa_id) != one for one in action.sas):
             return KernelRefused(action.ticket, 3, "No such process")
-        self._add(end, action.sas, action.policies)
+        self._add(end, (*action.sas, *action.due), action.policies)
         return ChildSaInstalled(action.ticket)
 
     def _send(self, end: End, action: SendDatagram) -> None:

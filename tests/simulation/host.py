@@ -73,6 +73,8 @@ _DAEMON = DaemonSettings(
 HOST: contextvars.ContextVar[int] = contextvars.ContextVar("HOST")
 
 Hear = Callable[["Host", int, Report], None]
+# Called with what a process is about to do, or has just done, outside of itself.
+Step = Callable[["Host", str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class Host:
         self.kills = 0
         self.paused_until = 0.0
         self.is_down = True
+        self.stepping: Step = _nobody_counts
         self.configuration = replace(configuration, daemon=_DAEMON, credentials_directory=_NOWHERE)
         self._around = around
         self._chance = Random(f"{around.seed}/{number}/chance")
@@ -111,6 +114,7 @@ class Host:
         self._process = trio.CancelScope()
         self._ringing: trio.CancelScope | None = None
         self._down_for = 0.0
+        self.kernel.stepping = partial(self.step, "kernel")
 
     # What is looked at from outside.
 
@@ -181,6 +185,11 @@ class Host:
         if not self.is_down:
             self.is_down, self._down_for = True, down_for
             self._process.cancel()
+
+    def step(self, what: str) -> None:
+        """Its process does something outside, unless it is dead."""
+        if not self.is_down:
+            self.stepping(self, what)
 
     # Its processes.
 
@@ -262,7 +271,10 @@ class Host:
     async def _write(self, work: Callable[..., object], *arguments: object) -> Any:
         """A thread that writes, and is in time or not when the process ends."""
         await trio.sleep(self._chance.uniform(0.0, _WRITE_SECONDS))
+        self.step("write begun")
+        await trio.lowlevel.checkpoint_if_cancelled()
         done = work(*arguments)
+        self.step("write done")
         await trio.sleep(self._chance.uniform(0.0, _WRITE_SECONDS))
         return done
 
@@ -289,6 +301,10 @@ class Host:
         finally:
             # The task goes on as the supervisor's, which is not to be hit.
             self.tasks.pop(name, None)
+
+
+def _nobody_counts(host: Host, what: str) -> None:
+    """Steps of no interest."""
 
 
 def _nothing() -> None:

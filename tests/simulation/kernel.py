@@ -62,6 +62,8 @@ class HostKernel(SimulatedKernel):
         self.faults: Mapping[str, float] = {}
         self.traffic: dict[SaId, Traffic] = {}
         self.watch: Watch = lambda change, sas: None
+        # Called before each request of the daemon and after it.
+        self.stepping: Callable[[], None] = lambda: None
         self._chance = chance
         self._orders = 0
         # How often the daemon has removed what is another program's.
@@ -117,6 +119,7 @@ class HostKernel(SimulatedKernel):
 
     async def pause(self) -> None:
         """A reply takes its time."""
+        self.stepping()
         longest = self.faults.get("slow-kernel", 0.0)
         if longest:
             await trio.sleep(self._chance.uniform(0.0, longest))

@@ -34,6 +34,11 @@ class Place(Protocol):
     @property
     def paused(self) -> bool: ...
 
+    @property
+    def is_down(self) -> bool: ...
+
+    def step(self, what: str) -> None: ...
+
 
 class SimulatedSockets(Sockets):
     """Ports 500 and 4500 of one process. What waits here outlives the actor, as in a buffer."""
@@ -63,8 +68,11 @@ class SimulatedSockets(Sockets):
         return ""
 
     def send(self, octets: bytes, local: Endpoint, remote: Endpoint) -> None:
-        if not self._place.paused:
+        self._place.step("send")
+        # A process that is dead sends nothing, even in the middle of its last step.
+        if not self._place.paused and not self._place.is_down:
             self._network.send(Datagram(local, remote, octets))
+            self._place.step("sent")
 
     def receive(self, datagram: Datagram) -> None:
         """The network has brought something."""
@@ -80,6 +88,7 @@ class SimulatedSockets(Sockets):
             while self._place.paused:
                 await trio.sleep(BLINK)
             datagram = self._arrived.popleft()
+            self._place.step("receive")
             octets = datagram.content
             assert isinstance(octets, bytes)
             if datagram.destination.port == NAT_PORT:

@@ -11,6 +11,7 @@ from ikeactors.protocol.events import Endpoint
 from tests.simulation.host import Host
 from tests.simulation.kernel import Fate
 from tests.simulation.network import Datagram, Esp, Network
+from tests.simulation.verdict import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,10 @@ class Probe:
 class Probes:
     """All probes of a run."""
 
-    def __init__(self, network: Network, hosts: list[Host]) -> None:
+    def __init__(self, network: Network, hosts: list[Host], record: Record) -> None:
         self._network = network
+        self._record = record
+        self._numbered: set[tuple[bytes, int]] = set()
         self._hosts = hosts
         self.sent: list[Probe] = []
         self.last_arrival: dict[Way, float] = {}
@@ -58,6 +61,10 @@ class Probes:
             probe.fate = sa.word
             return probe
         esp = Esp(sa.spi, kernel.sequence_of(sa), sa.encr_key, way.source, way.destination, number)
+        numbered = (sa.encr_key, esp.sequence)
+        if numbered in self._numbered:
+            self._record.breaks("S5", f"{way}: {sa.spi:08x} counts {esp.sequence} a second time")
+        self._numbered.add(numbered)
         ports = (0, 0)
         if sa.encapsulation is not None:
             ports = (sa.encapsulation.source_port, sa.encapsulation.destination_port)

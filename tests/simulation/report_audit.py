@@ -15,6 +15,8 @@ _CRASHED = "actor-crashed"
 _OVER = ("ike-sa-lost", "ike-sa-closed")
 # Who goes on from a checkpoint does not say again what was up.
 _RESTORED = "ike-sa-restored"
+# Seconds until there is another process, at most.
+_LONGEST_DOWN = 60.0
 # What we have made crash ourselves, and those whose steps were interrupted by that.
 _EXPECTED = (
     Injected.__name__,
@@ -56,7 +58,14 @@ class ReportAudit:
             self._went_down((host.number, association, str(details["child"])))
 
     def killed(self, host: Host) -> None:
-        """Its next process goes on with what was up, and does not say so again."""
+        """Its next process goes on with what was up, and does not say so again.
+
+        That an IKE SA was over, which its peer has asked for, is said by nobody.
+        """
+        for peer in host.registry.census:
+            if peer.association is not None and peer.association.closed:
+                at = trio.current_time() + _LONGEST_DOWN
+                self.down_at[(host.number, peer.connection)] = at
         self._up = {one for one in self._up if one[0] != host.number}
         self._told = {one: names for one, names in self._told.items() if one[0] != host.number}
 

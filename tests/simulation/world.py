@@ -61,7 +61,7 @@ class World:
             Host(number, address_of(number), configuration_of(plan, number), around)
             for number in range(plan.hosts)
         ]
-        self.probes = Probes(self.network, self.hosts)
+        self.probes = Probes(self.network, self.hosts, record)
         self.ways = list(_ways(plan))
         self.operators = Operators(plan, self.hosts, record)
         self.kernels = KernelAudit(_by_address(self.hosts), self.reports, record, self.secrets)

@@ -54,7 +54,10 @@ class SavedIkeSa:
 
 @dataclass(frozen=True, slots=True)
 class SavedChildSa:
-    """A Child SA: the pair of SAs, and what they do not say."""
+    """A Child SA: the pair of SAs, and what they do not say.
+
+    Where `is_outbound_due` the data plane is about to be given the outbound SA, or has it already.
+    """
 
     number: int
     name: str
@@ -70,6 +73,7 @@ class SavedChildSa:
     delete_sent: bool = False
     is_ours: bool = False
     unwanted: bool = False
+    is_outbound_due: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,9 +46,8 @@ from ikeactors.protocol.ikev2.ike_sa import IkeSa, IkeSaState, error_of
 from ikeactors.protocol.ikev2.informational import DeleteChildInitiator, DisownChildInitiator
 from ikeactors.protocol.ikev2.installing import (
     InstallOffered,
-    InstallRedundant,
     install,
-    install_inbound,
+    install_redundant,
 )
 from ikeactors.protocol.ikev2.overlap import is_held
 from ikeactors.protocol.ikev2.requests import Request
@@ -232,7 +231,7 @@ class CreateChildInitiator:
                 rival = None
             install(association, child, InstallOffered(child, self._request, old, rival))
             return
-        install_inbound(association, child, InstallRedundant(child))
+        install_redundant(association, child)
         children.delete(child, Request(None))
         if old is not None:
             children.went_on(old)

@@ -9,7 +9,7 @@ from ikeactors.kernel.compression import names_of
 from ikeactors.protocol.actions import InstallChildSa, Level, RemoveChildSa
 from ikeactors.protocol.events import KernelRefused, Reply
 from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
-from ikeactors.protocol.ikev2.exchange import Answer, Continuation
+from ikeactors.protocol.ikev2.exchange import Answer
 from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.ikev2.retransmission import patience
 from ikeactors.protocol.ikev2.twins import has_sender_beside
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 RETIRED_FOR = 5.0
 
 
-def install(association: Association, child: ChildSa, then: Continuation) -> None:
+def install(association: Association, child: ChildSa, then: InstallOffered) -> None:
     """Install both SAs and the policies; `then` goes on."""
     child.inbound_installed = child.outbound_installed = True
     ticket = association.wait_for(then)
-    association.emit(InstallChildSa(ticket, child.installed, child.policies))
+    association.emit(InstallChildSa(ticket, child.installed, child.policies, kept_first=True))
 
 
 def install_for_answer(
@@ -41,17 +41,16 @@ def install_for_answer(
     With `inbound_only` the outbound SA waits: the peer may not be ready to receive yet.
     """
     then = InstallDemanded(ike_sa, answer, child)
-    if answer.inbound_only:
-        install_inbound(association, child, then)
-    else:
-        install(association, child, then)
-
-
-def install_inbound(association: Association, child: ChildSa, then: Continuation) -> None:
-    """Install what receives, and the policies; `then` goes on."""
-    child.inbound_installed = True
+    child.inbound_installed, child.outbound_installed = True, not answer.inbound_only
     ticket = association.wait_for(then)
-    association.emit(InstallChildSa(ticket, child.receiving, child.policies))
+    association.emit(InstallChildSa(ticket, child.installed, child.policies))
+
+
+def install_redundant(association: Association, child: ChildSa) -> None:
+    """Install what receives, and the policies."""
+    child.inbound_installed = True
+    ticket = association.wait_for(InstallRedundant(child))
+    association.emit(InstallChildSa(ticket, child.receiving, child.policies, kept_first=True))
 
 
 def install_outbound(association: Association, child: ChildSa) -> None:
@@ -60,7 +59,7 @@ def install_outbound(association: Association, child: ChildSa) -> None:
         return
     child.outbound_installed = True
     ticket = association.wait_for(OutboundInstalled(child))
-    association.emit(InstallChildSa(ticket, child.sending))
+    association.emit(InstallChildSa(ticket, child.sending, kept_first=True))
 
 
 def retire(association: Association, child: ChildSa) -> None:

@@ -73,7 +73,8 @@ def put_back(association: Association, checkpoint: Checkpoint, now: float, elaps
         _put_back_requests(association, departed, saved)
     _put_back_timers(association, checkpoint, began_at)
     offered = (thaw(association, departed, one) for one in checkpoint.installs)
-    _announce(association, {one.child.number: one for one in offered if one is not None})
+    due = frozenset(one.number for one in checkpoint.children if one.is_outbound_due)
+    _announce(association, due, {one.child.number: one for one in offered if one is not None})
 
 
 def _put_back_ike_sas(association: Association, checkpoint: Checkpoint, began_at: float) -> None:
@@ -199,7 +200,9 @@ def _put_back_proof(association: Association, proof: PeerProof) -> None:
 # What it asks for in its first step.
 
 
-def _announce(association: Association, offered: dict[int, InstallOffered]) -> None:
+def _announce(
+    association: Association, due: frozenset[int], offered: dict[int, InstallOffered]
+) -> None:
     """The SPIs are ours again, and the data plane is asked what it has kept."""
     phase, now = association.phase, association.now
     assert isinstance(phase, Established)
@@ -212,7 +215,7 @@ def _announce(association: Association, offered: dict[int, InstallOffered]) -> N
     association.report("ike-sa-restored", _description(association))
     for child in association.children:
         _keep_replaced(association, child)
-        _adopt(association, child, offered.get(child.number))
+        _adopt(association, child, child.number in due, offered.get(child.number))
 
 
 def go_on(association: Association) -> None:
@@ -233,12 +236,14 @@ def _keep_replaced(association: Association, child: ChildSa) -> None:
         association.children.goes_on(child)
 
 
-def _adopt(association: Association, child: ChildSa, offered: InstallOffered | None) -> None:
-    sas = child.installed
-    if not sas:
+def _adopt(
+    association: Association, child: ChildSa, is_due: bool, offered: InstallOffered | None
+) -> None:
+    if not child.installed:
         return
     ticket = association.wait_for(Adopted(child, offered))
-    association.emit(AdoptChildSa(ticket, sas, child.policies))
+    there, due = (child.receiving, child.sending) if is_due else (child.installed, ())
+    association.emit(AdoptChildSa(ticket, there, child.policies, due))
 
 
 @dataclass(frozen=True, slots=True)

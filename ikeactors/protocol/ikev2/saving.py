@@ -19,7 +19,11 @@ from ikeactors.protocol.ikev2.child_sa import ChildSa
 from ikeactors.protocol.ikev2.collisions import RivalIkeSa
 from ikeactors.protocol.ikev2.ike_sa import IkeSa
 from ikeactors.protocol.ikev2.inflight import children_in, freeze
-from ikeactors.protocol.ikev2.installing import InstallDemanded, InstallOffered
+from ikeactors.protocol.ikev2.installing import (
+    InstallDemanded,
+    InstallOffered,
+    OutboundInstalled,
+)
 from ikeactors.protocol.ikev2.phases import Established
 from ikeactors.protocol.timers import Timer
 
@@ -33,6 +37,7 @@ def take(association: Association, now: float) -> Checkpoint:
     assert isinstance(phase, Established)
     waiting = tuple(association.waiting)
     demanded = frozenset(one.child.number for one in waiting if isinstance(one, InstallDemanded))
+    due = frozenset(one.child.number for one in waiting if isinstance(one, OutboundInstalled))
     offered = tuple(one for one in waiting if isinstance(one, InstallOffered))
     kept = tuple(one for one in association.children if one.number not in demanded)
     named = _named(association, kept, offered)
@@ -53,8 +58,8 @@ def take(association: Association, now: float) -> Checkpoint:
         numbers=association.numbers,
         current=association.ike_sa.number,
         ike_sas=tuple(_ike_sa(one, demanded) for one in ike_sas),
-        children=tuple(_child(one, demanded, now) for one in kept),
-        departed=tuple(_child(one, demanded, now) for one in departed.values()),
+        children=tuple(_child(one, demanded, due, now) for one in kept),
+        departed=tuple(_child(one, demanded, due, now) for one in departed.values()),
         timers=_timers(association, now),
         told=association.children.told,
         early=association.children.early,
@@ -130,7 +135,9 @@ def _ike_sa(ike_sa: IkeSa, absent: frozenset[int]) -> SavedIkeSa:
     )
 
 
-def _child(child: ChildSa, demanded: frozenset[int], now: float) -> SavedChildSa:
+def _child(
+    child: ChildSa, demanded: frozenset[int], due: frozenset[int], now: float
+) -> SavedChildSa:
     successor = child.successor
     is_named = successor is not None and successor.number not in demanded
     return SavedChildSa(
@@ -148,6 +155,7 @@ def _child(child: ChildSa, demanded: frozenset[int], now: float) -> SavedChildSa
         delete_sent=child.delete_sent,
         is_ours=child.is_ours,
         unwanted=child.unwanted,
+        is_outbound_due=child.number in due,
     )
 
 
