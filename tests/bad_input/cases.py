@@ -88,13 +88,13 @@ _REASSEMBLY = f"{IKE}/reassembly"
 FRAGMENTS: dict[str, Case] = {
     "B1": (f"{_REASSEMBLY}::a_number_that_is_not_within_the_total_is_dropped",
            f"{_REASSEMBLY}::a_message_in_one_fragment_is_legal"),
-    "B2": (f"{_REASSEMBLY}::a_set_of_very_many_fragments_is_not_begun",
+    "B2": (f"{_REASSEMBLY}_limits::a_set_of_very_many_fragments_is_not_begun",
            f"{_REASSEMBLY}::a_set_is_kept_for_the_expected_message_alone"),
     "B3": (f"{_REASSEMBLY}::a_fragment_of_an_older_set_is_dropped",
            f"{_REASSEMBLY}::a_fragment_of_a_newer_set_takes_the_place_of_those_before"),
     "B4": (f"{_REASSEMBLY}::the_second_of_the_same_number_is_dropped",),
     "B5": (f"{_REASSEMBLY}::a_forged_fragment_is_dropped_and_the_set_kept",),
-    "B6": (f"{_REASSEMBLY}::a_set_larger_than_any_message_is_the_end",),
+    "B6": (f"{_REASSEMBLY}_limits::a_set_larger_than_any_message_is_the_end",),
     "B7": (f"{_REASSEMBLY}::fragments_of_one_octet_are_put_together",),
     "B8": (f"{IKE}/admission::a_fragment_of_ikev1_makes_no_state",),
     "B9": (f"{IKE}/admission::a_fragment_of_ikev1_makes_no_state",),
@@ -105,9 +105,9 @@ FRAGMENTS: dict[str, Case] = {
     "B14": (f"{_REASSEMBLY}::a_whole_message_takes_the_place_of_its_fragments",),
     "B15": (f"{_REASSEMBLY}::only_the_first_fragment_asks_for_an_answer_again",),
     "B16": (f"{_REASSEMBLY}::what_is_put_together_holds_no_sealed_payload",),
-    "B17": (f"{_REASSEMBLY}::a_set_goes_with_its_ike_sa",
-            f"{_REASSEMBLY}::a_set_goes_with_a_former_ike_sa"),
-    "B18": (f"{_REASSEMBLY}::a_set_that_stays_incomplete_is_freed",),
+    "B17": (f"{_REASSEMBLY}_limits::a_set_goes_with_its_ike_sa",
+            f"{_REASSEMBLY}_limits::a_set_goes_with_a_former_ike_sa"),
+    "B18": (f"{_REASSEMBLY}_limits::a_set_that_stays_incomplete_is_freed",),
 }  # fmt: skip
 
 PROPOSALS: dict[str, Case] = {
