@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from ikeactors.iana import IdType
+from ikeactors.wire.general_names import write_general_name
 from tests.lab.commands import wait_until
 from tests.lab.ikeactors import IkeactorsPeer
 from tests.lab.namespaces import Network, direct
@@ -36,7 +38,7 @@ ADDRESSES = {
 class Case:
     """What keys and names the ends of a connection have, and how they authenticate.
 
-    `ours` and `options` are what we are told otherwise, `theirs` how strongSwan authenticates,
+    `ours` and `options` are what we are told otherwise, `shared` who has a pre-shared key,
     `older` what we take where there are the older methods only: strongSwan's RSA needs SHA-1 then.
     """
 
@@ -45,7 +47,7 @@ class Case:
     issuer: str = "root"
     id: str = "name"
     ours: str = ""
-    theirs: str = ""
+    shared: str = ""
     older: str = ""
     usage: str = "ipsecIKE"
     options: Mapping[str, bool | str] = field(default_factory=dict)
@@ -53,22 +55,37 @@ class Case:
 
 CASES = {
     "rsa-2048": Case("rsa-2048", "rsa", older="ike:rsa-sha1"),
-    "rsa-3072": Case("rsa-3072", "ike:rsa-3072-sha256", ours="ike:rsa/pkcs1-3072-sha256"),
+    "rsa-2048-v15": Case("rsa-2048", "ike:rsa-sha256", ours="ike:rsa/pkcs1-sha256"),
+    "rsa-2048-pss": Case("rsa-2048", "ike:rsa/pss-sha256"),
+    "rsa-3072-v15": Case("rsa-3072", "ike:rsa-3072-sha256", ours="ike:rsa/pkcs1-3072-sha256"),
+    "rsa-3072-pss": Case("rsa-3072", "ike:rsa/pss-sha384"),
+    "rsa-4096-v15": Case("rsa-4096", "ike:rsa-sha512", ours="ike:rsa/pkcs1-sha512"),
     "rsa-4096-pss": Case("rsa-4096", "ike:rsa/pss-sha512"),
+    "brainpool-256": Case("brainpool-256"),
+    "brainpool-384": Case("brainpool-384"),
+    "brainpool-512": Case("brainpool-512"),
     "p-256": Case("ecdsa-256", "ike:ecdsa-sha256"),
     # A strength is asked of the authorities' keys by strongSwan, "ike:" or not.
     "p-384": Case("ecdsa-384", "ike:ecdsa-sha384", ours="ike:ecdsa-384-sha384"),
     "p-521": Case("ecdsa-521", "ike:ecdsa-sha512", ours="ike:ecdsa-521-sha512"),
     # strongSwan has no word for it.
     "ed25519": Case("ed25519", "pubkey", ours="ed25519"),
+    "ed448": Case("ed448", "pubkey", ours="ed448"),
     "chain": Case("rsa-2048", issuer="branch", older="ike:pubkey-sha1"),
     "email": Case(id="email"),
     "ipv4": Case(id="ipv4"),
     "ipv6": Case(id="ipv6", options={"match_address": False}),
     "dn": Case(id="dn"),
+    "dn-wildcard": Case(id="dn", options={"id": "O=ikeactors lab, CN=*"}),
+    "dn-reordered": Case(
+        id="dn", options={"id": "CN=*, O=ikeactors lab", "rdn_matching": "reordered"}
+    ),
     "keyid": Case(id="keyid"),
     "raw": Case(id="raw"),
-    "mixed": Case(theirs="psk"),
+    "mixed": Case(shared=STRONGSWAN),
+    "mixed-ours": Case(shared=IKEACTORS),
+    # strongSwan compares it with no certificate.
+    "general-name": Case(id="general-name", shared=STRONGSWAN),
     "strict": Case(usage="serverAuth", options={"eku": "require"}),
 }
 REFUSED = "strict"
@@ -83,7 +100,8 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
     pki = Pki(tmp_path_factory.mktemp("pki")).init(key="rsa-3072")
     for name, case in CASES.items():
         for end in ENDS:
-            names = [identity(pki, name, end)] if case.id not in ("dn", "keyid") else []
+            is_named = case.shared != end and case.id not in ("dn", "keyid")
+            names = [identity(pki, name, end)] if is_named else []
             folder = pki.issue(f"{name}-{end}", Wanted(names, case.key, case.issuer, [case.usage]))
             shutil.copytree(folder, pki.directory / "all" / end, dirs_exist_ok=True)
     for name in CASES:
@@ -161,7 +179,7 @@ def test_a_refusal_names_the_certificate_and_the_step(lab: Lab) -> None:
 def laid_out(pki: Pki, network: Network, options: str) -> Iterator[Lab]:
     """The pair; strongSwan with these options of charon's."""
     everything = pki.directory / "all"
-    secret_of = [identity(pki, "mixed", end) for end in ENDS]
+    secret_of = [identity(pki, one, end) for one in CASES if CASES[one].shared for end in ENDS]
     theirs = connections(pki, network, STRONGSWAN)
     ours = connections(pki, network, IKEACTORS, older=options == NO_RFC_7427)
     with (
@@ -192,8 +210,8 @@ def connections(pki: Pki, network: Network, end: str, *, older: bool = False) ->
 def authentication(pki: Pki, name: str, end: str, *, writer: str, older: bool) -> Section:
     """How `end` authenticates, in the configuration of `writer`."""
     case, who = CASES[name], identity(pki, name, end)
-    if case.theirs and end == STRONGSWAN:
-        return {"auth": case.theirs, "id": who}
+    if case.shared == end:
+        return {"auth": "psk", "id": who}
     auth = case.auth
     if writer == IKEACTORS:
         auth = (case.older if older else "") or case.ours or auth
@@ -211,6 +229,8 @@ def identity(pki: Pki, name: str, end: str) -> str:
             return ADDRESSES[kind][end]
         case "email":
             return f"{name}@{end}.lab"
+        case "general-name" if end == STRONGSWAN:
+            return f"asn1gn:#{write_general_name(IdType.FQDN, name.encode()).hex()}"
         case "dn":
             return f"O=ikeactors lab, CN={name}-{end}"
         case "keyid":

@@ -1,7 +1,8 @@
-"""Certificates of strongSwan's that its authority has revoked, or not, as a responder tells us."""
+"""Certificates that their authority has revoked, or not, as lists or a responder tell both ends."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.commands import stop, wait_until
+from tests.lab.commands import CommandFailed, stop, wait_until
 from tests.lab.ikeactors import IkeactorsPeer
 from tests.lab.namespaces import Network, direct
 from tests.lab.pair import SETTLED_SECONDS
@@ -20,7 +21,7 @@ from tests.lab.tunnels import CHILD, connection_settings
 
 pytestmark = pytest.mark.interop
 
-PLACE = ("127.0.0.1", 8888)
+PORT = 8888
 SERVE = """
 from pathlib import Path
 from tests.lab.pki import Pki
@@ -29,7 +30,8 @@ with Served({place}, Pki(Path({directory!r}))) as served:
     print("served", flush=True)
     served.serve_forever()
 """
-NAMES = ("good", "revoked")
+# Whose certificate is revoked, by the names of the connections.
+REVOKED = {"good": None, "theirs": "east", "ours": "west"}
 
 Pair = tuple[IkeactorsPeer, StrongswanPeer]
 
@@ -38,21 +40,17 @@ Pair = tuple[IkeactorsPeer, StrongswanPeer]
 def pair(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pair]:
-    """Both daemons; ours is strict, and asks lists or a responder in its own namespace."""
+    """Both daemons, both strict: they have the lists, or ask a responder that we host."""
     base = tmp_path_factory.mktemp("revocation")
-    pki = Pki(base / "pki").init(url="http://{}:{}".format(*PLACE))
-    ours, theirs = base / "ours", base / "theirs"
-    folder = pki.issue("gateway", Wanted(["gateway.lab"]))
-    for name in NAMES:
-        holder = pki.issue(name, Wanted([f"{name}.lab"]))
-        shutil.copytree(holder, theirs, dirs_exist_ok=True)
-    pki.revoke("revoked", "keyCompromise")
-    shutil.copytree(folder, ours)
-    if request.param == "responder":
-        shutil.rmtree(ours / "x509crl")
     with direct() as network:
+        place = (network.west.outer[4], PORT)
+        pki = Pki(base / "pki").init(url="http://{}:{}".format(*place))
+        ours, theirs = certify(pki, base)
+        if request.param == "responder":
+            shutil.rmtree(ours / "x509crl")
+            shutil.rmtree(theirs / "x509crl")
         output = base / "served.log"
-        program = SERVE.format(place=PLACE, directory=str(pki.directory))
+        program = SERVE.format(place=place, directory=str(pki.directory))
         server = network.west.start(sys.executable, "-c", program, output=output)
         try:
             wait_until(lambda: "served" in output.read_text(), SETTLED_SECONDS, "it serves")
@@ -70,26 +68,60 @@ def test_a_certificate_that_is_good_is_believed(pair: Pair, initiator: str) -> N
     wait_until(lambda: not charon.sas(), SETTLED_SECONDS, "it is down")
 
 
-def test_a_revoked_certificate_is_refused_with_date_and_reason(pair: Pair) -> None:
-    daemon, _ = pair
-    daemon.attempt("up", "revoked", "--timeout", "20s")
-    daemon.expect_logged("CN=revoked is revoked since", "UTC (keyCompromise)")
+@pytest.mark.parametrize("initiator", ["ikeactors", "strongswan"])
+def test_a_revoked_certificate_is_refused_with_date_and_reason(pair: Pair, initiator: str) -> None:
+    daemon, charon = pair
+    attempt(pair, initiator, "theirs")
+    daemon.expect_logged("CN=theirs-east is revoked since", "UTC (keyCompromise)")
     assert not daemon.sas()
+    wait_until(lambda: not charon.sas(), SETTLED_SECONDS, "neither has it")
+
+
+@pytest.mark.parametrize("initiator", ["ikeactors", "strongswan"])
+def test_our_revoked_certificate_is_refused_by_strongswan(pair: Pair, initiator: str) -> None:
+    daemon, charon = pair
+    attempt(pair, initiator, "ours")
+    words = "certificate was revoked on .*, reason: key compromise"
+    assert re.search(words, charon.log), charon.log
+    wait_until(lambda: not daemon.sas(), SETTLED_SECONDS, "neither has it")
+    daemon.expect_logged("AUTHENTICATION_FAILED")
+
+
+def attempt(pair: Pair, initiator: str, name: str) -> None:
+    daemon, charon = pair
+    if initiator == "ikeactors":
+        daemon.attempt("up", name, "--timeout", "20s")
+        return
+    with pytest.raises(CommandFailed):
+        charon.up(name, CHILD[4])
+
+
+def certify(pki: Pki, base: Path) -> tuple[Path, Path]:
+    """A certificate for each end of each connection."""
+    folders = {"west": base / "ours", "east": base / "theirs"}
+    for name, revoked in REVOKED.items():
+        for end in folders:
+            pki.issue(f"{name}-{end}", Wanted([f"{name}.{end}.lab"]))
+        if revoked:
+            pki.revoke(f"{name}-{revoked}", "keyCompromise")
+    for name in REVOKED:
+        for end, folder in folders.items():
+            shutil.copytree(pki.directory / f"{name}-{end}", folder, dirs_exist_ok=True)
+    return folders["west"], folders["east"]
 
 
 def laid_out(network: Network, ours: Path, theirs: Path) -> Iterator[Pair]:
     nobody = ["nobody.lab"]
     options = {"revocation_private": True, "state_directory": str(ours / "state")}
-    strict = connections(network, ours=True, revocation="strict")
-    relaxed = connections(network, ours=False)
+    west, east = connections(network, ours=True), connections(network, ours=False)
     with (
-        StrongswanPeer(network.east, relaxed, nobody, credentials=theirs) as charon,
-        IkeactorsPeer(network.west, strict, nobody, options=options, credentials=ours) as daemon,
+        StrongswanPeer(network.east, east, nobody, credentials=theirs, plugins="curl") as charon,
+        IkeactorsPeer(network.west, west, nobody, options=options, credentials=ours) as daemon,
     ):
         yield daemon, charon
 
 
-def connections(network: Network, *, ours: bool, **options: str) -> Section:
+def connections(network: Network, *, ours: bool) -> Section:
     """The connections as one end has them. kernel-libipsec takes ESP in UDP only."""
     gateway = network.west if ours else network.east
     common = connection_settings(network, gateway, options={"encap": True})
@@ -97,16 +129,20 @@ def connections(network: Network, *, ours: bool, **options: str) -> Section:
         "connections": {
             name: {
                 **common,
-                **ends(name, ours, options),
+                **ends(name, ours),
             }
-            for name in NAMES
+            for name in REVOKED
         }
     }
 
 
-def ends(name: str, ours: bool, options: dict[str, str]) -> Section:
-    west: Section = {"auth": "pubkey", "id": "gateway.lab"}
-    east: Section = {"auth": "pubkey", "id": f"{name}.lab"}
-    if ours:
-        return {"local": {**west, "certs": ["gateway.pem"]}, "remote": {**east, **options}}
-    return {"local": {**east, "certs": [f"{name}.pem"]}, "remote": west}
+def ends(name: str, ours: bool) -> Section:
+    local, remote = ("west", "east") if ours else ("east", "west")
+    return {
+        "local": {
+            "auth": "pubkey",
+            "id": f"{name}.{local}.lab",
+            "certs": [f"{name}-{local}.pem"],
+        },
+        "remote": {"auth": "pubkey", "id": f"{name}.{remote}.lab", "revocation": "strict"},
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from cryptography import x509
@@ -21,6 +21,9 @@ KEYS: dict[str, Callable[[], PrivateKey]] = {
     "ecdsa-256": lambda: ec.generate_private_key(ec.SECP256R1()),
     "ecdsa-384": lambda: ec.generate_private_key(ec.SECP384R1()),
     "ecdsa-521": lambda: ec.generate_private_key(ec.SECP521R1()),
+    "brainpool-256": lambda: ec.generate_private_key(ec.BrainpoolP256R1()),
+    "brainpool-384": lambda: ec.generate_private_key(ec.BrainpoolP384R1()),
+    "brainpool-512": lambda: ec.generate_private_key(ec.BrainpoolP512R1()),
     "ed25519": ed25519.Ed25519PrivateKey.generate,
     "ed448": ed448.Ed448PrivateKey.generate,
     "mldsa44": mldsa.MLDSA44PrivateKey.generate,
@@ -86,9 +89,10 @@ def key_usage(*, authority: bool) -> x509.KeyUsage:
 
 
 def general_name(text: str) -> x509.GeneralName:
-    """An address, an e-mail address, a distinguished name ("CN=x,O=y"), or a host's name."""
+    """An address, a network, an e-mail address, a distinguished name ("CN=x,O=y"), or a host's
+    name."""
     try:
-        return x509.IPAddress(ip_address(text))
+        return x509.IPAddress(ip_network(text) if "/" in text else ip_address(text))
     except ValueError:
         pass
     if "=" in text:

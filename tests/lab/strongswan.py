@@ -82,6 +82,7 @@ class StrongswanPeer:
         retransmit_tries: int = 5,
         credentials: Path | None = None,
         options: str = "",
+        plugins: str = "",
     ) -> None:
         self.gateway = gateway
         self.folder = Path(tempfile.mkdtemp(prefix="ikl-"))
@@ -90,7 +91,7 @@ class StrongswanPeer:
         if credentials is not None:
             shutil.copytree(credentials, self.folder / "swanctl", dirs_exist_ok=True)
         text = _STRONGSWAN_CONF.format(
-            plugins=f"{_PLUGINS} {carrier}",
+            plugins=f"{_PLUGINS} {plugins} {carrier}",
             options=options,
             folder=self.folder,
             tries=retransmit_tries,

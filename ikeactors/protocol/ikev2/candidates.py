@@ -9,6 +9,7 @@ from ikeactors.iana import AuthMethod, KeyExchangeMethod
 from ikeactors.protocol.choosing import explain_mismatch, find_proposal
 from ikeactors.protocol.events import Address
 from ikeactors.protocol.ikev2.authentication import identity_of
+from ikeactors.protocol.patterns import owner_of
 from ikeactors.protocol.settings import ConnectionSettings
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.proposals import Proposal
@@ -80,7 +81,7 @@ def choose_by_identity(
         quality = connection.remote.id.quality(remote)
         if wanted_local is not None and quality:
             local = identity_of(connection.local, local_address)
-            quality = 4 * quality if _same(local, wanted_local) else 0
+            quality = 4 * quality if owner_of(local) == owner_of(wanted_local) else 0
         if quality > best_quality:
             best, best_quality = [connection], quality
         elif quality and quality == best_quality and len(best) < MAX_EQUALS:
@@ -92,7 +93,3 @@ def choose_by_identity(
             f"the peer says it is {remote}{wanted}, which fits no connection (compared: {tried})"
         )
     return best[0] if len(best) == 1 else max(best, key=fitness)
-
-
-def _same(ours: Identity, theirs: Identity) -> bool:
-    return ours.type == theirs.type and ours.data.lower() == theirs.data.lower()

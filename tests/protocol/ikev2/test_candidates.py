@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from cryptography import x509
 
 from ikeactors.errors import AuthenticationFailed, NoProposalChosen
-from ikeactors.iana import KeyExchangeMethod
+from ikeactors.iana import IdType, KeyExchangeMethod
 from ikeactors.kernel.requests import Mode
 from ikeactors.protocol.ikev2.candidates import choose_by_identity, choose_by_offer
 from ikeactors.protocol.settings import AuthSettings, IdentityPattern, Settings
@@ -61,6 +62,16 @@ def test_the_identity_the_peer_asks_for_must_be_ours() -> None:
     assert choose_by_identity((one, two), EAST_ID, wanted, WEST.address) is two
     with pytest.raises(AuthenticationFailed, match=r"asks for three.example.*compared: one, two"):
         choose_by_identity((one, two), EAST_ID, Identity.from_text("three.example"), WEST.address)
+
+
+def test_our_name_is_ours_whatever_its_kinds_of_strings() -> None:
+    """(RFC 5280 section 7.1)"""
+    name = x509.Name.from_rfc4514_string("CN=west,O=lab").public_bytes()
+    ours = replace(connection().local, id=IdentityPattern(Identity(IdType.DER_ASN1_DN, name)))
+    wanted = Identity.from_text("O=lab, CN=west")
+    assert wanted.data != name
+    one = connection(local=ours)
+    assert choose_by_identity((one,), EAST_ID, wanted, WEST.address) is one
 
 
 def test_a_peer_gets_the_children_of_its_own_connection_only() -> None:
