@@ -5,13 +5,16 @@ that is durable. Who is marked while a commit is under way is in the next one. A
 when its commit begins: an association that has taken several steps meanwhile is written once.
 
 When the store fails the daemon goes on and says so; what was kept before is made invalid, since
-message IDs in it would come to be used twice. With the store back all associations are written.
+message IDs in it would come to be used twice: at once if that can be, and else before anything else
+is written. With the store back all associations are written. One of a newer version is left alone.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +22,7 @@ import trio
 
 from ikeactors.actors.peer import Peer
 from ikeactors.actors.peer_ports import Kept
-from ikeactors.actors.store import Row, SetAside, Store, StoreFailed
+from ikeactors.actors.store import Row, SetAside, Store, StoreFailed, StoreIsNewer
 from ikeactors.protocol.actions import Level, Report
 from ikeactors.protocol.encoding import Undecodable, decode, encode
 from ikeactors.protocol.ikev2.checkpoint import Checkpoint
@@ -70,6 +73,8 @@ class Keeper:
         self._marks = 0
         self._durable = 0
         self._failing_until: float | None = None
+        # Whether something may be kept that is not true any more.
+        self._is_stale = False
         self._commits = self._rows = self._failures = 0
         self.everybody: Callable[[], Iterable[Peer]] = tuple
 
@@ -80,11 +85,15 @@ class Keeper:
         """
         try:
             opened = await self._carry(self._store.open)
+        except StoreIsNewer as fault:
+            self._fail(fault)
+            self._failing_until = math.inf
+            return []
         except StoreFailed as fault:
             self._fail(fault)
-            return []
-        finally:
             self._opened.set()
+            return []
+        self._opened.set()
         for remark in opened.remarks:
             self._publish(Report("store-remark", remark, Level.WARNING))
         self._numbers = itertools.count(max(opened.rows, default=0) + 1)
@@ -166,9 +175,12 @@ class Keeper:
         changes = dict(self._pending)
         async with self._turn:
             try:
+                if self._is_stale:
+                    await self._carry(self._store.invalidate)
                 await self._carry(self._store.commit, changes)
             except StoreFailed as fault:
-                await self._carry(self._store.invalidate)
+                with suppress(StoreFailed):
+                    await self._carry(self._store.invalidate)
                 self._fail(fault)
             else:
                 self._done(changes, marks)
@@ -213,12 +225,14 @@ class Keeper:
         self._durable = marks
         self._commits += 1
         self._rows += len(changes)
+        self._is_stale = False
         if self._failing_until is not None:
             self._failing_until = None
             self._publish(Report("store-recovered", "IKE SAs are kept over a restart again"))
 
     def _fail(self, fault: StoreFailed) -> None:
         self._failures += 1
+        self._is_stale = True
         if self._failing_until is None:
             text = f"IKE SAs are not kept, and would be lost with a restart: {fault}"
             self._publish(Report("store-failed", text, Level.ERROR))

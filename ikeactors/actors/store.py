@@ -30,6 +30,10 @@ class StoreFailed(Fault):
     """Nothing can be kept; the text says why."""
 
 
+class StoreIsNewer(StoreFailed):
+    """A newer version has written it, and may come to read it again: it is left as it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """What is kept of an association, and when it was taken, in seconds since the host booted."""
@@ -73,7 +77,7 @@ class Store(Protocol):
         ...
 
     def invalidate(self) -> None:
-        """What is there is not true any more: it must not be restored."""
+        """What is there is not true, or not all of it: it must not be restored."""
         ...
 
     def close(self) -> None:
@@ -132,6 +136,9 @@ class SqliteStore:
     def open(self) -> Opened:
         try:
             return self._opened()
+        except StoreIsNewer:
+            self.close()
+            raise
         except sqlite3.DatabaseError as error:
             self.close()
             if isinstance(error, sqlite3.OperationalError):
@@ -174,9 +181,11 @@ class SqliteStore:
     def invalidate(self) -> None:
         """Removed: that takes no room on a disk that is full."""
         self.close()
-        for path in self._files():
-            with contextlib.suppress(OSError):
+        try:
+            for path in self._files():
                 path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreFailed(f"{self._path}: {error.strerror}") from None
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -209,7 +218,8 @@ class SqliteStore:
     def _migrate(self, connection: sqlite3.Connection) -> None:
         ((schema,),) = connection.execute("PRAGMA user_version").fetchall()
         if schema > SCHEMA:
-            raise sqlite3.DatabaseError(f"it is of a newer version (schema {schema})")
+            text = f"it is of a newer version (schema {schema}, and {SCHEMA} is known)"
+            raise StoreIsNewer(f"{self._path} is left as it is: {text}")
         for older in range(schema, SCHEMA):
             connection.executescript(_MIGRATIONS[older])
 

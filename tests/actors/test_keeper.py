@@ -13,7 +13,7 @@ from trio.testing import wait_all_tasks_blocked
 from ikeactors.actors.keeper import RETRY_AFTER, Keeper, run_keeper
 from ikeactors.actors.peer import Peer
 from ikeactors.actors.peer_ports import Kept
-from ikeactors.actors.store import MemoryStore, Row
+from ikeactors.actors.store import MemoryStore, Opened, Row, StoreFailed, StoreIsNewer
 from ikeactors.protocol.actions import Report
 from ikeactors.protocol.events import RekeyRequested
 from tests.pair import Pair
@@ -23,6 +23,27 @@ async def at_once(work: Callable[..., object], *arguments: object) -> object:
     """In place of a thread, which a clock that jumps does not wait for."""
     await trio.lowlevel.checkpoint()
     return work(*arguments)
+
+
+class ReadOnly(MemoryStore):
+    """While it fails, not even what is there can be removed."""
+
+    def open(self) -> Opened:
+        if self.fault:
+            raise StoreFailed(self.fault)
+        return super().open()
+
+    def invalidate(self) -> None:
+        if self.fault:
+            raise StoreFailed(self.fault)
+        super().invalidate()
+
+
+class Newer(MemoryStore):
+    """Written by a version to come."""
+
+    def open(self) -> Opened:
+        raise StoreIsNewer("schema 99")
 
 
 @dataclass
@@ -205,6 +226,40 @@ async def test_when_it_is_back_everybody_is_written(
     assert len(desk.store.rows) == 2
     assert [report.name for report in desk.reports] == ["store-failed", "store-recovered"]
     assert not desk.keeper.statistics().is_failing
+
+
+async def test_what_could_not_be_removed_is_gone_before_anything_is_written(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A disk that was read-only still has what is not true any more."""
+    desk = Desk(store=ReadOnly())
+    desk.store.rows[7] = Row(0.0, b"of a process before")
+    desk.store.fault = "the disk is read-only"
+    async with desk.running():
+        desk.keeper.mark(desk.peer)
+        await desk.written()
+        assert list(desk.store.rows) == [7]
+        desk.store.fault = ""
+        await trio.sleep(RETRY_AFTER + 1.0)
+        desk.keeper.mark(desk.peer)
+        await wait_all_tasks_blocked(0.01)
+        assert list(desk.store.rows) == [1]
+
+
+async def test_a_store_of_a_newer_version_is_not_touched() -> None:
+    desk = Desk(store=Newer())
+    desk.store.rows[7] = Row(0.0, b"of a newer version")
+    async with desk.running():
+        desk.keeper.mark(desk.peer)
+        await desk.written()
+        desk.keeper.forget(desk.peer)
+        await wait_all_tasks_blocked(0.01)
+        await desk.keeper.aclose()
+    assert list(desk.store.rows) == [7]
+    assert desk.store.commits == 0
+    (report,) = desk.reports
+    assert "schema 99" in report.text
+    assert desk.keeper.statistics().is_failing
 
 
 @pytest.mark.parametrize("octets", [b"text", b"\x90"])

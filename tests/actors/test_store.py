@@ -17,6 +17,7 @@ from ikeactors.actors.store import (
     SetAside,
     SqliteStore,
     StoreFailed,
+    StoreIsNewer,
 )
 
 ROW, OTHER = Row(1.5, b"the first association"), Row(2.5, b"another one")
@@ -109,14 +110,15 @@ def test_a_torn_end_of_its_journal_costs_no_more_than_that(tmp_path: Path) -> No
     assert store(tmp_path / "torn").open() == Opened({1: ROW})
 
 
-def test_a_file_of_a_newer_version_is_set_aside(tmp_path: Path) -> None:
+def test_a_file_of_a_newer_version_is_left_as_it_is(tmp_path: Path) -> None:
     written(tmp_path)
     with sqlite3.connect(tmp_path / "state" / "state.db") as connection:
         connection.execute(f"PRAGMA user_version = {SCHEMA + 1}")
     connection.close()
-    opened = store(tmp_path).open()
-    assert opened.rows == {}
-    assert len(opened.remarks) == 1
+    before = (tmp_path / "state" / "state.db").read_bytes()
+    with pytest.raises(StoreIsNewer, match=rf"schema {SCHEMA + 1}, and {SCHEMA} is known"):
+        store(tmp_path).open()
+    assert (tmp_path / "state" / "state.db").read_bytes() == before
 
 
 def test_a_second_process_is_told_that_it_is_taken(tmp_path: Path) -> None:

@@ -27,7 +27,6 @@ from ikeactors.actors.probing import Choice
 from ikeactors.actors.registry import PeerRegistry
 from ikeactors.actors.reports import ReportHub
 from ikeactors.actors.sockets import Sockets, SocketSettings
-from ikeactors.actors.store import MemoryStore
 from ikeactors.actors.supervisor import ChildSpecification
 from ikeactors.config import Configuration, DaemonSettings
 from ikeactors.daemon import serve
@@ -53,6 +52,7 @@ from tests.simulation.ports import (
     stays_as_it_is,
 )
 from tests.simulation.replays import Reel
+from tests.simulation.store import FaultyStore
 
 # As long as a write to a disk may take before it is durable, and again before it says so.
 _WRITE_SECONDS = 0.005
@@ -110,7 +110,7 @@ class Host:
         self.configuration = replace(configuration, daemon=_DAEMON, credentials_directory=_NOWHERE)
         self._around = around
         self._chance = Random(f"{around.seed}/{number}/chance")
-        self._store = MemoryStore() if around.keeps else None
+        self.store = FaultyStore() if around.keeps else None
         self._process = trio.CancelScope()
         self._ringing: trio.CancelScope | None = None
         self._down_for = 0.0
@@ -168,6 +168,8 @@ class Host:
     def suffer(self, faults: Mapping[str, float]) -> None:
         """These faults are in force from now on."""
         self.faults = self.kernel.faults = faults
+        if self.store is not None and not faults:
+            self.store.fault = ""
 
     def pause(self, until: float) -> None:
         """Stand still, as a process that is stopped: timers and datagrams wait, others go on."""
@@ -263,10 +265,10 @@ class Host:
         return Writers(log, None, None, self._keeper(hub), None)
 
     def _keeper(self, hub: ReportHub) -> Keeper | None:
-        if self._store is None:
+        if self.store is None:
             return None
         publish: Callable[[Report], None] = hub.publish
-        return Keeper(self._store, publish, trio.current_time, carry=self._write)
+        return Keeper(self.store, publish, trio.current_time, carry=self._write)
 
     async def _write(self, work: Callable[..., object], *arguments: object) -> Any:
         """A thread that writes, and is in time or not when the process ends."""

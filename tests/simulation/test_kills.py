@@ -7,7 +7,7 @@ both ends agree, nothing is left over, and no packet was lost that the kernels' 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -44,6 +44,7 @@ _INTERRUPTED: dict[str, tuple[tuple[str, int], ...]] = {
     "child down": (("down-child", 0), ("up", 1)),
 }
 _APART = {"down and up": 1.0, "child down": 1.0}
+Strike = Callable[[World], None]
 _VICTIMS = ((0,), (1,), (0, 1))
 
 
@@ -67,12 +68,12 @@ def plan(script: str) -> Plan:
 
 
 @dataclass
-class KillAtStep:
-    """Counts the steps of both ends, and at the k-th one lets the victims die."""
+class AtStep:
+    """Counts the steps of both ends, and strikes at the k-th."""
 
     world: World
     at: int
-    victims: tuple[int, ...]
+    strike: Strike
     steps: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -84,25 +85,33 @@ class KillAtStep:
         if trio.current_time() > self.began_at + self.world.plan.duration:
             return
         self.steps.append(f"host{host.number} {what}")
-        if len(self.steps) != self.at:
-            return
-        self.world.record.show(f"{self.victims} die at step {self.at}: {self.steps[-1]}")
-        for number in self.victims:
-            victim = self.world.hosts[number]
-            self.world.reports.killed(victim)
-            victim.kill(_DOWN_SECONDS)
+        if len(self.steps) == self.at:
+            self.world.record.show(f"step {self.at}: {self.steps[-1]}")
+            self.strike(self.world)
 
     @property
     def done(self) -> bool:
         return len(self.steps) >= self.at
 
 
-def killed(script: str, at: int, victims: tuple[int, ...]) -> tuple[Record, KillAtStep]:
-    """One run in which the victims die at that step, if it comes to it before the healing."""
-    armed: list[KillAtStep] = []
-    one = plan(script)
-    record = run_with(one, lambda world: armed.append(KillAtStep(world, at, victims)))
+def kill(world: World, victims: tuple[int, ...]) -> None:
+    """These die, and come back soon."""
+    for number in victims:
+        victim = world.hosts[number]
+        world.reports.killed(victim)
+        victim.kill(_DOWN_SECONDS)
+
+
+def struck(script: str, at: int, strike: Strike) -> tuple[Record, AtStep]:
+    """One run with a strike at that step, if it comes to it before the healing."""
+    armed: list[AtStep] = []
+    record = run_with(plan(script), lambda world: armed.append(AtStep(world, at, strike)))
     return record, armed[0]
+
+
+def killed(script: str, at: int, victims: tuple[int, ...]) -> tuple[Record, AtStep]:
+    """One run in which the victims die."""
+    return struck(script, at, lambda world: kill(world, victims))
 
 
 def steps_in(script: str) -> int:
@@ -118,12 +127,12 @@ def kills_of(script: str, stride: int) -> Iterator[tuple[int, tuple[int, ...]]]:
             yield at, victims
 
 
-def lost_packets(kill: KillAtStep) -> list[str]:
+def lost_packets(strike: AtStep) -> list[str]:
     """Those that did not come through since all was up."""
     return [
         f"{one.way} at {one.sent_at:.2f} came to {one.fate}"
-        for one in kill.world.probes.sent
-        if one.fate != "arrived" and one.sent_at >= kill.began_at
+        for one in strike.world.probes.sent
+        if one.fate != "arrived" and one.sent_at >= strike.began_at
     ]
 
 
@@ -131,12 +140,12 @@ def hold(script: str, stride: int) -> None:
     """All that holds after a kill, for one of so many steps."""
     tried = 0
     for at, victims in kills_of(script, stride):
-        record, kill = killed(script, at, victims)
-        where = f"{script}: {victims} killed at step {at} ({kill.steps[at - 1 : at]})"
+        record, one = killed(script, at, victims)
+        where = f"{script}: {victims} killed at step {at} ({one.steps[at - 1 : at]})"
         assert record.broken is None, f"{where}: {record.broken}"
         if script in _SCRIPTS:
-            assert not lost_packets(kill), f"{where}: {lost_packets(kill)}"
-        tried += kill.done
+            assert not lost_packets(one), f"{where}: {lost_packets(one)}"
+        tried += one.done
     assert tried > len(_VICTIMS)
 
 
