@@ -19,7 +19,7 @@ from ikeactors.actors.early_events import EarlyEvents
 from ikeactors.actors.installed import OURSELVES, Inbox, Installed
 from ikeactors.actors.mending import Mender, Verify
 from ikeactors.kernel.policies import key_of
-from ikeactors.kernel.requests import KernelRefusal, Lifetime, PolicyRequest, SaId, SaUsage
+from ikeactors.kernel.requests import KernelRefusal, PolicyRequest, SaId, SaUsage
 from ikeactors.protocol.actions import (
     AdoptChildSa,
     Detail,
@@ -293,25 +293,31 @@ class KernelActor:
             self._installed.release(other, sas, action.policies)
         inbox.post_assured(ChildSaInstalled(action.ticket))
         for request in requests:
-            if request.sa_id in there and _is_worn(request.lifetime, there[request.sa_id]):
+            if request.sa_id in there and request.lifetime.is_worn_by(there[request.sa_id]):
                 self._carry(SaExpired(request.sa_id, hard=False))
 
     async def _move(self, owner: int, action: MoveChildSa, inbox: Inbox) -> None:
-        """Move SAs. A refusal has no ticket: those that are gone then are reported as such."""
+        """Move SAs, but for those that were refused meanwhile. A refusal of this has no ticket:
+        what is gone then is reported as such."""
+        pairs = zip(action.old, action.sas, strict=True)
+        held = [pair for pair in pairs if self._installed.is_held_by(owner, pair[0])]
+        if not held:
+            return
+        old, sas = zip(*held, strict=True)
         refusal: KernelRefusal | None = None
-        self._early.expect(action.sas)
+        self._early.expect(sas)
         try:
-            await self._backend.move(action.old, action.sas, action.old_policies, action.policies)
+            await self._backend.move(old, sas, action.old_policies, action.policies)
         except KernelRefusal as fault:
             refusal = fault
-        self._installed.release(owner, action.old, action.old_policies)
-        self._installed.add(owner, inbox, action.sas, action.policies)
+        self._installed.release(owner, old, action.old_policies)
+        self._installed.add(owner, inbox, sas, action.policies)
         self._early.carry()
         if refusal is not None:
             # Whoever owns them knows them by their new names alone, and will have them removed so.
             self._report_refusal(refusal, "moved")
-            names = [request.sa_id for request in action.sas]
-            await self._backend.remove([one for one in action.old if one not in names], ())
+            names = [request.sa_id for request in sas]
+            await self._backend.remove([one for one in old if one not in names], ())
             await self._report_missing(names)
 
     async def _remove(
@@ -352,9 +358,8 @@ class KernelActor:
     async def _report_missing(self, sa_ids: Sequence[SaId]) -> None:
         """Tell the owners of SAs that are not there any more that these are over."""
         there = {usage.sa_id for usage in await self._backend.usage(sa_ids)}
-        for sa_id in sa_ids:
-            if sa_id not in there:
-                self._carry(SaExpired(sa_id, hard=True))
+        for sa_id in [one for one in sa_ids if one not in there]:
+            self._carry(SaExpired(sa_id, hard=True))
 
     def _carry(self, event: KernelEvent) -> None:
         if isinstance(event, Acquired):
@@ -391,8 +396,3 @@ class KernelActor:
         text = f"The data plane refused: nothing was {verb}: {refusal}"
         details: dict[str, Detail] = {"errno": refusal.errno, "backend": self._backend.name}
         self._publish(Report("kernel-refused", text, Level.WARNING, details=details))
-
-
-def _is_worn(lifetime: Lifetime, usage: SaUsage) -> bool:
-    """Whether so much went through an SA that it is to be rekeyed."""
-    return 0 < lifetime.soft_bytes <= usage.octets or 0 < lifetime.soft_packets <= usage.packets

@@ -61,6 +61,10 @@ class Lifetime:
     soft_packets: int = 0
     hard_packets: int = 0
 
+    def is_worn_by(self, usage: SaUsage) -> bool:
+        """Whether so much went through an SA that it is to be rekeyed."""
+        return 0 < self.soft_bytes <= usage.octets or 0 < self.soft_packets <= usage.packets
+
 
 class CopyDscp(enum.Enum):
     """Where the DSCP goes: OUT to the outer header, IN to the inner one of what has come in."""

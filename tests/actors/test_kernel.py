@@ -241,6 +241,22 @@ async def test_sas_that_a_refused_move_has_lost_are_reported_as_gone(bench: Benc
     assert bench.inbox.events[1:] == [SaExpired(OUT.sa_id, hard=True)]
 
 
+async def test_what_was_refused_is_not_there_once_it_is_moved(bench: Bench) -> None:
+    """Its owner may ask for that before it hears of the refusal."""
+    bench.kernel.refuse_next(errno.ENOMEM)
+    await bench.ask(INSTALL)
+    await bench.ask(MoveChildSa((OUT.sa_id, IN.sa_id), (OUT, IN), POLICIES, POLICIES))
+    assert bench.state.installed.sa_ids() == []
+    assert not bench.state.installed.policy_keys
+
+
+async def test_of_what_is_moved_a_part_may_have_been_refused(bench: Bench) -> None:
+    await bench.ask(replace(INSTALL, sas=(IN,)))
+    moved = (replace(OUT, source=EAST), replace(IN, destination=EAST))
+    await bench.ask(MoveChildSa((OUT.sa_id, IN.sa_id), moved, POLICIES, POLICIES))
+    assert bench.state.installed.sa_ids() == [moved[1].sa_id]
+
+
 async def test_usage_is_told_of_what_is_there(bench: Bench) -> None:
     await bench.ask(INSTALL)
     used = SaUsage(OUT.sa_id, 840, 10, 1.0)
