@@ -172,7 +172,8 @@ def _checking(
     from ikeactors.actors.staples import Staples
 
     settings = configuration.daemon
-    fetch = Fetcher(lookup, settings.revocation_private).fetch
+    private, ldap = settings.revocation_private, settings.revocation_ldap
+    fetch = Fetcher(lookup, private, directories=ldap).fetch
     crls = Crls(fetch, CrlFiles(Path(settings.state_directory) / _CRLS), time.time, hub)
     nonce = SystemEntropy().octets
     patience = settings.revocation_timeout

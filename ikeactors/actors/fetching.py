@@ -1,4 +1,4 @@
-"""HTTP, as far as revocation needs it: one request, one answer, within bounds.
+"""HTTP and LDAP, as far as revocation needs them: one request, one answer, within bounds.
 
 A URL in a certificate is a stranger's wish, so where it leads is looked at before we go there: the
 address itself is judged and connected to, whatever the name resolves to a moment later. That, and
@@ -18,11 +18,15 @@ import h11
 import trio
 
 from ikeactors import __version__
+from ikeactors.actors import directories
 from ikeactors.actors.names import Lookup
 from ikeactors.errors import Fault
 from ikeactors.protocol.events import Address
 
-_PORTS = {"http": 80, "https": 443}
+_HTTP = {"http": 80, "https": 443}
+_LDAP = {"ldap": 389, "ldaps": 636}
+_PORTS = _HTTP | _LDAP
+_ENCRYPTED = frozenset({"https", "ldaps"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Ours: a name moved once, and from http to https.
 _MAX_REDIRECTS = 3
@@ -55,12 +59,16 @@ async def connect_to(address: Address, port: int) -> trio.abc.Stream:
 
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """Fetches by http and https. `anywhere` permits addresses that are not public, too."""
+    """Fetches by http and https, with `directories` by ldap and ldaps as well.
+
+    `anywhere` permits addresses that are not public, too.
+    """
 
     lookup: Lookup
     anywhere: bool = False
     patience: float = 60.0
     connect: Connect = connect_to
+    directories: bool = False
 
     async def fetch(self, wanted: Wanted) -> bytes:
         """The body of a successful answer. Raises `Unfetchable`."""
@@ -69,6 +77,8 @@ class Fetcher:
                 return await self._followed(wanted)
             except (OSError, trio.BrokenResourceError, ssl.SSLError) as error:
                 raise Unfetchable(_reason(error)) from None
+            except directories.NotFound as error:
+                raise Unfetchable(str(error)) from None
             except h11.ProtocolError as error:
                 raise Unfetchable(f"it speaks no HTTP: {error}") from None
         raise Unfetchable(f"it is not done within {self.patience:g} s")
@@ -86,13 +96,18 @@ class Fetcher:
     async def _ask(self, target: SplitResult, wanted: Wanted) -> bytes | _Redirect:
         """The body, or where it is said to be."""
         assert target.hostname is not None
+        is_directory = target.scheme in _LDAP
+        if is_directory and (wanted.body or not self.directories):
+            raise Unfetchable("by LDAP lists alone are fetched, and with revocation_ldap = true")
         stream = await self._open(target.hostname, target.port or _PORTS[target.scheme])
-        if target.scheme == "https":
+        if target.scheme in _ENCRYPTED:
             context = ssl.create_default_context()
             stream = trio.SSLStream(
                 stream, context, server_hostname=target.hostname, https_compatible=True
             )
         try:
+            if is_directory:
+                return await directories.obtain(stream, target.geturl(), wanted.limit)
             return await _converse(stream, target, wanted)
         finally:
             await trio.aclose_forcefully(stream)
@@ -208,7 +223,7 @@ def _parts(url: str) -> SplitResult:
     except ValueError as error:
         raise Unfetchable(f"no URL: {error}") from None
     if target.scheme not in _PORTS:
-        raise Unfetchable(f'a URL of "{target.scheme[:20]}", not of http or https')
+        raise Unfetchable(f'a URL of "{target.scheme[:20]}", not of http, https or ldap')
     if not target.hostname or target.username is not None:
         raise Unfetchable("the URL names no host, or a user")
     return target
@@ -221,6 +236,8 @@ def _followable(url: str, redirect: _Redirect, wanted: Wanted) -> str:
     try:
         location = urljoin(url, redirect.location)
         target = _parts(location)
+        if target.scheme not in _HTTP:
+            raise Unfetchable(f'a URL of "{target.scheme}"')
     except (ValueError, Unfetchable) as error:
         raise Unfetchable(f"it redirects, and not to http or https: {error}") from None
     if url.lower().startswith("https:") and target.scheme != "https":

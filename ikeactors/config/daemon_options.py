@@ -121,6 +121,12 @@ DAEMON = options(
         "false",
         "Fetch CRLs and ask OCSP responders also at addresses that are not public.",
     ),
+    Option(
+        "revocation_ldap",
+        boolean,
+        "false",
+        "Revocation lists may be asked of LDAP servers, too, where certificates name them.",
+    ),
     Option("workers", integer(1, 64), "2", "How many workers do slow public-key operations."),
     Option("log_level", LEVEL, '"info"', 'What is logged: "debug", "info", "warning", "error".'),
     Option(

@@ -39,6 +39,7 @@ class DaemonSettings:
     expiry_warning: float = 14 * 86400.0
     revocation_timeout: float = 10.0
     revocation_private: bool = False
+    revocation_ldap: bool = False
     dns_servers: tuple[Endpoint, ...] = ()
     dnssec_anchors: str = ""
     workers: int = 2

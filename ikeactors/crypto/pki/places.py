@@ -16,6 +16,7 @@ _MAX_PLACES = 4
 _MAX_URL = 2048
 
 _SCHEMES = ("http://", "https://")
+_DIRECTORIES = ("ldap://", "ldaps://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Places:
 def places_of(certificate: x509.Certificate) -> Places:
     """Where to ask about a certificate."""
     unusable: list[str] = []
-    responders = _usable(_responders(certificate), unusable)
+    responders = _usable(_responders(certificate), unusable, _SCHEMES)
     points = extension(certificate, x509.CRLDistributionPoints)
     lists = _usable(_points(points or (), unusable), unusable)
     freshest = extension(certificate, x509.FreshestCRL)
@@ -78,18 +79,23 @@ def _url_of(name: x509.GeneralName) -> str:
     return type(name).__name__
 
 
-def _why_not(url: str) -> str:
-    """An LDAP server would be one more of everything, for what authorities have at http as well."""
-    is_ldap = url.lower().startswith(("ldap://", "ldaps://"))
-    return " (LDAP is not spoken: the list has to be there, too, or in x509crl)" if is_ldap else ""
-
-
-def _usable(urls: Iterable[str], unusable: list[str]) -> tuple[str, ...]:
+def _usable(
+    urls: Iterable[str], unusable: list[str], schemes: tuple[str, ...] = _SCHEMES + _DIRECTORIES
+) -> tuple[str, ...]:
+    """Those that can be asked; directories last, for a list is mostly at http as well."""
     found: dict[str, None] = {}
     for url in urls:
         is_plain = len(url) <= _MAX_URL and url.isascii() and url.isprintable() and " " not in url
-        if is_plain and url.lower().startswith(_SCHEMES):
+        if is_plain and url.lower().startswith(schemes):
             found[url] = None
         else:
-            unusable.append(f"{printable(url)} is no URL of http or https{_why_not(url)}")
-    return tuple(found)[:_MAX_PLACES]
+            unusable.append(f"{printable(url)} is no URL of {_named(schemes)}")
+    return tuple(sorted(found, key=_is_directory))[:_MAX_PLACES]
+
+
+def _named(schemes: tuple[str, ...]) -> str:
+    return "http, https or ldap" if _DIRECTORIES[0] in schemes else "http or https"
+
+
+def _is_directory(url: str) -> bool:
+    return url.lower().startswith(_DIRECTORIES)

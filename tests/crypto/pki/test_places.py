@@ -29,12 +29,13 @@ def test_a_certificate_may_name_nobody() -> None:
 
 
 def test_other_schemes_are_told_and_not_gone_to() -> None:
-    """Case E20."""
+    """Case E20. An LDAP server comes last."""
     extensions = points("file:///etc/passwd", "ldap://x/", "http://a b/", "http://ok/")
     places = places_of(certify("CN=peer", ROOT, extensions).certificate)
-    assert places.lists == ("http://ok/",)
-    assert places.unusable[0] == "file:///etc/passwd is no URL of http or https"
-    assert places.unusable[1].startswith("ldap://x/ is no URL of http or https (LDAP is not spoken")
+    assert places.lists == ("http://ok/", "ldap://x/")
+    assert places.unusable[0] == "file:///etc/passwd is no URL of http, https or ldap"
+    certificate = certify("CN=peer", ROOT, responders("ldap://x/")).certificate
+    assert places_of(certificate).unusable == ("ldap://x/ is no URL of http or https",)
 
 
 def test_indirect_lists_are_refused_clearly() -> None:
