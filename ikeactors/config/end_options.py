@@ -98,6 +98,12 @@ LOCAL = options(
         '""',
         "Our certificate is at this URL and its SHA-1 hash: who can, gets these; empty is off.",
     ),
+    Option(
+        "cert_uri_bundle",
+        boolean,
+        "false",
+        "There is a bundle, of our certificate with those above it, by the hash of all that.",
+    ),
     Option("pubkeys", listed(text), "[]", "Or files with our raw public keys, in pubkey/."),
     _ROUND,
 )

@@ -56,6 +56,7 @@ def _end(end: str, section: Section, directory: Path, mistakes: Mistakes) -> Aut
         _ders(section, "cacerts", directory / "x509ca", mistakes),
         tuple(_read(section, "pubkeys", directory / "pubkey", public_key_in, mistakes)),
         cert_uri_base=section.values.get("cert_uri_base", ""),
+        cert_uri_bundle=section.values.get("cert_uri_bundle", False),
         **_of_the_peer(section),
     )
 

@@ -99,6 +99,7 @@ class AuthSettings:
     dnssec: bool = False
     ipseckey: bool = False
     address_binding: AddressBinding = AddressBinding.EXACT
+    cert_uri_bundle: bool = False
 
     @property
     def by_public_key(self) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ikeactors.errors import InvalidSyntax
 from ikeactors.iana import IdType
-from ikeactors.wire.names import check_end, read_element, read_name, write_element
+from ikeactors.wire.der import check_end, read_element, write_element
+from ikeactors.wire.names import read_name
 from ikeactors.wire.octets import Reader
 
 _RFC822_NAME, _DNS_NAME, _DIRECTORY_NAME, _IP_ADDRESS = 0x81, 0x82, 0xA4, 0x87

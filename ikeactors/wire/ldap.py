@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from ikeactors.errors import InvalidSyntax
+from ikeactors.wire.der import read_element, write_element
 from ikeactors.wire.octets import Reader, printable
 
 _SEQUENCE, _SET, _OCTETS, _INTEGER, _ENUMERATED, _BOOLEAN = 0x30, 0x31, 0x04, 0x02, 0x0A, 0x01
@@ -23,6 +24,7 @@ _MESSAGE_ID = 1
 _MAX_LENGTH_OCTETS = 4
 # Tag and length of a message.
 _HEAD = 2
+_INDEFINITE = 0x80
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +67,19 @@ class Done:
 
 def write_search(place: Place) -> bytes:
     """The request."""
-    search = _element(
+    search = write_element(
         _SEARCH,
-        _element(_OCTETS, place.name.encode()),
+        write_element(_OCTETS, place.name.encode()),
         # One entry alone, aliases as they stand, no limits of the server's beyond its own.
-        _element(_ENUMERATED, b"\0"),
-        _element(_ENUMERATED, b"\0"),
-        _element(_INTEGER, b"\0"),
-        _element(_INTEGER, b"\0"),
-        _element(_BOOLEAN, b"\0"),
+        write_element(_ENUMERATED, b"\0"),
+        write_element(_ENUMERATED, b"\0"),
+        write_element(_INTEGER, b"\0"),
+        write_element(_INTEGER, b"\0"),
+        write_element(_BOOLEAN, b"\0"),
         _PRESENT,
-        _element(_SEQUENCE, _element(_OCTETS, place.attribute.encode())),
+        write_element(_SEQUENCE, write_element(_OCTETS, place.attribute.encode())),
     )
-    return _element(_SEQUENCE, _element(_INTEGER, bytes((_MESSAGE_ID,))), search)
+    return write_element(_SEQUENCE, write_element(_INTEGER, bytes((_MESSAGE_ID,))), search)
 
 
 def message_length(start: bytes) -> int | None:
@@ -87,10 +89,12 @@ def message_length(start: bytes) -> int | None:
     if start[0] != _SEQUENCE:
         raise InvalidSyntax("it speaks no LDAP")
     count = start[1] & 0x7F if start[1] & 0x80 else 0
+    if count > _MAX_LENGTH_OCTETS or start[1] == _INDEFINITE:
+        raise InvalidSyntax("a length is out of range")
     if len(start) < _HEAD + count:
         return None
-    reader = Reader(start[: _HEAD + count], 1)
-    return _HEAD + count + _length(reader)
+    length = int.from_bytes(start[_HEAD : _HEAD + count], "big") if count else start[1]
+    return _HEAD + count + length
 
 
 def read_message(octets: bytes) -> Found | Done | None:
@@ -100,7 +104,7 @@ def read_message(octets: bytes) -> Found | Done | None:
     if int.from_bytes(number, "big") != _MESSAGE_ID:
         raise InvalidSyntax("an answer to something else, or a farewell")
     tag = message.u8()
-    body = message.within(_length(message))
+    body = _within(message)
     if tag == _ENTRY:
         return _found(body)
     if tag == _DONE:
@@ -133,27 +137,8 @@ def _done(body: Reader) -> Done:
     return Done(f"it answers {_CODES.get(code, code)}{': ' if said else ''}{said}")
 
 
-def _within(reader: Reader, tag: int) -> Reader:
-    if reader.u8() != tag:
-        raise InvalidSyntax("not as LDAP has it")
-    return reader.within(_length(reader))
-
-
-def _length(reader: Reader) -> int:
-    length = reader.u8()
-    if length < 0x80:
-        return length
-    count = length & 0x7F
-    if not 1 <= count <= _MAX_LENGTH_OCTETS:
-        raise InvalidSyntax("a length is out of range")
-    return int.from_bytes(reader.octets(count), "big")
-
-
-def _element(tag: int, *parts: bytes) -> bytes:
-    body = b"".join(parts)
-    if len(body) < 0x80:
-        return bytes((tag, len(body))) + body
-    return bytes((tag, 0x84)) + len(body).to_bytes(4, "big") + body
+def _within(reader: Reader, tag: int | None = None) -> Reader:
+    return read_element(reader, tag, _MAX_LENGTH_OCTETS)
 
 
 _CODES = {

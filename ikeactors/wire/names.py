@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from ikeactors.errors import InvalidSyntax
+from ikeactors.wire.der import check_end, read_element, write_element
 from ikeactors.wire.octets import Reader
 
 _SEQUENCE = 0x30
@@ -17,9 +18,6 @@ _OID = 0x06
 _UTF8_STRING = 0x0C
 _PRINTABLE_STRING = 0x13
 _IA5_STRING = 0x16
-
-# A name is shorter than the identification that holds it, so two octets of length are enough.
-_MAX_LENGTH_OCTETS = 2
 
 # Real ones have about ten octets; printing a number of unlimited length is not linear.
 _MAX_OID = 64
@@ -116,19 +114,6 @@ def name_from_text(text: str) -> bytes:
     return write_element(_SEQUENCE, b"".join(names))
 
 
-def read_element(reader: Reader, tag: int | None = None) -> Reader:
-    """The body of an element, whose tag is read here where one is asked for."""
-    if tag is not None and reader.u8() != tag:
-        raise InvalidSyntax("not a distinguished name")
-    length = reader.u8()
-    if length & 0x80:
-        count = length & 0x7F
-        if not 1 <= count <= _MAX_LENGTH_OCTETS:
-            raise InvalidSyntax("a length in a distinguished name is out of range")
-        length = int.from_bytes(reader.octets(count), "big")
-    return reader.within(length)
-
-
 def _read_attribute(reader: Reader) -> NameAttribute:
     oid = read_element(reader, _OID).rest()
     if len(oid) > _MAX_OID:
@@ -137,12 +122,6 @@ def _read_attribute(reader: Reader) -> NameAttribute:
     value = read_element(reader).rest()
     check_end(reader)
     return NameAttribute(oid, tag, value)
-
-
-def check_end(reader: Reader) -> None:
-    """Refuse what stands behind. Raises InvalidSyntax."""
-    if reader.remaining:
-        raise InvalidSyntax("octets behind the end of a distinguished name")
 
 
 def _write_attribute(key: str, value: str) -> bytes:
@@ -162,15 +141,6 @@ def _string_tag(oid: bytes, octets: bytes) -> int:
     if oid in _IA5_ATTRIBUTES and octets.isascii():
         return _IA5_STRING
     return _PRINTABLE_STRING if _PRINTABLE.fullmatch(octets) else _UTF8_STRING
-
-
-def write_element(tag: int, body: bytes) -> bytes:
-    """A DER element."""
-    length = len(body)
-    if length < 0x80:
-        return bytes((tag, length)) + body
-    octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(octets))) + octets + body
 
 
 def _escape(text: str) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import sys
 from collections.abc import Iterator
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.lab.commands import stop, wait_until
 from tests.lab.ikeactors import IkeactorsPeer
@@ -34,8 +32,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     served.mkdir()
     for end in ENDS:
         pki.issue(end, Wanted([f"{end}.lab"], issuer=ROOT))
-        der = pki.certificate(end).public_bytes(Encoding.DER)
-        (served / hashlib.sha1(der, usedforsecurity=False).hexdigest()).write_bytes(der)
+        for name, octets in pki.published(end).items():
+            (served / name).write_bytes(octets)
     for end, other in (ENDS, ENDS[::-1]):
         assert not (pki.directory / end / "x509" / f"{other}.pem").exists()
     with direct() as network:

@@ -8,6 +8,7 @@ Its private keys lie in files without a passphrase.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from ikeactors.crypto.signatures import PrivateKey
+from ikeactors.wire.bundles import write_bundle
 from tests.lab.certifying import (
     KEYS,
     USAGES,
@@ -152,6 +154,14 @@ class Pki:
                 builder = builder.add_revoked_certificate(_revocation(int(serial), entry))
         key: Any = issuer.key
         return builder.sign(key, digest_of(key))
+
+    def published(self, name: str) -> dict[str, bytes]:
+        """A holder's certificate, and the bundle with those above it, by their hashes."""
+        certificate, branch = self.certificate(name), self.authority(BRANCH).certificate
+        above = [branch] if certificate.issuer == branch.subject else []
+        ders = [one.public_bytes(Encoding.DER) for one in (certificate, *above)]
+        found = (ders[0], write_bundle(ders))
+        return {hashlib.sha1(one, usedforsecurity=False).hexdigest(): one for one in found}
 
     def holders(self) -> list[Path]:
         """The folders of all holders."""

@@ -13,13 +13,14 @@ import hashlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ikeactors.errors import ProtocolFault
+from ikeactors.errors import InvalidSyntax, ProtocolFault
 from ikeactors.iana import CertificateEncoding, ExchangeType, NotifyType
 from ikeactors.protocol.actions import FetchCertificates, Level
 from ikeactors.protocol.events import CertificatesFetched, Reply
 from ikeactors.protocol.ikev2.exchange import Exchange, Payloads
 from ikeactors.protocol.settings import AuthSettings, ConnectionSettings
 from ikeactors.quick import quick
+from ikeactors.wire.bundles import read_bundle, write_bundle
 from ikeactors.wire.octets import printable
 from ikeactors.wire.payload import Certificate, Notify
 
@@ -37,6 +38,8 @@ MAX_LOOKUPS = 4
 _MAX_URL_OCTETS = 512
 
 _URL = CertificateEncoding.HASH_URL_X509
+_BUNDLE = CertificateEncoding.HASH_URL_X509_BUNDLE
+_NAMED = frozenset({_URL, _BUNDLE})
 
 
 def announcement(connections: Iterable[ConnectionSettings]) -> Payloads:
@@ -47,12 +50,18 @@ def announcement(connections: Iterable[ConnectionSettings]) -> Payloads:
 
 
 def shortened(auth: AuthSettings, certificates: tuple[Certificate, ...]) -> tuple[Certificate, ...]:
-    """Ours, the first one by its hash and where it is."""
+    """Ours, the first one by its hash and where it is, or all of them as a bundle."""
     if not auth.cert_uri_base or not certificates:
         return certificates
-    digest = hashlib.sha1(certificates[0].data, usedforsecurity=False)
-    url = auth.cert_uri_base + digest.hexdigest()
-    return (Certificate(_URL, digest.digest() + url.encode()), *certificates[1:])
+    if auth.cert_uri_bundle:
+        bundle = write_bundle(one.data for one in certificates)
+        return (_at(auth.cert_uri_base, _BUNDLE, bundle),)
+    return (_at(auth.cert_uri_base, _URL, certificates[0].data), *certificates[1:])
+
+
+def _at(base: str, encoding: CertificateEncoding, octets: bytes) -> Certificate:
+    digest = hashlib.sha1(octets, usedforsecurity=False)
+    return Certificate(encoding, digest.digest() + (base + digest.hexdigest()).encode())
 
 
 def is_looked_up(
@@ -64,7 +73,7 @@ def is_looked_up(
     named = [
         one
         for one in then.payloads
-        if isinstance(one, Certificate) and one.encoding is _URL and len(one.data) > _HASH_OCTETS
+        if isinstance(one, Certificate) and one.encoding in _NAMED and len(one.data) > _HASH_OCTETS
     ]
     if not named:
         return False
@@ -129,12 +138,22 @@ def _fetched(association: Association, payloads: Payloads, event: Reply) -> Payl
     found = {hashlib.sha1(one, usedforsecurity=False).digest(): one for one in event.certificates}
     whole: Payloads = ()
     for one in payloads:
-        if not isinstance(one, Certificate) or one.encoding is not _URL:
+        if not isinstance(one, Certificate) or one.encoding not in _NAMED:
             whole += (one,)
-        elif one.data[:_HASH_OCTETS] in found:
-            octets = found[one.data[:_HASH_OCTETS]]
-            whole += (Certificate(CertificateEncoding.X509_SIGNATURE, octets),)
+            continue
+        octets = found.get(one.data[:_HASH_OCTETS])
+        if octets is not None:
+            ders = (octets,) if one.encoding is _URL else _unbundled(association, octets)
+            whole += tuple(Certificate(CertificateEncoding.X509_SIGNATURE, der) for der in ders)
     return whole
+
+
+def _unbundled(association: Association, octets: bytes) -> tuple[bytes, ...]:
+    try:
+        return read_bundle(octets)
+    except InvalidSyntax as fault:
+        _report(association, f"a bundle that cannot be read: {fault}")
+        return ()
 
 
 def _report(association: Association, text: str) -> None:

@@ -10,14 +10,18 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ikeactors.iana import CertificateEncoding
 from ikeactors.protocol.actions import FetchCertificates
+from ikeactors.wire.bundles import write_bundle
 from ikeactors.wire.payload import Certificate, Payload
-from tests.crypto.pki.making import Holder
+from tests.crypto.pki.making import NOW, Holder
 from tests.pair import Pair, opposite
 from tests.protocol.forging import added, authenticating, change_sealed
 from tests.protocol.ikev2.test_public_keys import (
+    BRANCH,
     EAST_HOLDER,
     WEST_HOLDER,
     by_key,
+    holder,
+    keyring,
     pair_of,
     signing,
 )
@@ -133,3 +137,45 @@ def test_a_name_that_makes_no_sense_is_looked_up_by_nobody(data: bytes) -> None:
     pair.settle()
     assert not pair.east.association.established
     assert not lookups(pair)
+
+
+LEAF = holder("west", issuer=BRANCH)
+
+
+def bundled(octets: bytes = write_bundle([der(LEAF), der(BRANCH)])) -> Pair:
+    """The western end names a bundle, which holds the branch that nobody else knows."""
+    west = by_key("west.example", cert_uri_base=BASE, cert_uri_bundle=True)
+    ours = signing(local=west)
+    theirs = replace(opposite(ours), remote=replace(west, cert_urls=(BASE,), cert_uri_base=""))
+    credentials = {"west": keyring(LEAF, BRANCH), "east": keyring(EAST_HOLDER)}
+    pair = Pair(ours, theirs, credentials=credentials, wall_clock=NOW)
+    expected = write_bundle([der(LEAF), der(BRANCH)])
+    pair.east.web[BASE + hashlib.sha1(expected).hexdigest()] = octets
+    return pair
+
+
+def test_a_bundle_holds_the_certificates_above_as_well() -> None:
+    """(RFC 7296 section 3.6)"""
+    pair = bundled().establish()
+    assert "SK {IDi, CERT, CERTREQ, IDr" in pair.trace[2]
+    ((name,),) = lookups(pair)
+    assert name[1].startswith(BASE)
+    said = pair.east.said("peer-key-checked")[0].text
+    assert said.endswith("CN=west <- CN=branch <- CN=root")
+
+
+def test_a_bundle_that_cannot_be_read_is_told() -> None:
+    """E21"""
+    pair = authenticating(bundled(b"junk"))
+
+    def change(payloads: tuple[Payload, ...]) -> tuple[Payload, ...]:
+        data = hashlib.sha1(b"junk").digest() + f"{BASE}junk".encode()
+        wrong = Certificate(CertificateEncoding.HASH_URL_X509_BUNDLE, data)
+        return tuple(wrong if isinstance(one, Certificate) else one for one in payloads)
+
+    pair.east.web[f"{BASE}junk"] = b"junk"
+    change_sealed(pair, pair.flights[0], change)
+    pair.settle()
+    (report,) = pair.east.said("certificate-not-fetched")
+    assert "a bundle that cannot be read" in report.text
+    assert not pair.east.association.established
