@@ -78,6 +78,8 @@ class PeerRegistry:
         for number in (*verdict.superseded, *verdict.yielding):
             silent = verdict.silent and number in verdict.superseded
             self._dismiss(number, Superseded(silent), verdict.survivor or peer.number)
+        if not claim.initiated:
+            self._call_off_successors(verdict.superseded, peer.number)
         if verdict.renewed and not claim.initiated:
             self._note_renewal(peer, claim, verdict.renewed)
         if verdict.renewed:
@@ -88,8 +90,7 @@ class PeerRegistry:
 
     def _note_renewal(self, peer: Peer, claim: ClaimIdentity, older: tuple[int, ...]) -> None:
         """The peer reauthenticates, and deletes the old ones in a while."""
-        for number in older:
-            self._call_off(self.succession.successor(number), peer.number)
+        self._call_off_successors(older, peer.number)
         self.succession.note(peer.number, older)
         ends = claim.unique in (Unique.REPLACE, Unique.KEEP)
         for number in older:
@@ -97,6 +98,10 @@ class PeerRegistry:
                 self._dismiss(number, Renewed(ends), peer.number)
             else:
                 self._tell(number, Renewed(ends))
+
+    def _call_off_successors(self, older: tuple[int, ...], survivor: int) -> None:
+        for number in older:
+            self._call_off(self.succession.successor(number), survivor)
 
     def _call_off(self, number: int, survivor: int) -> None:
         """Ours for the same does not begin, or not go on before it has told who we are: the peer

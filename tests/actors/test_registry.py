@@ -301,3 +301,20 @@ async def test_ours_that_has_begun_is_told_that_the_peers_stands() -> None:
     registry.claim(theirs, replace(claims(9, initiated=False, nonce=b"1"), began_at=9.0))
     assert not ours.dismissed
     assert ours.mailbox.drain() == [Superseded(silent=False, unproven=True)]
+
+
+async def test_ours_is_told_too_where_the_peer_knows_nothing_of_the_older_one() -> None:
+    """It renews what is dead: the peer, who hears of it later, would await its Delete."""
+    registry = World().registry
+    older, ours, theirs = (Peer(number, "net") for number in (1, 2, 3))
+    for peer in (older, ours, theirs):
+        peer.remote = REMOTE
+        registry.census.add(peer)
+    registry.claim(older, claims(1, initiated=True, nonce=b"0"))
+    event = InitiationRequested(("child",), None, CHILDREN)
+    registry.succession.begin(ours.number, Renewal(older.number, event))
+    ours.spis = (b"12345678",)
+    claim = replace(claims(9, initiated=False, nonce=b"1"), began_at=9.0, initial_contact=True)
+    registry.claim(theirs, claim)
+    assert older.dismissed
+    assert ours.mailbox.drain() == [Superseded(silent=False, unproven=True)]
