@@ -50,6 +50,7 @@ class Registry(Protocol):
     """What all associations share among themselves."""
 
     def claim(self, peer: Peer, claim: actions.ClaimIdentity) -> None: ...
+    def moved(self, peer: Peer, place: Address) -> None: ...
     def answer(self, answer: actions.AnswerRequest) -> None: ...
     def reauthenticate(self, peer: Peer, action: actions.Reauthenticate) -> None: ...
     def begin_again(self, peer: Peer, action: actions.BeginAgain) -> None: ...
@@ -230,6 +231,8 @@ def _report_usage(mailbox: Mailbox, ticket: int, usages: Sequence[SaUsage]) -> N
 
 
 def _send_datagram(peer: Peer, action: actions.SendDatagram, outlets: Outlets) -> None:
+    if peer.remote is not None and peer.remote.address != action.remote.address:
+        outlets.registry.moved(peer, action.remote.address)
     peer.local, peer.remote = action.local, action.remote
     problem = outlets.sender.send_message(action.octets, action.local, action.remote, action.dscp)
     if problem:

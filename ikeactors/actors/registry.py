@@ -36,7 +36,7 @@ from ikeactors.protocol.events import (
     Superseded,
 )
 from ikeactors.protocol.ikev2.overlap import RENEWED_WITHIN
-from ikeactors.protocol.settings import Unique
+from ikeactors.protocol.settings import Address, Unique
 from ikeactors.protocol.snapshot import ChildSnapshot
 
 Tidings = Renewed | RenewalGivenUp | OlderEnded | Superseded
@@ -74,7 +74,10 @@ class PeerRegistry:
     def claim(self, peer: Peer, claim: ClaimIdentity) -> None:
         """Answer an association that has authenticated its peer; send away those it replaces."""
         is_renewed = partial(self._is_renewed, peer, claim)
-        verdict = self.claims.claim(peer.number, claim, is_renewed, self.succession.is_open)
+        renewal = self.succession.find(peer.number)
+        before = renewal.predecessor if renewal else 0
+        is_open = self.succession.is_open
+        verdict = self.claims.claim(peer.number, claim, is_renewed, is_open, before)
         for number in (*verdict.superseded, *verdict.yielding):
             silent = verdict.silent and number in verdict.superseded
             self._dismiss(number, Superseded(silent), verdict.survivor or peer.number)
@@ -87,6 +90,10 @@ class PeerRegistry:
                 self._tell(number, Renewed(ends=True, is_lost=True))
         beside = tuple(one for number in verdict.renewed for one in self._children_of(number))
         peer.mailbox.post_assured(IdentityClaimed(claim.ticket, verdict.granted, beside))
+
+    def moved(self, peer: Peer, place: Address) -> None:
+        """Its other end is elsewhere now."""
+        self.claims.move(peer.number, place)
 
     def _note_renewal(self, peer: Peer, claim: ClaimIdentity, older: tuple[int, ...]) -> None:
         """The peer reauthenticates, and deletes the old ones in a while."""
@@ -218,7 +225,9 @@ class PeerRegistry:
     def release(self, peer: Peer) -> None:
         """It stands no more; whom it made way for has the peer for itself, if nobody else does."""
         self.returning.arrived(peer.number)
-        left = self.claims.release(peer.number)
+        left, successor = self.claims.release(peer.number), self.succession.successor(peer.number)
+        if successor in self.claims and successor not in left:
+            left = (*left, successor)
         for number in left:
             others = {*self.succession.predecessors(number), self.succession.successor(number)}
             others |= {one for one in left if self.claims.have_crossed(number, one)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -153,3 +154,67 @@ def test_initial_contact_is_no_reauthentication() -> None:
     claims.claim(1, claim(Unique.NO))
     verdict = claims.claim(2, claim(Unique.NO, initial_contact=True), lambda _: True)
     assert verdict == Verdict(True, (1,), silent=True)
+
+
+def peers(count: int, *, behind: int = 0, unique: Unique = Unique.NEVER) -> Claims:
+    """Many peers of one identity: each at an address of its own, or all behind one."""
+    claims = Claims()
+    for number in range(1, count + 1):
+        claims.claim(number, somewhere(behind or number, unique))
+    return claims
+
+
+def somewhere(place: int, unique: Unique = Unique.NEVER, **changes: object) -> ClaimIdentity:
+    address = ip_address(0x0A000000 + place)
+    return replace(claim(unique), place=address, **changes)
+
+
+@pytest.mark.parametrize("behind", [0, 1])
+def test_thousands_of_one_identity_cost_each_other_nothing(behind: int) -> None:
+    """What is asked about each new one and each that goes does not grow with their number."""
+    asked: list[int] = []
+
+    def is_renewed(number: int) -> bool:
+        asked.append(number)
+        return False
+
+    claims = peers(5000, behind=behind)
+    assert claims.claim(5001, somewhere(behind or 77), is_renewed) == Verdict(True)
+    assert len(asked) <= 16
+    assert len(claims.release(5001)) <= 16
+    assert len(claims) == 5000
+    assert claims.stands(US, THEM)
+    for number in range(1, 5001):
+        claims.release(number)
+    assert len(claims) == 0
+    assert not claims.stands(US, THEM)
+
+
+def test_the_latest_at_an_address_are_looked_at() -> None:
+    claims = peers(100, behind=1)
+    verdict = claims.claim(101, somewhere(1), lambda number: number > 98)
+    assert verdict.renewed == (99, 100)
+
+
+def test_who_has_moved_is_met_where_it_is() -> None:
+    claims = peers(3)
+    claims.move(2, ip_address("192.0.2.7"))
+    claims.move(9, ip_address("192.0.2.7"))
+    there = replace(somewhere(0), place=ip_address("192.0.2.7"))
+    assert claims.claim(4, there, lambda number: True).renewed == (2,)
+    assert claims.claim(5, somewhere(2), lambda number: True).renewed == ()
+
+
+def test_ours_renews_its_predecessor_wherever_that_is() -> None:
+    claims = peers(3)
+    verdict = claims.claim(
+        4, somewhere(9, initiated=True), lambda number: number == 2, predecessor=2
+    )
+    assert verdict.renewed == (2,)
+
+
+def test_one_that_is_to_be_alone_replaces_all_of_its_identity() -> None:
+    claims = peers(3)
+    assert claims.claim(4, somewhere(9, Unique.REPLACE)).superseded == (1, 2, 3)
+    assert 4 in claims
+    assert len(claims) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 import trio
@@ -12,7 +13,14 @@ import trio.testing
 from ikeactors.actors.peer import Peer
 from ikeactors.actors.registry import PeerRegistry
 from ikeactors.actors.succession import Renewal
-from ikeactors.protocol.actions import Action, BeginAgain, ClaimIdentity, HandOver, Reauthenticate
+from ikeactors.protocol.actions import (
+    Action,
+    BeginAgain,
+    ClaimIdentity,
+    HandOver,
+    Reauthenticate,
+    SendDatagram,
+)
 from ikeactors.protocol.events import (
     DeletionRequested,
     Event,
@@ -26,6 +34,7 @@ from ikeactors.protocol.events import (
 from ikeactors.protocol.settings import Unique
 from ikeactors.wire.identities import Identity
 from tests.fakes.associations import (
+    LOCAL,
     REMOTE,
     FakeAssociation,
     crash,
@@ -37,6 +46,7 @@ from tests.fakes.associations import (
 from tests.fakes.peers import World
 
 US, THEM = Identity.from_text("a.lab"), Identity.from_text("b.lab")
+ELSEWHERE = replace(REMOTE, address=ip_address("192.0.2.99"))
 CHILDREN = snapshot("net", ["child"]).children
 
 
@@ -60,6 +70,20 @@ def hand_over(_: FakeAssociation, __: Event) -> Sequence[Action]:
 def leave(association: FakeAssociation, event: Event) -> Sequence[Action]:
     association.closed = isinstance(event, Superseded)
     return []
+
+
+def roam(_: FakeAssociation, __: Event) -> Sequence[Action]:
+    return [SendDatagram(b"x", LOCAL, one) for one in (REMOTE, ELSEWHERE)]
+
+
+async def test_a_claim_goes_where_the_peer_goes(autojump_clock: trio.testing.MockClock) -> None:
+    world = World([[claiming(Unique.NEVER), roam, ignore]])
+    async with world.running():
+        old = world.peers.initiate("net")
+        await trio.sleep(1)
+        there = ClaimIdentity(2, US, THEM, Unique.NEVER, False, place=ELSEWHERE.address)
+        verdict = world.registry.claims.claim(old + 1, there, lambda number: number == old)
+        assert verdict.renewed == (old,)
 
 
 async def test_a_new_association_takes_the_place_of_the_old(

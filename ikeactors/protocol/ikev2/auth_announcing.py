@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from ikeactors.crypto.signature_constraints import ANY_SIGNATURE
 from ikeactors.crypto.signature_schemes import BY_IDENTIFIER, SCHEMES
 from ikeactors.errors import InvalidSyntax
-from ikeactors.iana import AuthMethod, NotifyType
+from ikeactors.iana import AuthMethod, CertificateEncoding, NotifyType
 from ikeactors.protocol.credentials import WelcomeMethod
 from ikeactors.protocol.ikev2.exchange import Payloads
 from ikeactors.protocol.ikev2.transcript import Transcript
@@ -35,6 +35,7 @@ from ikeactors.wire.payload import CertificateRequest, Notify
 _KEY_HASH_OCTETS = 20
 
 _KIND = NotifyType.SUPPORTED_AUTH_METHODS
+_X509 = CertificateEncoding.X509_SIGNATURE
 
 
 def announcement(connections: Iterable[ConnectionSettings]) -> Payloads:
@@ -70,7 +71,8 @@ def welcome(payloads: Payloads) -> tuple[WelcomeMethod, ...]:
         announced = read_announcements(told[0].data)
     except InvalidSyntax:
         return ()
-    asked = b"".join(one.data for one in find_all(payloads, CertificateRequest))
+    requests = find_all(payloads, CertificateRequest)
+    asked = b"".join(one.data for one in requests if one.encoding is _X509)
     return tuple(
         WelcomeMethod(one.method, _authority(asked, one.authority or 0), one.algorithm)
         for one in announced
