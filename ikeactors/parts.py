@@ -135,9 +135,9 @@ async def build(configuration: Configuration, options: Options, stack: AsyncExit
     kernel, commands = open_commands()
     registry = PeerRegistry(router, kernel, answers)
     addresses = ports.addresses()
-    trust = open_trust(configuration, ports.lookup, workers, hub)
+    trust = open_trust(configuration, ports.lookup, workers, hub, ports.wall_clock)
     ways = (router, sockets, kernel, workers, alarms, hub, writers.key_log, registry)
-    asked = trust.checks, trust.name_checks, trust.look_up, trust.tokens.sign
+    asked = trust, trust.name_checks, trust.look_up, trust.tokens.sign
     outlets = Outlets(*ways, writers.keeper, writers.followers, *asked)
     shared = (configuration, options, sockets, addresses, hub, registry)
     abilities = (is_userspace, choice.compresses)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import trio
 
 from ikeactors import expiring
 from ikeactors.actors.entropy import SystemEntropy
@@ -16,8 +18,9 @@ from ikeactors.actors.reports import ReportHub
 from ikeactors.actors.supervisor import ChildSpecification
 from ikeactors.actors.tokens import Tokens
 from ikeactors.actors.unchecked import (
+    Answer,
     Checks,
-    LookUp,
+    Fetched,
     NameChecks,
     NobodyAsked,
     Unchecked,
@@ -53,14 +56,25 @@ class Checking:
         self.staples.configure(getattr(configuration.credentials, "own", ()))
 
 
-@dataclass(frozen=True, slots=True)
 class Trust:
-    """Outlives the actor."""
+    """Outlives the actor. What it takes to check certificates is made when there are the first."""
 
-    credentials: CurrentCredentials
-    checking: Checking | None
-    names: NameProofs | None = None
-    tokens: Tokens = field(default_factory=Tokens)
+    def __init__(
+        self,
+        configuration: Configuration,
+        make: Callable[[Configuration], Checking],
+        names: NameProofs | None,
+        tokens: Tokens,
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self.credentials = CurrentCredentials(configuration.credentials)
+        self.names = names
+        self.tokens = tokens
+        self.checking: Checking | None = None
+        self._make = make
+        self._wall_clock = wall_clock
+        self._begun = trio.Event()
+        self._begin(configuration)
 
     @property
     def name_checks(self) -> NameChecks:
@@ -71,40 +85,66 @@ class Trust:
         """The public keys of a name. Raises AuthenticationFailed."""
         return self.name_checks.keys_of(name)
 
-    @property
-    def checks(self) -> Checks:
-        """Whom associations ask."""
-        return Unchecked() if self.checking is None else self.checking.checks
+    def check(
+        self, chain: tuple[bytes, ...], answer: Answer, answers: tuple[bytes, ...] = ()
+    ) -> None:
+        """Find out for an association whether certificates are revoked."""
+        checks: Checks = Unchecked() if self.checking is None else self.checking.checks
+        checks.check(chain, answer, answers)
 
-    @property
-    def look_up(self) -> LookUp:
-        """Who fetches certificates for them."""
-        return fetch_nothing if self.checking is None else self.checking.lookups.look_up
+    def look_up(self, names: tuple[tuple[bytes, str], ...], answer: Fetched) -> None:
+        """Fetch certificates for an association."""
+        look_up = fetch_nothing if self.checking is None else self.checking.lookups.look_up
+        look_up(names, answer)
 
     def replace(self, configuration: Configuration) -> None:
         """What this configuration has loaded holds from now on."""
         self.credentials.replace(configuration.credentials)
         self.tokens.configure(configuration.tokens)
-        if self.checking is not None:
+        if self.checking is None:
+            self._begin(configuration)
+        else:
             self.checking.configure(configuration)
+
+    def _begin(self, configuration: Configuration) -> None:
+        if isinstance(configuration.credentials, NoCredentials):
+            return
+        self.checking = self._make(configuration)
+        self._begun.set()
 
     def staple_of(self, certificate: bytes) -> bytes:
         """What OCSP says of a certificate of ours; nothing where that is not known."""
         return b"" if self.checking is None else self.checking.staples.of(certificate)
 
     def children(self) -> Iterator[ChildSpecification]:
-        """Its actor."""
-        if self.checking is not None:
-            from ikeactors.actors.revocation import run_revocation
-
-            run = partial(run_revocation, self.checking.checks, self.checking.examiner)
-            yield ChildSpecification("revocation", run)
-            yield ChildSpecification("staples", self.checking.staples.run)
-            yield ChildSpecification("lookups", self.checking.lookups.run)
+        """Its actors; where there are no certificates yet they wait for these."""
+        yield ChildSpecification("revocation", self._run_revocation)
+        yield ChildSpecification("staples", self._run_staples)
+        yield ChildSpecification("lookups", self._run_lookups)
+        yield ChildSpecification("tokens", self._run_tokens)
         if self.names is not None:
             yield ChildSpecification("dnssec", self.names.run)
-        if self.checking is not None:
-            yield ChildSpecification("tokens", self.tokens.run)
+
+    async def _begun_checking(self) -> Checking:
+        await self._begun.wait()
+        assert self.checking is not None
+        return self.checking
+
+    async def _run_revocation(self) -> None:
+        checking = await self._begun_checking()
+        from ikeactors.actors.revocation import run_revocation
+
+        await run_revocation(checking.checks, checking.examiner)
+
+    async def _run_staples(self) -> None:
+        await (await self._begun_checking()).staples.run()
+
+    async def _run_lookups(self) -> None:
+        await (await self._begun_checking()).lookups.run()
+
+    async def _run_tokens(self) -> None:
+        await self._begun_checking()
+        await self.tokens.run()
 
     def expirations(self) -> tuple[Expiration, ...]:
         """When what is loaded expires."""
@@ -123,7 +163,7 @@ class Trust:
         """What the admin socket shows of it."""
         shown: dict[str, object] = {}
         if self.checking is not None:
-            shown["certificates"] = tuple(expiring.shown(self.expirations(), time.time()))
+            shown["certificates"] = tuple(expiring.shown(self.expirations(), self._wall_clock()))
             shown["revocation"] = self.checking.checks.statistics()
             shown["crls"] = self.checking.examiner.crls.statistics()
         if self.names is not None:
@@ -134,18 +174,22 @@ class Trust:
 
 
 def open_trust(
-    configuration: Configuration, lookup: Lookup, workers: Workers, hub: ReportHub
+    configuration: Configuration,
+    lookup: Lookup,
+    workers: Workers,
+    hub: ReportHub,
+    wall_clock: Callable[[], float] = time.time,
 ) -> Trust:
-    """What the configuration has loaded; where it is all pre-shared keys there is nothing to do."""
-    credentials = CurrentCredentials(configuration.credentials)
-    names, tokens = _names(configuration, hub), Tokens()
+    """What the configuration has loaded."""
+    make = partial(_checking, lookup=lookup, workers=workers, hub=hub, wall_clock=wall_clock)
+    names, tokens = _names(configuration, hub, wall_clock), Tokens()
     tokens.configure(configuration.tokens)
-    if isinstance(configuration.credentials, NoCredentials):
-        return Trust(credentials, None, names, tokens)
-    return Trust(credentials, _checking(configuration, lookup, workers, hub), names, tokens)
+    return Trust(configuration, make, names, tokens, wall_clock)
 
 
-def _names(configuration: Configuration, hub: ReportHub) -> NameProofs | None:
+def _names(
+    configuration: Configuration, hub: ReportHub, wall_clock: Callable[[], float]
+) -> NameProofs | None:
     """Who asks what DNSSEC proves, where a connection wants that."""
     dns = configuration.dns
     if dns is None:
@@ -155,14 +199,19 @@ def _names(configuration: Configuration, hub: ReportHub) -> NameProofs | None:
     from ikeactors.actors.validation import Validator, read_anchors
 
     anchors = read_anchors(dns.anchors) if dns.anchors else None
-    proofs = Validator(Resolvers(dns.servers).ask, anchors, time.time)
+    proofs = Validator(Resolvers(dns.servers).ask, anchors, wall_clock)
     ends = (end for one in configuration.connections for end in one.remote_rounds)
     asked = (str(end.id.identity) for end in ends if end.ipseckey)
-    return NameProofs(proofs, time.time, hub, tuple(asked))
+    return NameProofs(proofs, wall_clock, hub, tuple(asked))
 
 
 def _checking(
-    configuration: Configuration, lookup: Lookup, workers: Workers, hub: ReportHub
+    configuration: Configuration,
+    *,
+    lookup: Lookup,
+    workers: Workers,
+    hub: ReportHub,
+    wall_clock: Callable[[], float],
 ) -> Checking:
     from ikeactors.actors.cert_lookups import CertificateLookups
     from ikeactors.actors.crl_files import CrlFiles
@@ -174,11 +223,11 @@ def _checking(
     settings = configuration.daemon
     private, ldap = settings.revocation_private, settings.revocation_ldap
     fetch = Fetcher(lookup, private, directories=ldap).fetch
-    crls = Crls(fetch, CrlFiles(Path(settings.state_directory) / _CRLS), time.time, hub)
+    crls = Crls(fetch, CrlFiles(Path(settings.state_directory) / _CRLS), wall_clock, hub)
     nonce = SystemEntropy().octets
     patience = settings.revocation_timeout
-    examiner = Examiner(crls, fetch, workers.run, nonce, time.time, patience)
-    staples = Staples(fetch, time.time, hub)
+    examiner = Examiner(crls, fetch, workers.run, nonce, wall_clock, patience)
+    staples = Staples(fetch, wall_clock, hub)
     lookups = CertificateLookups(fetch, patience)
     checking = Checking(RevocationChecks(examiner.at_once), examiner, staples, lookups)
     checking.configure(configuration)

@@ -81,7 +81,8 @@ async def test_a_claim_goes_where_the_peer_goes(autojump_clock: trio.testing.Moc
     async with world.running():
         old = world.peers.initiate("net")
         await trio.sleep(1)
-        there = ClaimIdentity(2, US, THEM, Unique.NEVER, False, place=ELSEWHERE.address)
+        never = ClaimIdentity(2, US, THEM, Unique.NEVER, False, began_at=3)
+        there = replace(never, place=ELSEWHERE.address)
         verdict = world.registry.claims.claim(old + 1, there, lambda number: number == old)
         assert verdict.renewed == (old,)
 
