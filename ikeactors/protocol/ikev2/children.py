@@ -53,7 +53,8 @@ class Children:
     def __contains__(self, child: ChildSa) -> bool:
         return self._by_number.get(child.number) is child
 
-    def _lives(self, child: ChildSa) -> bool:
+    def lives(self, child: ChildSa) -> bool:
+        """Whether it is among ours and more than retired: what is retired only receives."""
         return child in self and child.state is not ChildState.RETIRED
 
     def get(self, number: int) -> ChildSa | None:
@@ -144,7 +145,7 @@ class Children:
         if old is None:
             return
         following = child.successor
-        old.successor = following if following is not None and self._lives(following) else None
+        old.successor = following if following is not None and self.lives(following) else None
         if old.state is ChildState.REKEYED and old.successor is None:
             self.goes_on(old)
 
@@ -157,7 +158,7 @@ class Children:
     def prevailed(self, child: ChildSa, old: ChildSa, rival: ChildSa | None) -> None:
         """Ours is in the data plane in place of `old`: what the peer has made is redundant."""
         old.successor = child
-        if rival is not None and self._lives(rival):
+        if rival is not None and self.lives(rival):
             self.make_redundant(rival)
             child.successor = rival
 
@@ -249,13 +250,13 @@ class Children:
                 following = one.successor
                 if following is not None and (one.number in line or following.number in line):
                     line[one.number], line[following.number] = one, following
-        line |= {one.number: one for one in twins.beside(self, child) if self._lives(one)}
+        line |= {one.number: one for one in twins.beside(self, child) if self.lives(one)}
         for one in line.values():
             one.unwanted = True
         self._ask_to_delete(tuple(line.values()), request, False)
 
     def _ask_to_delete(self, children: tuple[ChildSa, ...], request: Request, first: bool) -> None:
-        chosen = tuple(one for one in children if self._lives(one))
+        chosen = tuple(one for one in children if self.lives(one))
         for one in chosen:
             one.state = ChildState.DELETING
         association = self._association
@@ -329,7 +330,7 @@ class Children:
 
     def _hand_over(self, child: ChildSa) -> None:
         successor = child.successor
-        if successor is None or not self._lives(successor):
+        if successor is None or not self.lives(successor):
             self._hand_to_twin(child)
             return
         if successor.state is ChildState.REDUNDANT:

@@ -123,7 +123,7 @@ class InstallOffered:
             if old.state is ChildState.REKEYING:
                 stop_sending(association, old)
                 children.delete(old, Request(None), first=True)
-        elif self.rival is not None and self.rival in children:
+        elif self.rival is not None and children.lives(self.rival):
             children.make_redundant(self.rival)
 
     def _give_back(self, association: Association) -> None:

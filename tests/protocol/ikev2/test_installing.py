@@ -12,7 +12,8 @@ from ikeactors.protocol.events import (
     RekeyRequested,
 )
 from ikeactors.protocol.ikev2.child_sa import ChildState
-from ikeactors.protocol.ikev2.installing import RETIRED_FOR
+from ikeactors.protocol.ikev2.installing import RETIRED_FOR, InstallOffered
+from ikeactors.protocol.ikev2.requests import Request
 from ikeactors.protocol.timers import Timer
 from ikeactors.wire.payload import Delete
 from tests.pair import End, Pair
@@ -128,3 +129,15 @@ def test_a_child_sa_that_is_deleted_and_then_refused_leaves_no_timer_behind() ->
     running = [key for key, _ in pair.east.association.timers.running]
     retired = [number for timer, number in running if timer is Timer.CHILD_RETIRE]
     assert retired == [old.number]
+
+
+def test_a_rival_that_is_deleted_already_is_not_made_redundant() -> None:
+    pair = established()
+    pair.give(pair.west, RekeyRequested(child="net"))
+    pair.settle()
+    association = pair.east.association
+    (rival,) = [one for one in association.children if one.state is ChildState.RETIRED]
+    (child,) = [one for one in association.children if one is not rival]
+    child.state = ChildState.INSTALLING
+    InstallOffered(child, Request(None), rival=rival).resumed(association, ChildSaInstalled(0))
+    assert rival.state is ChildState.RETIRED
