@@ -15,6 +15,7 @@ from ikeactors.cli.tables import print_document, print_table
 from ikeactors.cli.words import (
     connection_rows,
     event_line,
+    expiry_lines,
     kernel_head,
     kernel_rows,
     sa_lines,
@@ -39,6 +40,8 @@ def status(options: argparse.Namespace) -> int:
         return print_document({"daemon": daemon, "tunnels": tunnels, "sas": sas})
     if not options.connection:
         print(status_head(daemon))
+        for line in expiry_lines(daemon):
+            print(line)
     for line in status_lines(tunnels, sas):
         print(line)
     return 0

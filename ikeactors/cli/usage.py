@@ -101,10 +101,22 @@ def _add_verify(words: _Words) -> None:
     )
     verify.add_argument("--for", dest="connection", metavar="CONNECTION", required=True)
     verify.add_argument("--config", type=Path, metavar="FILE", default=DEFAULT_CONFIGURATION)
+    verify.add_argument(
+        "--round",
+        type=_positive,
+        metavar="N",
+        help="of a peer that proves several identities, which one; the first with a certificate",
+    )
     verify.add_argument("--id", metavar="IDENTITY", help="whom the peer says it is")
     verify.add_argument(
         "--at", type=_instant, metavar="2027-01-31", help="on another day than today"
     )
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r}: a number from 1 expected")
+    return int(text)
 
 
 def _instant(text: str) -> datetime:

@@ -16,6 +16,8 @@ from ikeactors.errors import AuthenticationFailed, Fault
 if TYPE_CHECKING:
     from cryptography import x509
 
+    from ikeactors.config import Configuration
+    from ikeactors.config.dnssec import DnsSettings
     from ikeactors.protocol.examining import Check, Examination
     from ikeactors.protocol.settings import AuthSettings, ConnectionSettings
     from ikeactors.wire.identities import Identity
@@ -43,11 +45,13 @@ class Finding:
 def verify(options: argparse.Namespace) -> int:
     """Examine certificates as a connection would, and tell every step."""
     try:
-        examination, identity, auth = _examined(options)
+        examination, identity, auth, dns = _examined(options)
     except _CannotSay as fault:
         print(f"ikeactors: {printable(str(fault), _PARAGRAPH)}", file=sys.stderr)
         return CANNOT_SAY
     findings = [_of_pattern(auth, identity), *map(_finding, examination.checks())]
+    if auth.dnssec and dns is not None:
+        findings.append(_of_name(dns, identity))
     accepted = all(one.passed for one in findings)
     if options.json:
         print_document({"ok": accepted, "checks": list(map(asdict, findings))})
@@ -58,31 +62,45 @@ def verify(options: argparse.Namespace) -> int:
     return ACCEPTED if accepted else REFUSED
 
 
-def _examined(options: argparse.Namespace) -> tuple[Examination, Identity, AuthSettings]:
+def _examined(
+    options: argparse.Namespace,
+) -> tuple[Examination, Identity, AuthSettings, DnsSettings | None]:
     from cryptography.hazmat.primitives.serialization import Encoding
 
     from ikeactors.iana import CertificateEncoding
     from ikeactors.protocol.keyring import Keyring
     from ikeactors.wire.payload import Certificate
 
-    connection, credentials = _configured(options)
-    if connection.remote.public_keys:
+    connection, configuration = _configured(options)
+    auth, credentials = _round(options, connection), configuration.credentials
+    if auth.public_keys or auth.ipseckey:
         raise _CannotSay(f"connection {connection.name} believes raw public keys, no certificate")
-    if not connection.remote.by_public_key or not isinstance(credentials, Keyring):
-        raise _CannotSay(f"the peer of connection {connection.name} has a pre-shared key")
+    if not auth.by_public_key or not isinstance(credentials, Keyring):
+        raise _CannotSay(f"the peer of connection {connection.name} has {auth.demand}")
     certificates = list(_read(options.certificates))
-    identity = _identity(options, connection, certificates[0])
+    identity = _identity(options, auth, certificates[0])
     encoding = CertificateEncoding.X509_SIGNATURE
     sent = [Certificate(encoding, one.public_bytes(Encoding.DER)) for one in certificates]
     at = options.at.timestamp() if options.at else time.time()
     try:
-        examination = credentials.examine(connection.remote, identity, sent, at)
+        examination = credentials.examine(auth, identity, sent, at)
     except AuthenticationFailed as fault:
         raise _CannotSay(str(fault)) from None
-    return examination, identity, connection.remote
+    return examination, identity, auth, configuration.dns
 
 
-def _configured(options: argparse.Namespace) -> tuple[ConnectionSettings, object]:
+def _round(options: argparse.Namespace, connection: ConnectionSettings) -> AuthSettings:
+    """The identity that is asked for: one by its number, or the first that has a certificate."""
+    rounds = connection.remote_rounds
+    number: int | None = options.round
+    if number is None:
+        return next((one for one in rounds if one.by_public_key), rounds[0])
+    if number > len(rounds):
+        raise _CannotSay(f"round {len(rounds)} is the last of connection {connection.name}")
+    return rounds[number - 1]
+
+
+def _configured(options: argparse.Namespace) -> tuple[ConnectionSettings, Configuration]:
     from ikeactors.config import ConfigurationFaults, load
 
     try:
@@ -91,7 +109,7 @@ def _configured(options: argparse.Namespace) -> tuple[ConnectionSettings, object
         raise _CannotSay(f"{options.config}: {faults.mistakes[0]}") from None
     for connection in configuration.connections:
         if connection.name == options.connection:
-            return connection, configuration.credentials
+            return connection, configuration
     names = ", ".join(one.name for one in configuration.connections)
     raise _CannotSay(f"{options.config} has no connection {options.connection}; it has {names}")
 
@@ -110,7 +128,7 @@ def _read(paths: Sequence[object]) -> Iterator[x509.Certificate]:
 
 
 def _identity(
-    options: argparse.Namespace, connection: ConnectionSettings, certificate: x509.Certificate
+    options: argparse.Namespace, auth: AuthSettings, certificate: x509.Certificate
 ) -> Identity:
     """Who the peer says it is: as told, as configured, or the name that fits the pattern best."""
     from ikeactors.crypto.pki.bindings import alternative_names, identity_from
@@ -121,7 +139,7 @@ def _identity(
             return Identity.from_text(options.id)
         except ValueError as error:
             raise _CannotSay(str(error)) from None
-    pattern = connection.remote.id
+    pattern = auth.id
     if pattern.identity is not None:
         return pattern.identity
     held = [*alternative_names(certificate), identity_from(certificate)]
@@ -131,6 +149,17 @@ def _identity(
 def _of_pattern(auth: AuthSettings, identity: Identity) -> Finding:
     """Whether the connection is for this identity at all."""
     return Finding("connection", auth.id.quality(identity) > 0, f"it is for {auth.id}")
+
+
+def _of_name(dns: DnsSettings, identity: Identity) -> Finding:
+    """Where DNSSEC says that the peer is, which its packets have to come from."""
+    from ikeactors.cli.naming import NotProven, proven_addresses
+
+    try:
+        found = proven_addresses(dns, identity)
+    except NotProven as fault:
+        return Finding("name", False, f'{fault} (dnssec = "require")')
+    return Finding("name", True, f"{identity} is {found}, by DNSSEC: packets have to be from there")
 
 
 def _finding(check: Check) -> Finding:

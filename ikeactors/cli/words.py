@@ -6,6 +6,7 @@ import datetime
 import enum
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 from ikeactors.actors.printable import printable
@@ -19,6 +20,10 @@ _INDENT = "  "
 _NOT_UP = "DOWN"
 _PARAGRAPH = 2048
 
+# Ours: of certificates so many are told of in the text, and of authorities so early.
+_MAX_EXPIRIES = 8
+_SOON_DAYS = 30
+
 
 def status_head(daemon: Facts) -> str:
     """The daemon in two lines."""
@@ -30,6 +35,17 @@ def status_head(daemon: Facts) -> str:
         f"connections: {daemon['connections']}, IKE SAs: {states or 'none'}, "
         f"Child SAs: {daemon['child_sas']}\n"
     )
+
+
+def expiry_lines(daemon: Facts) -> Iterator[str]:
+    """When our certificates expire, and those authorities that do soon: the first of them."""
+    known = (daemon.get("statistics") or {}).get("certificates") or ()
+    told = [one for one in known if one["kind"] == "own" or one["days_left"] < _SOON_DAYS]
+    for one in sorted(told, key=itemgetter("days_left"))[:_MAX_EXPIRIES]:
+        left, expires = one["days_left"], one["expires"]
+        when = f"expires in {left} days, on {expires}" if left >= 0 else f"has expired on {expires}"
+        kind = "our certificate" if one["kind"] == "own" else "the authority"
+        yield f"{kind} {printable(one['holder'])} {when}"
 
 
 def status_lines(tunnels: Sequence[Facts], sas: Sequence[Facts]) -> Iterator[str]:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from ikeactors.cli import main
+from tests.actors.test_validation import zones as zones
 from tests.lab.pki import Pki, Wanted
+from tests.lab.zones import Zones
 
 CONFIGURATION = """
 [daemon]
@@ -33,6 +35,12 @@ children.net.remote_ts = "10.2.0.0/24"
 [connections.named]
 local = {{ auth = "pubkey", id = "west.lab" }}
 remote = {{ auth = "pubkey", id = "east.lab", certs = "../../east/x509/east.pem" }}
+children.net.remote_ts = "10.2.0.0/24"
+
+[connections.office]
+local = {{ auth = "pubkey", id = "west.lab" }}
+remote1 = {{ auth = "psk", id = "b.lab" }}
+remote2 = {{ auth = "pubkey", id = "east.lab" }}
 children.net.remote_ts = "10.2.0.0/24"
 
 [connections.psk]
@@ -113,6 +121,51 @@ def test_the_identity_may_be_told(folder: Path, capsys: pytest.CaptureFixture[st
     assert "does not hold the identity west.lab" in out
 
 
+@pytest.mark.parametrize("more", [(), ("--round", "2")])
+def test_of_several_identities_one_is_examined(
+    folder: Path, capsys: pytest.CaptureFixture[str], more: tuple[str, ...]
+) -> None:
+    """(RFC 4739 section 1)"""
+    assert verify(folder, "east", "office", *more) == 0
+    assert "office would accept east.lab" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "passed", "words"),
+    [
+        ("gw.lab", True, "gw.lab is 192.0.2.1, by DNSSEC: packets have to be from there"),
+        ("gw.unsigned.lab", False, '(dnssec = "require")'),
+    ],
+)
+def test_what_dnssec_proves_of_the_name_is_told(
+    zones: Zones,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    passed: bool,
+    words: str,
+) -> None:
+    pki = Pki(tmp_path / "lab").init()
+    pki.issue("west", Wanted(["west.lab"]))
+    pki.issue("east", Wanted([name]))
+    path = pki.directory / "ike.toml"
+    path.touch(mode=0o600)
+    path.write_text(f"""
+[daemon]
+credentials = "{pki.directory}/west"
+dns_servers = "127.0.0.1@{zones.port}"
+dnssec_anchors = "{zones.anchor_file}"
+[connections.gw]
+local = {{ auth = "pubkey", id = "west.lab" }}
+remote = {{ auth = "pubkey", id = "{name}", dnssec = "require" }}
+children.net.remote_ts = "10.2.0.0/24"
+""")
+    assert verify(pki.directory, "east", "gw") == int(not passed)
+    (line,) = (one for one in capsys.readouterr().out.splitlines() if one[4:].startswith("name "))
+    assert line.startswith("ok" if passed else "NO")
+    assert words in line
+
+
 def test_for_programs_it_is_a_document(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert verify(folder, "server", "gw", "--json") == 1
     document = json.loads(capsys.readouterr().out)
@@ -126,6 +179,8 @@ def test_for_programs_it_is_a_document(folder: Path, capsys: pytest.CaptureFixtu
     [
         ("east", "nobody", (), "has no connection nobody; it has gw, users"),
         ("east", "psk", (), "has a pre-shared key"),
+        ("east", "office", ("--round", "1"), "has a pre-shared key"),
+        ("east", "office", ("--round", "3"), "round 2 is the last of connection office"),
         ("west/../..", "gw", (), "No such file"),
         ("east", "gw", ("--id", "ipv4:x"), "no identity of type"),
         ("east", "gw", ("--config", "/nowhere"), "/nowhere"),

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from ikeactors.cli.tables import aligned, print_table
-from ikeactors.cli.words import size, span, statistics_lines
+from ikeactors.cli.words import expiry_lines, size, span, statistics_lines
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,26 @@ def test_statistics_are_lines_whatever_they_are_made_of() -> None:
         "sockets.bound.1                      b:2",
         "sockets.dropped.too short            3",
     ]
+
+
+def test_when_certificates_expire_is_told_the_first_of_them_first() -> None:
+    def one(kind: str, holder: str, days: int) -> dict[str, object]:
+        expires = "2027-01-01 00:00 UTC"
+        return {"kind": kind, "holder": holder, "expires": expires, "days_left": days}
+
+    known = [
+        one("own", "CN=west", 364),
+        one("authority", "CN=root", 3000),
+        one("authority", "CN=branch", 7),
+        one("own", "CN=o\x1bld", -1),
+    ]
+    assert list(expiry_lines({"statistics": {"certificates": known}})) == [
+        "our certificate CN=o\\x1bld has expired on 2027-01-01 00:00 UTC",
+        "the authority CN=branch expires in 7 days, on 2027-01-01 00:00 UTC",
+        "our certificate CN=west expires in 364 days, on 2027-01-01 00:00 UTC",
+    ]
+    assert len(list(expiry_lines({"statistics": {"certificates": known * 9}}))) == 8
+    assert list(expiry_lines({})) == []
 
 
 def test_columns_begin_at_the_same_place_and_lines_end_without_blanks() -> None:
