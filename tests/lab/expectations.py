@@ -92,7 +92,7 @@ def expect_reauthentication(pair: Pair, side: str, losses: int = 0) -> None:
         wait_until(
             lambda: _is_renewed(pair, before), SETTLED_SECONDS, "the IKE SA is reauthenticated"
         )
-        assert pings.lost() <= losses
+        pings.expect_losses(losses)
     expect_traffic(pair)
 
 
@@ -104,7 +104,7 @@ def expect_reauthentication_by_itself(pair: Pair, within: float, losses: int = 0
     count = int(within / 0.05)
     with Pings.start(pair.network.west, pair.network.east, count=count, interval=0.05) as pings:
         wait_until(lambda: _is_renewed(pair, before), within, "the IKE SA is reauthenticated")
-        assert pings.lost() <= losses
+        pings.expect_losses(losses)
 
 
 def expect_simultaneous_reauthentications(pair: Pair) -> None:
