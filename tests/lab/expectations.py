@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.lab.commands import wait_until
 from tests.lab.pair import SETTLED_SECONDS, Pair
-from tests.lab.peer import Peer, Sa, established, only_child
+from tests.lab.peer import Peer, Sa, authenticated, established, only_child
 from tests.lab.traffic import Pings, nothing_passes, ping
 from tests.lab.tunnels import CHILD, CONNECTION
 
@@ -127,7 +127,7 @@ def _is_renewed(pair: Pair, before: Sa) -> bool:
         and now.spi_i != before.spi_i
         and {child.name for child in now.installed} == {one.name for one in before.installed}
         and len(now.installed) == len(before.installed)
-        and len(pair.west.sas()) == len(pair.east.sas()) == 1
+        and len(authenticated(pair.west)) == len(authenticated(pair.east)) == 1
         and pair.agrees()
     )
 
@@ -162,7 +162,7 @@ def expect_simultaneous_ike_rekeys(pair: Pair) -> None:
                 now is not None
                 and now.spi_i != before.spi_i
                 and len(now.installed) == len(before.installed)
-                and len(pair.west.sas()) == len(pair.east.sas()) == 1
+                and len(authenticated(pair.west)) == len(authenticated(pair.east)) == 1
                 and pair.agrees()
             )
 
@@ -201,7 +201,7 @@ def expect_ike_deletion(pair: Pair, side: str) -> None:
     pair.side(side).down(CONNECTION)
 
     def is_gone() -> bool:
-        return not pair.west.sas() and not pair.east.sas()
+        return not authenticated(pair.west) and not authenticated(pair.east)
 
     wait_until(is_gone, SETTLED_SECONDS, "the IKE SA is deleted")
     assert nothing_passes(pair.network.west, pair.network.east)

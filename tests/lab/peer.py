@@ -30,6 +30,10 @@ class Child:
     octets_out: int
 
 
+NEGOTIATING = frozenset({"CONNECTING", "AUTHENTICATING"})
+"""The states of an IKE SA that is not authenticated yet, as charon and ikeactors name them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sa:
     """One IKE SA as a peer lists it."""
@@ -60,6 +64,14 @@ class Peer(Protocol):
     def sas(self) -> list[Sa]: ...
     def stop(self) -> int: ...
     def kill(self) -> None: ...
+
+
+def authenticated(peer: Peer) -> list[Sa]:
+    """The IKE SAs but those that are being negotiated.
+
+    What a responder keeps of a negotiation its peer has called off stays until its time is over.
+    """
+    return [sa for sa in peer.sas() if sa.state not in NEGOTIATING]
 
 
 def established(peer: Peer, connection: str) -> Sa | None:
