@@ -170,7 +170,8 @@ class Lives:
         left = tuple(name for name in peer.children if name not in named)
         if left or not pending:
             trigger = next((event.trigger for event in asked if event.trigger), None)
-            peer.mailbox.post_assured(InitiationRequested(left, trigger=trigger))
+            childless = peer.childless and not left
+            pending.insert(0, InitiationRequested(left, trigger=trigger, childless=childless))
         for event in pending:
             peer.mailbox.post_assured(event)
         return True

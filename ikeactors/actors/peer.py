@@ -65,11 +65,13 @@ class Peer:
     `owner` names what this incarnation has in the kernel, `former_owners` what its crashed
     predecessors have there. `midway` is true from an event until its last action is carried out.
     `shown` is what to show while a worker has the association, `superseded_by` the number of the
-    association that has taken its place, `kept` that under which the store has it.
+    association that has taken its place, `kept` that under which the store has it. `childless` says
+    that it is to stand without children where none is named.
     """
 
     __slots__ = (
         "association",
+        "childless",
         "children",
         "connection",
         "crashes",
@@ -105,6 +107,7 @@ class Peer:
         self.remote: Endpoint | None = None
         self.spis: tuple[bytes, ...] = ()
         self.children: tuple[str, ...] = ()
+        self.childless = False
         self.requested_by: tuple[bytes, Endpoint] | None = None
         self.half_open_at: Address | None = None
         self.established = False

@@ -171,8 +171,11 @@ class PeerRegistry:
         """This association is over, and is to begin anew."""
         if self.stopping or peer.dismissed:
             return
-        peer.children = tuple(dict.fromkeys((*action.children, *peer.children)))
-        event = InitiationRequested(action.children, action.request_id)
+        # What an operator has taken down meanwhile stays down.
+        peer.children, peer.childless = action.children, not action.children
+        event = InitiationRequested(
+            action.children, action.request_id, childless=not action.children
+        )
         self.census.note_request(peer, event)
         peer.mailbox.post_assured(event)
 

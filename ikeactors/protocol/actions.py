@@ -201,7 +201,7 @@ class Reauthenticate:
 
 @dataclass(frozen=True, slots=True)
 class BeginAgain:
-    """This association is over: begin another with these children."""
+    """This association is over: begin another with these children, or with none."""
 
     children: tuple[str, ...]
     request_id: int | None

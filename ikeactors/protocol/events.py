@@ -65,13 +65,14 @@ class InitiationRequested:
     """Bring up the IKE SA and these children; all of the connection when none is named.
 
     `beside` are the Child SAs of the IKE SA that this one reauthenticates, `trigger` is the packet
-    that needs a Child SA, if it is one.
+    that needs a Child SA, if it is one. With `childless` the IKE SA is to stand without any.
     """
 
     children: tuple[str, ...] = ()
     request_id: int | None = None
     beside: tuple[ChildSnapshot, ...] = ()
     trigger: Trigger | None = None
+    childless: bool = False
 
 
 @dataclass(frozen=True, slots=True)

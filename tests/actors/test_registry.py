@@ -145,6 +145,29 @@ async def test_break_before_make_begins_anew_at_once(
     assert world.associations.made[1].events == [InitiationRequested(("child",))]
 
 
+@pytest.mark.parametrize("crashes", [False, True])
+async def test_what_had_no_child_sa_begins_anew_without_one(
+    autojump_clock: trio.testing.MockClock, crashes: bool
+) -> None:
+    def begin_again(association: FakeAssociation, _: Event) -> Sequence[Action]:
+        association.closed = True
+        return [BeginAgain((), None)]
+
+    def crash(association: FakeAssociation, _: Event) -> Sequence[Action]:
+        raise RuntimeError("on purpose")
+
+    lives = [[establish, begin_again], *([[crash]] if crashes else []), [establish]]
+    world = World(lives)
+    async with world.running():
+        number = world.peers.initiate("net")
+        await trio.sleep(0.5)
+        world.peers.send(number, OlderEnded())
+        await trio.sleep(5)
+        assert world.peers.numbers_of("net") == [number]
+    anew = [one.events for one in world.associations.made[1:]]
+    assert anew == [[InitiationRequested(childless=True)]] * (1 + crashes)
+
+
 def claims(number: int, initiated: bool, nonce: bytes) -> ClaimIdentity:
     return ClaimIdentity(1, US, THEM, Unique.NO, False, initiated, 1.0, 2.0 + number, nonce)
 

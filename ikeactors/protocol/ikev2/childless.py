@@ -24,7 +24,7 @@ from ikeactors.wire.payload import Notify, SecurityAssociation
 
 if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.transcript import Transcript
-    from ikeactors.protocol.settings import ConnectionSettings
+    from ikeactors.protocol.settings import ChildSettings, ConnectionSettings
 
 
 def announcement(connections: tuple[ConnectionSettings, ...]) -> Payloads:
@@ -37,16 +37,23 @@ def announcement(connections: tuple[ConnectionSettings, ...]) -> Payloads:
     return (Notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED),)
 
 
-def begins_childless(connection: ConnectionSettings, transcript: Transcript) -> bool:
+def begins_childless(
+    connection: ConnectionSettings, transcript: Transcript, first: ChildSettings | None
+) -> bool:
     """Whether the initiator's IKE_AUTH asks for no Child SA (RFC 6023 section 4).
 
-    Never where the responder has not announced that it takes that. Raises NoProposalChosen where
-    nothing else is to be done.
+    `first` is the child it would ask for, if one is wanted. Never where the responder has not
+    announced that it takes that. Raises NoProposalChosen where nothing else is to be done.
     """
-    if connection.childless not in (Childless.PREFER, Childless.FORCE):
+    if first is not None and connection.childless not in (Childless.PREFER, Childless.FORCE):
         return False
     answer = read_message(transcript.response)
     supported = bool(notifies(answer.payloads, NotifyType.CHILDLESS_IKEV2_SUPPORTED))
+    if not supported and first is None:
+        raise NoProposalChosen(
+            "the peer does not announce that it takes an IKE SA without a Child SA "
+            "(CHILDLESS_IKEV2_SUPPORTED), and the one that was to be made anew had none"
+        )
     if not supported and connection.childless is Childless.FORCE:
         raise NoProposalChosen(
             "the peer does not announce that it takes an IKE SA without a Child SA, and "

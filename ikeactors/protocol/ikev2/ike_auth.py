@@ -95,7 +95,7 @@ class AuthInitiator:
         request: Request,
     ) -> None:
         self._transcript = transcript
-        self._child = wanted[0]
+        self._child = next(iter(wanted), None)
         self._request = request
         self._local = identity_of(association.connection.local, association.local.address)
         self._offer: Offer | None = None
@@ -142,7 +142,7 @@ class AuthInitiator:
         connection = association.connection
         expected = connection.remote.id.identity
         remote = expected or identity_of(connection.remote, association.remote.address)
-        begins = childless.begins_childless(connection, self._transcript)
+        begins = childless.begins_childless(connection, self._transcript, self._child)
         self._rounds = Rounds(connection, self._local, remote)
         told = rounds.answered(connection, self._transcript)
         certificates, authentication, ppk_told = self._prove(association, ike_sa, self._rounds)
@@ -157,7 +157,7 @@ class AuthInitiator:
             payloads.append(Notify(NotifyType.INITIAL_CONTACT))
         payloads += announcement(association)
         payloads += crash_detection.token_for(association, ike_sa.spis)
-        if not begins:
+        if self._child is not None and not begins:
             self._offer = Offer.make(
                 association, self._child, in_auth=True, trigger=self._request.trigger
             )
@@ -259,6 +259,7 @@ class AuthInitiator:
             wanted = wanted[1:]
         for settings in wanted:
             association.children.create(settings, self._request)
+        self._request.ike_sa_stands(association)
 
     def _install(
         self, association: Association, ike_sa: IkeSa, payloads: Payloads, offer: Offer

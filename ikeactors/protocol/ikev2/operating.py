@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 def initiate(association: Association, event: InitiationRequested) -> None:
     """Bring up what is wanted: the IKE SA with its first child, or further children."""
-    wanted = _wanted(association, event.children)
-    if not wanted:
+    wanted = () if event.childless else _wanted(association, event.children)
+    if not (wanted or event.childless):
         named = ", ".join(event.children) or "any child"
         text = f"connection {association.connection.name} does not have {named}"
         _answer(association, event.request_id, text)

@@ -12,7 +12,8 @@ Make-before-break, where two associations stand beside each other for a while:
     Superseded              <--    HandOver
     INFORMATIONAL {D}
 
-Break-before-make is a deletion, and `BeginAgain`.
+Break-before-make is a deletion, and `BeginAgain`. So is the reauthentication of an IKE SA without
+any Child SA, which has no traffic to lose: the new one has none either (RFC 6023).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from ikeactors.iana import ExchangeType, NotifyType
 from ikeactors.protocol.actions import AnswerRequest, BeginAgain, HandOver, Level, Reauthenticate
+from ikeactors.protocol.choices import Childless
 from ikeactors.protocol.events import ReauthenticationFailed
 from ikeactors.protocol.ikev2 import overlap
 from ikeactors.protocol.ikev2.child_sa import ChildSa, ChildState
@@ -180,7 +182,8 @@ def _begin(association: Association, request_id: int | None) -> None:
     if standing and association.connection.make_before_break:
         _make(association, standing, request_id)
         return
-    names = tuple(dict.fromkeys(child.name for child in standing))
+    later = (settings.name for settings in children.wanted.values())
+    names = tuple(dict.fromkeys((*(child.name for child in standing), *later)))
     request = Request(None, then=partial(_begin_again, names, request_id))
     association.delete_ike_sa("it is reauthenticated", request)
 
@@ -197,10 +200,14 @@ def _make(association: Association, standing: tuple[ChildSa, ...], request_id: i
 def _begin_again(
     names: tuple[str, ...], request_id: int | None, association: Association, problem: str
 ) -> None:
-    if names:
+    connection = association.connection
+    if names or connection.childless is not Childless.NEVER:
         association.emit(BeginAgain(names, request_id))
     elif request_id is not None:
-        text = "no Child SA was up: the IKE SA is deleted"
+        text = (
+            "no Child SA was up, and none may be without one in connection "
+            f'{connection.name} (childless = "never"): the IKE SA is deleted'
+        )
         association.emit(AnswerRequest(request_id, False, text))
 
 

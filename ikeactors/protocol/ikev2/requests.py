@@ -16,10 +16,19 @@ class Request:
     """One request, which may take several exchanges: it is answered when the last has ended.
 
     With `request_id` None nobody waits: our own timers ask in the same words. `then` is called at
-    its end, with what has gone wrong. `trigger` is the packet that needs it, if one does.
+    its end, with what has gone wrong. `trigger` is the packet that needs it, if one does. Without
+    any exchange of its own it waits for the IKE SA.
     """
 
-    __slots__ = ("_joined", "_problems", "_remaining", "_then", "request_id", "trigger")
+    __slots__ = (
+        "_joined",
+        "_problems",
+        "_remaining",
+        "_then",
+        "_waits_for_ike_sa",
+        "request_id",
+        "trigger",
+    )
 
     def __init__(
         self,
@@ -30,7 +39,8 @@ class Request:
     ) -> None:
         self.trigger = trigger
         self.request_id = request_id
-        self._remaining = parts
+        self._remaining = parts or 1
+        self._waits_for_ike_sa = not parts
         self._problems: list[str] = []
         self._joined: list[int] = []
         self._then = then
@@ -53,6 +63,12 @@ class Request:
         """Somebody else asks for the same, and hears the same answer."""
         if request_id is not None:
             self._joined.append(request_id)
+
+    def ike_sa_stands(self, association: Association) -> None:
+        """For some it is the IKE SA that was asked for."""
+        if self._waits_for_ike_sa:
+            self._waits_for_ike_sa = False
+            self.finish_part(association)
 
     def finish_part(self, association: Association, problem: str = "") -> None:
         """One exchange has ended, well where `problem` is empty."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ikeactors.protocol.choices import Childless
+from ikeactors.protocol.events import InitiationRequested
 from tests.pair import Pair, child, connection, esp, opposite, selectors
 
 AUTH = "HDR, SK {IDi, IDr, AUTH, N(INITIAL_CONTACT)}"
@@ -127,3 +128,40 @@ def test_joined_children_come_up_too() -> None:
     pair.settle()
     assert [one.name for one in pair.west.association.children] == ["net", "web"]
     assert [answer.succeeded for answer in pair.west.answers] == [True, True]
+
+
+def test_an_ike_sa_is_brought_up_without_any_child_sa() -> None:
+    """(RFC 6023 section 4)"""
+    pair = pair_of(Childless.ALLOW, Childless.ALLOW)
+    pair.give(pair.west, InitiationRequested(request_id=3, childless=True))
+    pair.settle()
+    assert pair.trace[2:] == [f"--> {AUTH}", "<-- HDR, SK {IDr, AUTH}"]
+    assert [answer.succeeded for answer in pair.west.answers] == [True]
+    for end in pair.ends():
+        assert end.association.established
+        assert not list(end.association.children)
+    pair.give(pair.west, InitiationRequested(("net",), 4))
+    pair.settle()
+    assert pair.west.answers[-1].succeeded
+    pair.assert_mirrored()
+
+
+def test_what_is_asked_for_meanwhile_comes_after_it() -> None:
+    pair = pair_of(Childless.ALLOW, Childless.ALLOW)
+    pair.give(pair.west, InitiationRequested(request_id=3, childless=True))
+    pair.give(pair.west, InitiationRequested(("net",), 4))
+    pair.settle()
+    assert [(one.request_id, one.succeeded) for one in pair.west.answers] == [(3, True), (4, True)]
+    pair.assert_mirrored()
+    assert [one.name for one in pair.west.association.children] == ["net"]
+
+
+def test_none_is_brought_up_without_a_child_sa_where_the_peer_does_not_take_it() -> None:
+    """(RFC 6023 section 4)"""
+    pair = pair_of(Childless.ALLOW, Childless.NEVER)
+    pair.give(pair.west, InitiationRequested(request_id=3, childless=True))
+    pair.settle()
+    (answer,) = pair.west.answers
+    assert not answer.succeeded
+    assert "does not announce that it takes an IKE SA without a Child SA" in answer.text
+    assert len(pair.trace) == 2

@@ -9,6 +9,7 @@ import pytest
 from ikeactors.errors import InvalidSyntax
 from ikeactors.iana import ExchangeType, NotifyType, PayloadType
 from ikeactors.protocol.actions import BeginAgain, HandOver, InstallChildSa, Reauthenticate
+from ikeactors.protocol.choices import Childless
 from ikeactors.protocol.events import (
     DeletionRequested,
     IdentityClaimed,
@@ -20,7 +21,7 @@ from ikeactors.protocol.events import (
     Superseded,
     TimerExpired,
 )
-from ikeactors.protocol.ikev2 import informational
+from ikeactors.protocol.ikev2 import informational, wanting
 from ikeactors.protocol.ikev2.child_sa import ChildState
 from ikeactors.protocol.ikev2.protection import Opened
 from ikeactors.protocol.ikev2.reauthentication import announced_lifetime
@@ -297,14 +298,45 @@ def test_who_was_just_made_is_not_reauthenticated_again() -> None:
         assert len(asked(end)) == 1
 
 
-def test_without_a_child_sa_there_is_nothing_to_make_anew() -> None:
-    pair = Pair(connection(rekey_time=0.0, reauth_time=1000.0)).establish()
-    (standing,) = pair.west.association.children
-    pair.west.association.children.remove(standing)
-    pair.give(pair.west, RekeyRequested(request_id=7, reauthenticate=True))
-    pair.settle()
+def without_children(word: Childless, request_id: int | None) -> list[BeginAgain]:
+    """What comes of the reauthentication of an IKE SA without a Child SA."""
+    one = connection(rekey_time=0.0, reauth_time=1000.0, childless=word)
+    pair = Pair(one, replace(opposite(one), childless=Childless.ALLOW)).establish()
+    pair.give(pair.west, DeletionRequested(child="net"))
+    pair.pass_time(10)
+    assert not list(pair.west.association.children)
+    if request_id is None:
+        pair.pass_time(1001)
+    else:
+        pair.give(pair.west, RekeyRequested(request_id=request_id, reauthenticate=True))
+        pair.settle()
     assert pair.west.association.closed
-    assert [one.succeeded for one in pair.west.answers if one.request_id == 7] == [False]
+    assert pair.east.association.closed
+    if word is Childless.NEVER:
+        (answer,) = [one for one in pair.west.answers if one.request_id == request_id]
+        assert not answer.succeeded
+        assert 'childless = "never"' in answer.text
+    return [one for one in pair.west.actions if isinstance(one, BeginAgain)]
+
+
+@pytest.mark.parametrize("request_id", [7, None])
+def test_without_a_child_sa_the_old_one_goes_first(request_id: int | None) -> None:
+    """There is no traffic to lose, and the new one is to have none either."""
+    assert without_children(Childless.ALLOW, request_id) == [BeginAgain((), request_id)]
+
+
+def test_without_a_child_sa_it_is_deleted_where_none_may_be_without() -> None:
+    assert without_children(Childless.NEVER, 7) == []
+
+
+def test_a_child_that_is_to_be_tried_again_is_negotiated_by_the_new_ike_sa() -> None:
+    one = connection(rekey_time=0.0, reauth_time=1000.0)
+    pair = Pair(one).establish()
+    (standing,) = pair.west.association.children
+    wanting.create_later(pair.west.association, standing.settings, 2000.0)
+    pair.west.association.children.remove(standing)
+    pair.pass_time(1001)
+    assert BeginAgain(("net",), None) in pair.west.actions
 
 
 def test_both_ends_may_be_configured_alike() -> None:
