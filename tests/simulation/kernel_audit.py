@@ -101,6 +101,9 @@ class KernelAudit:
         peer = self._hosts[sa.source]
         if host.number in self._excused or self._has_said_so(host, peer):
             return
+        if (host.number, f"{sa.spi:08x}") in self._reports.gone:
+            # However slow the host is: that this very one is down was said.
+            return
         outbound = [
             one
             for one in peer.kernel.sas.values()

@@ -34,6 +34,7 @@ class ReportAudit:
         self._up: set[tuple[int, int, str]] = set()
         self._told: dict[tuple[int, int], set[str]] = {}
         self.down_at: dict[tuple[int, str], float] = {}
+        self.gone: set[tuple[int, str]] = set()
 
     def hear(self, host: Host, association: int, report: Report) -> None:
         """One report. A process that was killed says nothing more, whatever its last step does."""
@@ -55,6 +56,7 @@ class ReportAudit:
             self._went_up((host.number, association, str(details["child"])))
         elif report.name == "child-sa-down":
             self.down_at[(host.number, report.connection)] = trio.current_time()
+            self.gone.add((host.number, str(details["spi_in"])))
             self._went_down((host.number, association, str(details["child"])))
 
     def killed(self, host: Host) -> None:

@@ -118,7 +118,7 @@ def test_who_goes_on_from_a_checkpoint_says_first_what_was_up_before(
     said: tuple[str, ...], invariant: str | None
 ) -> None:
     def spoil(one: World) -> None:
-        details = {"child": "net9", "traceback": "Injected"}
+        details = {"child": "net9", "spi_in": "00000009", "traceback": "Injected"}
         for name in said:
             report = Report(name, "", connection="link1", details=details)
             one.hosts[0].hub.publish(report, 9)

@@ -93,8 +93,8 @@ class Agreement:
 class ChildSa:
     """One Child SA. Its number is unique within the association.
 
-    `is_ours` says that we asked for it, `unwanted` that an operator has asked for its end, and
-    `successor` is the one that sends when this one is deleted.
+    `is_ours` says that we asked for it, `unwanted` that it is to end with all that comes in its
+    place, and `successor` is the one that sends when this one is deleted.
     """
 
     __slots__ = (
@@ -158,6 +158,11 @@ class ChildSa:
     def is_up(self) -> bool:
         """Whether it carries traffic and is to go on doing so."""
         return self.state in (ChildState.INSTALLED, ChildState.REKEYING)
+
+    @property
+    def is_going(self) -> bool:
+        """Whether one of the two ends has deleted it."""
+        return self.state in (ChildState.DELETING, ChildState.RETIRED)
 
     @property
     def receiving(self) -> tuple[SaRequest, ...]:

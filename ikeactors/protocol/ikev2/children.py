@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ikeactors.iana import ProtocolId
 from ikeactors.kernel.requests import PolicyRequest, SaRequest
 from ikeactors.protocol.actions import Level, SetTraps
-from ikeactors.protocol.ikev2 import following, joining, overlap, twins, wanting
+from ikeactors.protocol.ikev2 import following, joining, overlap, survivors, twins, wanting
 from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, ChildState
 from ikeactors.protocol.ikev2.collisions import MAX_REMEMBERED
 from ikeactors.protocol.ikev2.create_child_sa import CreateChildInitiator
@@ -235,7 +235,7 @@ class Children:
 
     def delete(self, child: ChildSa, request: Request, *, first: bool = False) -> None:
         """Delete one Child SA on both ends; `first` of all that waits for its turn."""
-        self._ask_to_delete((child,), request, first)
+        self.ask_to_delete((child,), request, first)
 
     def delete_line(self, child: ChildSa, request: Request) -> None:
         """Delete a Child SA with all that it replaces, and that replaces it.
@@ -253,9 +253,12 @@ class Children:
         line |= {one.number: one for one in twins.beside(self, child) if self.lives(one)}
         for one in line.values():
             one.unwanted = True
-        self._ask_to_delete(tuple(line.values()), request, False)
+        self.ask_to_delete(tuple(line.values()), request)
 
-    def _ask_to_delete(self, children: tuple[ChildSa, ...], request: Request, first: bool) -> None:
+    def ask_to_delete(
+        self, children: tuple[ChildSa, ...], request: Request, first: bool = False
+    ) -> None:
+        """Delete those of them that live on both ends, with one request."""
         chosen = tuple(one for one in children if self.lives(one))
         for one in chosen:
             one.state = ChildState.DELETING
@@ -331,31 +334,12 @@ class Children:
     def _hand_over(self, child: ChildSa) -> None:
         successor = child.successor
         if successor is None or not self.lives(successor):
-            self._hand_to_twin(child)
+            survivors.hand_over(self._association, child)
             return
         if successor.state is ChildState.REDUNDANT:
             self.went_up(successor, child)
         if successor.is_up or successor.state is ChildState.REKEYED:
             install_outbound(self._association, successor)
-
-    def _hand_to_twin(self, child: ChildSa) -> None:
-        """Of two that were made at once the other one sends from now on."""
-        others = twins.beside(self, child)
-        left = [one for one in others if one.state in _LEFT and self.replaced_by(one) is None]
-        if not left or any(one.is_up and one.outbound_installed for one in others):
-            return
-        if not left[0].is_up:
-            self.went_up(left[0], child)
-        overlap.send_instead(self._association, child, left[0])
-
-    def _keep_twin(self, child: ChildSa) -> None:
-        """The peer does not delete what it has made at once with ours: ours goes.
-
-        It is another one than we: whoever has made an SA deletes it (RFC 7296 section 2.8.1).
-        """
-        ours = tuple(one for one in twins.beside(self, child) if one.is_up)
-        self.went_up(child, child)
-        self._ask_to_delete(ours, Request(None), False)
 
     def expire(self, child: ChildSa, hard: bool) -> None:
         """Its lifetime is over: soft, it is rekeyed; hard, it goes."""
@@ -372,7 +356,7 @@ class Children:
             else:
                 wanting.create_later(self._association, child.settings, RECREATE_AFTER)
         elif child.state is ChildState.REDUNDANT and self.replaced_by(child) is None:
-            self._keep_twin(child)
+            survivors.keep(self._association, child)
         elif child.state in (ChildState.REKEYED, ChildState.REDUNDANT):
             # Whether the peer has what came in its place, the answer to the Delete says.
             self.delete(child, Request(None))
@@ -393,7 +377,3 @@ class Children:
             self.remove(child)
         for child in children:
             self.went_down(child, reason)
-
-
-# Where a Child SA may be that another one of the same traffic leaves behind.
-_LEFT = (ChildState.INSTALLED, ChildState.REKEYING, ChildState.REDUNDANT)

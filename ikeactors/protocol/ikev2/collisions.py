@@ -26,9 +26,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, ChildState
+
 if TYPE_CHECKING:
     from ikeactors.protocol.ikev2.association import Association
-    from ikeactors.protocol.ikev2.child_sa import ChildSa
+    from ikeactors.protocol.ikev2.children import Children
     from ikeactors.protocol.ikev2.ike_sa import IkeSa
 
 # Ours: Deletes that are remembered while an answer is out; the answer has only one SPI.
@@ -66,6 +68,32 @@ class RivalChild:
 
     child: ChildSa
     nonces: NoncePair
+
+    def prevails(
+        self, children: Children, old: ChildSa | None, agreement: Agreement, ours: NoncePair
+    ) -> bool:
+        """Whether what our exchange has made is the redundant one (RFC 7296 section 2.8.1).
+
+        `old` is what both replace, if anything. Where the peer has deleted its own, wrongly, and
+        the old one still stands, ours is not, nor where we are deleting the peer's; it is in any
+        case where the peer has deleted the old one.
+        """
+        if self.child.state is ChildState.DELETING:
+            return False
+        stands = children.lives(self.child)
+        if old is None:
+            return (
+                stands and self.child.agreement.is_alike(agreement) and ours.loses_to(self.nonces)
+            )
+        if old.state is ChildState.RETIRED:
+            return stands or ours.loses_to(self.nonces)
+        return stands and ours.loses_to(self.nonces)
+
+    def redundant_to(self, old: ChildSa | None, agreement: Agreement) -> ChildSa | None:
+        """What the peer has to delete now that ours stays, or None."""
+        if self.child.state is ChildState.DELETING:
+            return None
+        return self.child if old is not None or self.child.agreement.is_alike(agreement) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,23 +163,6 @@ class CreateChildInitiator:
         """The peer has made this meanwhile; the nonces decide when we have all four."""
         self._rival = rival
 
-    def _loses(self, association: Association, agreement: Agreement, nonces: NoncePair) -> bool:
-        """Whether our Child SA is the redundant one (RFC 7296 section 2.8.1).
-
-        Where the peer has deleted its own, wrongly, and the old one still stands, ours is not; it
-        is in any case where the peer has deleted the old one.
-        """
-        rival, old = self._rival, self._rekeyed
-        if rival is None:
-            return False
-        stands = rival.child in association.children and rival.child.state is not ChildState.RETIRED
-        if old is None:
-            is_same = rival.child.agreement.is_alike(agreement)
-            return stands and is_same and nonces.loses_to(rival.nonces)
-        if old.state is ChildState.RETIRED:
-            return stands or nonces.loses_to(rival.nonces)
-        return stands and nonces.loses_to(rival.nonces)
-
     def answered(
         self, association: Association, ike_sa: IkeSa, opened: Opened, payloads: Payloads
     ) -> None:
@@ -217,19 +200,18 @@ class CreateChildInitiator:
     ) -> None:
         assert self._offer is not None
         children, old = association.children, self._rekeyed
-        loses = self._loses(association, agreement, NoncePair(nonces.nonce_i, nonces.nonce_r))
+        rival, pair = self._rival, NoncePair(nonces.nonce_i, nonces.nonce_r)
+        loses = rival is not None and rival.prevails(children, old, agreement, pair)
         twin = twin_of(children, self._settings, agreement) if old is None else None
         reqid = twin.reqid if twin is not None else self._offer.reqid
         child = build(
             association, ike_sa, self._settings, agreement, nonces, reqid, exchange_initiator=True
         )
-        if self._rival is not None:
+        if rival is not None:
             report_crossing(association, f"Child SA {self._settings.name}", loses)
         if not loses:
-            rival = self._rival.child if self._rival else None
-            if old is None and rival is not None and not rival.agreement.is_alike(agreement):
-                rival = None
-            install(association, child, InstallOffered(child, self._request, old, rival))
+            redundant = rival.redundant_to(old, agreement) if rival is not None else None
+            install(association, child, InstallOffered(child, self._request, old, redundant))
             return
         install_redundant(association, child)
         children.delete(child, Request(None))

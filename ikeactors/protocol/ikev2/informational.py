@@ -97,8 +97,11 @@ class DeleteChildInitiator:
         self._end(association)
 
     def abandoned(self, association: Association, reason: str) -> None:
-        """The IKE SA is gone, and with the last one all Child SAs, none of which sends any more."""
-        if association.closed:
+        """The IKE SA is gone, and with the last one all Child SAs, none of which sends any more.
+
+        Where all are about to go with it, those that the peer has not heard of serve until then.
+        """
+        if association.closed or association.ike_sa.state is IkeSaState.DELETING:
             self._request.finish_part(association)
         else:
             self._end(association)

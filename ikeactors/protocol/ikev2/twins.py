@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa, ChildState
+from ikeactors.protocol.ikev2.child_sa import Agreement, ChildSa
 from ikeactors.protocol.settings import ChildSettings
 
 
@@ -22,9 +22,7 @@ def twin_of(
         (
             one
             for one in children
-            if one.settings is settings
-            and one.state not in _GOING
-            and one.agreement.is_alike(agreement)
+            if one.settings is settings and not one.is_going and one.agreement.is_alike(agreement)
         ),
         None,
     )
@@ -42,6 +40,3 @@ def beside(children: Iterable[ChildSa], child: ChildSa) -> list[ChildSa]:
 def has_sender_beside(children: Iterable[ChildSa], child: ChildSa) -> bool:
     """Whether the same traffic leaves by another one still."""
     return any(one.outbound_installed for one in beside(children, child))
-
-
-_GOING = (ChildState.DELETING, ChildState.RETIRED)

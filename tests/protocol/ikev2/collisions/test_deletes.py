@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ikeactors.iana import ExchangeType, ProtocolId
+from ikeactors.protocol.actions import RemoveChildSa
 from ikeactors.protocol.events import (
     DeletionRequested,
     InitiationRequested,
@@ -14,6 +15,7 @@ from ikeactors.protocol.events import (
     SaExpired,
 )
 from ikeactors.protocol.ikev2.child_sa import ChildState
+from ikeactors.protocol.ikev2.children import REDUNDANT_FOR
 from ikeactors.protocol.ikev2.ike_sa import IkeSaState
 from ikeactors.protocol.settings import DownAction
 from ikeactors.wire.payload import Delete
@@ -317,3 +319,45 @@ def test_the_successor_of_an_ike_sa_that_is_to_go_takes_no_new_requests(
     assert stage.end(end).association.ike_sa.state is IkeSaState.DELETING
     stage.settle()
     stage.assert_closed()
+
+
+@ENDS
+def test_what_goes_because_the_peer_keeps_its_own_sends_no_more(end: str, other: str) -> None:
+    """Nor does what is being negotiated in its place stay (RFC 7296 section 2.8.1)."""
+    stage = Stage(f"{other} i", gapless=False)
+    stage.delete("west")
+    stage.settle()
+    stage.pair.pass_time(6)
+    up(stage, end, other)
+    late = stage.hold(other)
+    stage.settle()
+    stage.release(late)
+    stage.settle()
+    (redundant,) = [
+        one for one in stage.end(end).association.children if one.state is ChildState.REDUNDANT
+    ]
+    (standing,) = stage.end(end).association.children.named("net")
+    stage.pair.pass_time(REDUNDANT_FOR - 0.1)
+    stage.pair.give(stage.end(end), RekeyRequested(spi=standing.spi_in))
+    stage.pair.pass_time(0.2, deliver=False)
+    assert redundant.is_up
+    assert redundant.outbound_installed
+    assert not standing.outbound_installed
+    stage.pair.pass_time(30)
+    for one in (end, other):
+        assert len(stage.end(one).association.children.named("net")) == 1
+    stage.pair.assert_mirrored()
+
+
+def test_a_delete_that_was_not_sent_yet_takes_nothing_when_the_ike_sa_is_to_go() -> None:
+    """Until the peer has heard of either it sends by the Child SA."""
+    stage = Stage(gapless=False)
+    west = stage.end("west")
+    stage.pair.give(west, RekeyRequested())
+    stage.delete("west")
+    west.actions.clear()
+    stage.pair.give(west, DeletionRequested())
+    assert not [one for one in west.actions if isinstance(one, RemoveChildSa)]
+    assert [one.state for one in west.association.children] == [ChildState.DELETING]
+    stage.settle()
+    assert all(stage.end(one).association.closed for one in ("west", "east"))
