@@ -30,7 +30,7 @@ class Child:
     octets_out: int
 
 
-NEGOTIATING = frozenset({"CONNECTING", "AUTHENTICATING"})
+NEGOTIATING = frozenset({"CONNECTING", "FRESH", "HALF-OPEN", "AUTHENTICATING"})
 """The states of an IKE SA that is not authenticated yet, as charon and ikeactors name them."""
 
 
