@@ -126,7 +126,12 @@ async def test_an_interrupted_up_says_that_the_daemon_goes_on(
     daemon.peers.is_silent = True
     nursery.start_soon(daemon.run)
     argv = [sys.executable, "-m", "ikeactors.cli", "--socket", str(daemon.path), "up", "site-a-b"]
-    process = await trio.lowlevel.open_process(argv, stdout=-1, stderr=-1)
+    # Who runs the tests in the background may ignore it, and what is started inherits that.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        process = await trio.lowlevel.open_process(argv, stdout=-1, stderr=-1)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert process.stdout is not None
     assert process.stderr is not None
     while not daemon.peers.initiated:
