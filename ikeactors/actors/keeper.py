@@ -18,13 +18,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import msgpack
 import trio
 
 from ikeactors.actors.peer import Peer
 from ikeactors.actors.peer_ports import Kept
 from ikeactors.actors.store import Row, SetAside, Store, StoreFailed, StoreIsNewer
 from ikeactors.protocol.actions import Level, Report
-from ikeactors.protocol.encoding import Undecodable, decode, encode
 from ikeactors.protocol.ikev2.checkpoint import Checkpoint
 from ikeactors.protocol.ikev2.stored import Unrestorable, read_checkpoint, write_checkpoint
 
@@ -68,9 +68,12 @@ class Keeper:
         # A store is for one thread at a time.
         self._turn = trio.Lock()
         self._writer = trio.lowlevel.ParkingLot()
-        self._waiters = trio.lowlevel.ParkingLot()
+        # Who waits for the commit that is under way, and for the one after it.
+        self._now_waiting = trio.lowlevel.ParkingLot()
+        self._next_waiting = trio.lowlevel.ParkingLot()
         self._opened = trio.Event()
         self._marks = 0
+        self._under_way = 0
         self._durable = 0
         self._failing_until: float | None = None
         # Whether something may be kept that is not true any more.
@@ -104,7 +107,7 @@ class Keeper:
         for number, row in rows.items():
             try:
                 kept = _kept(number, row, now)
-            except (Undecodable, Unrestorable) as fault:
+            except Unrestorable as fault:
                 self.drop(number, str(fault))
             else:
                 yield kept
@@ -147,10 +150,7 @@ class Keeper:
             except StoreFailed:
                 # The next commit finds it out, and tells.
                 return None
-        try:
-            return _kept(number, row, self._clock()) if isinstance(row, Row) else None
-        except Undecodable as fault:
-            raise Unrestorable(str(fault)) from None
+        return _kept(number, row, self._clock()) if isinstance(row, Row) else None
 
     def set_aside(self, peer: Peer, why: str) -> None:
         """What is kept of the association must not be restored, and is left to be looked at."""
@@ -162,15 +162,19 @@ class Keeper:
     async def durable(self) -> None:
         """Wait until all that is marked is written, or cannot be."""
         wanted = self._marks
-        while self._durable < wanted and self._failing_until is None:
-            await self._waiters.park()
+        if self._durable < wanted and self._failing_until is None:
+            is_under_way = wanted <= self._under_way
+            await (self._now_waiting if is_under_way else self._next_waiting).park()
 
     async def commit_waiting(self) -> None:
         """Wait for something to write, and write all there is."""
         await self._opened.wait()
         while not self._marked and not self._pending:
             await self._writer.park()
-        marks = self._marks
+        marks = self._under_way = self._marks
+        # A predecessor of ours that crashed may have left some.
+        self._now_waiting.repark_all(self._next_waiting)
+        self._now_waiting, self._next_waiting = self._next_waiting, self._now_waiting
         self._take_checkpoints()
         changes = dict(self._pending)
         async with self._turn:
@@ -182,9 +186,10 @@ class Keeper:
                 with suppress(StoreFailed):
                     await self._carry(self._store.invalidate)
                 self._fail(fault)
+                self._next_waiting.unpark_all()
             else:
                 self._done(changes, marks)
-        self._waiters.unpark_all()
+        self._now_waiting.unpark_all()
 
     async def aclose(self) -> None:
         """Write what waits, and close."""
@@ -263,13 +268,23 @@ async def run_keeper(keeper: Keeper) -> None:
 
 
 def _octets(peer: Peer, checkpoint: Checkpoint) -> bytes:
-    return encode((peer.initiates, peer.children, write_checkpoint(checkpoint)))
+    octets: bytes = msgpack.packb((peer.initiates, peer.children, write_checkpoint(checkpoint)))
+    return octets
 
 
 def _kept(number: int, row: Row, now: float) -> Kept:
-    match decode(row.octets):
-        case (bool(initiates), tuple(children), bytes(octets)):
-            elapsed = max(0.0, now - row.saved_at)
-            return Kept(number, initiates, children, read_checkpoint(octets), elapsed)
+    try:
+        plain = msgpack.unpackb(row.octets, use_list=False, strict_map_key=False)
+    # A map whose key is a list is a TypeError.
+    except (ValueError, TypeError, msgpack.UnpackException) as fault:
+        raise Unrestorable(f"no msgpack: {fault}") from None
+    match plain:
+        # As the first version wrote it, each list with a tag before it.
+        case (0, bool(initiates), (0, *children), bytes(octets)):
+            pass
+        case (bool(initiates), (*children,), bytes(octets)):
+            pass
         case _:
             raise Unrestorable("this is no association")
+    elapsed = max(0.0, now - row.saved_at)
+    return Kept(number, initiates, tuple(children), read_checkpoint(octets), elapsed)

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from ikeactors.crypto.at_rest import SALT_OCTETS, AtRest
 from ikeactors.errors import Fault, IntegrityFailed
+from ikeactors.quick import quick
 
 # Ours: the schema's number; `_MIGRATIONS` leads to it from the older ones.
 SCHEMA = 2
@@ -34,7 +35,7 @@ class StoreIsNewer(StoreFailed):
     """A newer version has written it, and may come to read it again: it is left as it is."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick
 class Row:
     """What is kept of an association, and when it was taken, in seconds since the host booted."""
 

@@ -8,18 +8,19 @@ under way and is only ours, an exchange or a Child SA on its way into the data p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from ikeactors.crypto.keys import IkeKeys
 from ikeactors.crypto.suite import IkeSuite
 from ikeactors.kernel.requests import SaRequest
 from ikeactors.protocol.events import Endpoint
+from ikeactors.quick import quick
 from ikeactors.wire.identities import Identity
 from ikeactors.wire.selectors import TrafficSelector
 
 
-@dataclass(frozen=True, slots=True)
+@quick
 class SavedRequest:
     """A request that is not answered: the same octets are sent again."""
 
@@ -31,7 +32,7 @@ class SavedRequest:
     tries: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@quick
 class SavedIkeSa:
     """An IKE SA: its keys, its windows, and what waits for its turn."""
 
@@ -52,7 +53,7 @@ class SavedIkeSa:
     queue: tuple[bytes, ...] = field(default=(), repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@quick
 class SavedChildSa:
     """A Child SA: the pair of SAs, and what they do not say.
 
@@ -76,7 +77,7 @@ class SavedChildSa:
     is_outbound_due: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@quick
 class Checkpoint:
     """The whole association.
 

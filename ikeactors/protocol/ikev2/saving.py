@@ -35,11 +35,15 @@ def take(association: Association, now: float) -> Checkpoint:
     """The checkpoint at this instant."""
     phase = association.phase
     assert isinstance(phase, Established)
-    waiting = tuple(association.waiting)
-    demanded = frozenset(one.child.number for one in waiting if isinstance(one, InstallDemanded))
-    due = frozenset(one.child.number for one in waiting if isinstance(one, OutboundInstalled))
-    offered = tuple(one for one in waiting if isinstance(one, InstallOffered))
-    kept = tuple(one for one in association.children if one.number not in demanded)
+    demanded = due = _NOBODY
+    offered: tuple[InstallOffered, ...] = ()
+    kept = tuple(association.children)
+    waiting = association.waiting
+    if waiting:
+        demanded = _numbers(waiting, InstallDemanded)
+        due = _numbers(waiting, OutboundInstalled)
+        offered = tuple(one for one in waiting if isinstance(one, InstallOffered))
+        kept = tuple(one for one in kept if one.number not in demanded)
     named = _named(association, kept, offered)
     departed = {one.number: one for one in named if one not in association.children}
     ike_sas, rival = association.ike_sas, association.ike_sas.rival
@@ -70,6 +74,12 @@ def take(association: Association, now: float) -> Checkpoint:
         extras=_extras(association),
         installs=tuple(freeze(one, demanded) for one in offered),
     )
+
+
+def _numbers(
+    waiting: Iterable[Any], kind: type[InstallDemanded | OutboundInstalled]
+) -> frozenset[int]:
+    return frozenset(one.child.number for one in waiting if isinstance(one, kind))
 
 
 def _extras(association: Association) -> dict[str, tuple[Any, ...]]:
@@ -168,5 +178,6 @@ def _timers(association: Association, now: float) -> tuple[tuple[str, int, float
     )
 
 
+_NOBODY: frozenset[int] = frozenset()
 # They belong to what is under way, and start again with it.
 _NOT_KEPT = frozenset({Timer.RETRANSMIT, Timer.REASSEMBLY})
