@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # Where a Child SA may be that another one of the same traffic leaves behind.
 _LEFT = (ChildState.INSTALLED, ChildState.REKEYING, ChildState.REDUNDANT)
+# Where one that sends goes on doing so, itself or by what comes in its place.
+_SERVING = (ChildState.INSTALLED, ChildState.REKEYING, ChildState.REKEYED)
 
 
 def hand_over(association: Association, child: ChildSa) -> None:
@@ -21,7 +23,7 @@ def hand_over(association: Association, child: ChildSa) -> None:
     children = association.children
     others = twins.beside(children, child)
     left = [one for one in others if one.state in _LEFT and children.replaced_by(one) is None]
-    if not left or any(one.is_up and one.outbound_installed for one in others):
+    if not left or any(one.state in _SERVING and one.outbound_installed for one in others):
         return
     if not left[0].is_up:
         children.went_up(left[0], child)
